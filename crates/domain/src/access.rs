@@ -1,0 +1,285 @@
+//! Who may call what: the rules between a key that was recognised and a request that is admitted.
+
+use std::sync::Arc;
+
+use crate::id::{KeyId, OrganizationId, ProjectId, ServiceAccountId, UserId};
+use crate::key::KeyClass;
+use crate::time::AtUs;
+
+/// Who a key acts for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// A person.
+    User(UserId),
+    /// A service account of the key's project.
+    ServiceAccount(ServiceAccountId),
+}
+
+/// What a key may do on the data plane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// Run models: every endpoint that costs money.
+    ModelRequest,
+    /// List models.
+    ModelRead,
+}
+
+impl Scope {
+    /// The scope's name in error messages.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Scope::ModelRequest => "model.request",
+            Scope::ModelRead => "api.model.read",
+        }
+    }
+}
+
+/// The authenticated caller of a request: a key that exists, and everything that decides what it
+/// may do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Principal {
+    /// The key.
+    pub key: KeyId,
+    /// Which plane it calls.
+    pub class: KeyClass,
+    /// Whose it is.
+    pub owner: Owner,
+    /// The organization that pays.
+    pub organization: OrganizationId,
+    /// The project that the request belongs to; none for admin keys.
+    pub project: Option<ProjectId>,
+    /// The project takes no more requests.
+    pub project_archived: bool,
+    /// Models the key may use; none means all.
+    pub models: Option<Vec<Arc<str>>>,
+    /// Scopes the key has; none means all.
+    pub scopes: Option<Vec<Scope>>,
+    /// When the key stops working; never if none.
+    pub expires_at: Option<AtUs>,
+}
+
+/// Why a recognised key may not make this request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AccessRefusal {
+    /// The key's time is over.
+    Expired,
+    /// An admin key called the data plane.
+    AdminKeyOnDataPlane,
+    /// A data key called the Administration API.
+    DataKeyOnAdministration,
+    /// The key's project is archived.
+    ProjectArchived(ProjectId),
+    /// The request names another organization than the key's.
+    MismatchedOrganization,
+    /// The request names another project than the key's.
+    MismatchedProject,
+    /// The key lacks a scope.
+    MissingScope(Scope),
+    /// The key may not use this model.
+    ModelNotAllowed,
+}
+
+/// What a request says about itself before its body is looked at.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Claims<'a> {
+    /// The `OpenAI-Organization` header.
+    pub organization: Option<&'a str>,
+    /// The `OpenAI-Project` header.
+    pub project: Option<&'a str>,
+}
+
+/// Admits a key to the data plane, and names the project it pays from.
+///
+/// # Errors
+/// [`AccessRefusal`], the first that applies.
+pub fn data_plane<'a>(
+    principal: &'a Principal,
+    claims: Claims<'_>,
+    scope: Scope,
+    now: AtUs,
+) -> Result<&'a ProjectId, AccessRefusal> {
+    not_expired(principal, now)?;
+    let project = match (principal.class, &principal.project) {
+        (KeyClass::Admin, _) | (_, None) => return Err(AccessRefusal::AdminKeyOnDataPlane),
+        (_, Some(project)) => project,
+    };
+    same_organization(principal, claims)?;
+    if claims
+        .project
+        .is_some_and(|named| named != project.as_str())
+    {
+        return Err(AccessRefusal::MismatchedProject);
+    }
+    if principal.project_archived {
+        return Err(AccessRefusal::ProjectArchived(project.clone()));
+    }
+    match &principal.scopes {
+        Some(scopes) if !scopes.contains(&scope) => Err(AccessRefusal::MissingScope(scope)),
+        _ => Ok(project),
+    }
+}
+
+/// Admits a key to the Administration API.
+///
+/// # Errors
+/// [`AccessRefusal`], the first that applies.
+pub fn administration(
+    principal: &Principal,
+    claims: Claims<'_>,
+    now: AtUs,
+) -> Result<(), AccessRefusal> {
+    not_expired(principal, now)?;
+    if principal.class != KeyClass::Admin {
+        return Err(AccessRefusal::DataKeyOnAdministration);
+    }
+    same_organization(principal, claims)
+}
+
+/// Whether the key may use a model, by its public name.
+///
+/// # Errors
+/// [`AccessRefusal::ModelNotAllowed`].
+pub fn model(principal: &Principal, name: &str) -> Result<(), AccessRefusal> {
+    match &principal.models {
+        Some(models) if !models.iter().any(|allowed| &**allowed == name) => {
+            Err(AccessRefusal::ModelNotAllowed)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn not_expired(principal: &Principal, now: AtUs) -> Result<(), AccessRefusal> {
+    match principal.expires_at {
+        Some(expires_at) if expires_at <= now => Err(AccessRefusal::Expired),
+        _ => Ok(()),
+    }
+}
+
+fn same_organization(principal: &Principal, claims: Claims<'_>) -> Result<(), AccessRefusal> {
+    match claims.organization {
+        Some(named) if named != principal.organization.as_str() => {
+            Err(AccessRefusal::MismatchedOrganization)
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn principal() -> Principal {
+        Principal {
+            key: KeyId::new("key_a"),
+            class: KeyClass::Project,
+            owner: Owner::User(UserId::new("user-a")),
+            organization: OrganizationId::new("org-a"),
+            project: Some(ProjectId::new("proj_a")),
+            project_archived: false,
+            models: None,
+            scopes: None,
+            expires_at: None,
+        }
+    }
+
+    #[test]
+    fn the_data_plane_takes_only_keys_that_fit() {
+        use AccessRefusal::*;
+        let none = Claims::default();
+        let named = |organization, project| Claims {
+            organization,
+            project,
+        };
+        let fine = principal();
+        let table: Vec<(Principal, Claims<'_>, Option<AccessRefusal>)> = vec![
+            (fine.clone(), none, None),
+            (fine.clone(), named(Some("org-a"), Some("proj_a")), None),
+            (
+                fine.clone(),
+                named(Some("org-b"), None),
+                Some(MismatchedOrganization),
+            ),
+            (
+                fine.clone(),
+                named(None, Some("proj_b")),
+                Some(MismatchedProject),
+            ),
+            (
+                Principal {
+                    expires_at: Some(AtUs(6)),
+                    ..fine.clone()
+                },
+                none,
+                None,
+            ),
+            (
+                Principal {
+                    expires_at: Some(AtUs(5)),
+                    ..fine.clone()
+                },
+                none,
+                Some(Expired),
+            ),
+            (
+                Principal {
+                    class: KeyClass::Admin,
+                    project: None,
+                    ..fine.clone()
+                },
+                none,
+                Some(AdminKeyOnDataPlane),
+            ),
+            (
+                Principal {
+                    project_archived: true,
+                    ..fine.clone()
+                },
+                none,
+                Some(ProjectArchived(ProjectId::new("proj_a"))),
+            ),
+            (
+                Principal {
+                    scopes: Some(vec![Scope::ModelRead]),
+                    ..fine.clone()
+                },
+                none,
+                Some(MissingScope(Scope::ModelRequest)),
+            ),
+        ];
+        for (principal, claims, refusal) in table {
+            let got = data_plane(&principal, claims, Scope::ModelRequest, AtUs(5));
+            assert_eq!(got.err(), refusal);
+        }
+    }
+
+    #[test]
+    fn the_administration_takes_only_admin_keys() {
+        let none = Claims::default();
+        let refused = administration(&principal(), none, AtUs(0));
+        assert_eq!(refused, Err(AccessRefusal::DataKeyOnAdministration));
+        let admin = Principal {
+            class: KeyClass::Admin,
+            project: None,
+            ..principal()
+        };
+        assert_eq!(administration(&admin, none, AtUs(0)), Ok(()));
+        let elsewhere = Claims {
+            organization: Some("org-b"),
+            project: None,
+        };
+        let refused = administration(&admin, elsewhere, AtUs(0));
+        assert_eq!(refused, Err(AccessRefusal::MismatchedOrganization));
+    }
+
+    #[test]
+    fn a_key_for_some_models_gets_no_others() {
+        let some = Principal {
+            models: Some(vec!["a".into()]),
+            ..principal()
+        };
+        assert_eq!(model(&some, "a"), Ok(()));
+        assert_eq!(model(&some, "b"), Err(AccessRefusal::ModelNotAllowed));
+        assert_eq!(model(&principal(), "b"), Ok(()));
+    }
+}

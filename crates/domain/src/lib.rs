@@ -1,0 +1,28 @@
+//! The rules of Farebox: money, prices, the ledger, holds, rate limits, keys and access.
+//!
+//! Pure: no I/O, no clock, no randomness, no async, no serialization. Time arrives as a parameter
+//! ([`time::AtUs`]), randomness as a function ([`Entropy`]), so every rule is tested by tables and
+//! properties, and the gateway, the control plane and the simulator obey the same ones.
+#![deny(
+    missing_docs,
+    clippy::float_arithmetic,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss
+)]
+
+pub mod access;
+pub mod admission;
+pub mod bound;
+pub mod hold;
+pub mod id;
+pub mod key;
+pub mod ledger;
+pub mod money;
+pub mod price;
+pub mod rate;
+pub mod time;
+pub mod usage;
+
+/// Fills a buffer with unpredictable bytes. The binary passes the operating system's source; tests
+/// pass a counter.
+pub type Entropy = fn(&mut [u8]);

@@ -1,0 +1,310 @@
+//! Prices with effective dates, and the cost of a usage under one of them.
+//!
+//! Prices are nano-USD per million units, products are `i128`, and a usage record is rounded up
+//! once. The rounding is monotone: a usage that is nowhere larger never costs more, which is what
+//! lets a hold taken for a bound pay for whatever the request really used.
+
+use crate::money::Nusd;
+use crate::time::AtUs;
+use crate::usage::{LineItem, Usage, UsageClass};
+
+const UNITS_PER_PRICE: i128 = 1_000_000;
+
+/// nano-USD per million units of each class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnitPrices([Nusd; 9]);
+
+/// What an operator states; the rest follows from it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StatedPrices {
+    /// Per million fresh input tokens.
+    pub input: Nusd,
+    /// Per million cached input tokens; as `input` when not stated.
+    pub cached_input: Option<Nusd>,
+    /// Per million tokens written to a cache; as `input` when not stated.
+    pub cache_write: Option<Nusd>,
+    /// Per million output tokens.
+    pub output: Nusd,
+    /// Per million reasoning tokens; as `output` when not stated.
+    pub reasoning: Option<Nusd>,
+    /// Per million audio input tokens; as `input` when not stated.
+    pub audio_input: Option<Nusd>,
+    /// Per million audio output tokens; as `output` when not stated.
+    pub audio_output: Option<Nusd>,
+    /// Per million image input tokens; as `input` when not stated.
+    pub image: Option<Nusd>,
+    /// Per million requests; free when not stated.
+    pub request: Option<Nusd>,
+}
+
+impl From<StatedPrices> for UnitPrices {
+    fn from(stated: StatedPrices) -> Self {
+        UnitPrices(UsageClass::ALL.map(|class| match class {
+            UsageClass::FreshInput => stated.input,
+            UsageClass::CachedInput => stated.cached_input.unwrap_or(stated.input),
+            UsageClass::CacheWrite => stated.cache_write.unwrap_or(stated.input),
+            UsageClass::Output => stated.output,
+            UsageClass::Reasoning => stated.reasoning.unwrap_or(stated.output),
+            UsageClass::AudioInput => stated.audio_input.unwrap_or(stated.input),
+            UsageClass::AudioOutput => stated.audio_output.unwrap_or(stated.output),
+            UsageClass::Image => stated.image.unwrap_or(stated.input),
+            UsageClass::Request => stated.request.unwrap_or(Nusd::ZERO),
+        }))
+    }
+}
+
+/// The cost of one usage record, and how it falls on the lines of a bill.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// What is charged.
+    pub total: Nusd,
+    /// The same, by line; sums to `total` exactly.
+    pub lines: [Nusd; 4],
+}
+
+impl Cost {
+    /// The part of the cost on one line of the bill.
+    #[must_use]
+    pub fn line(&self, item: LineItem) -> Nusd {
+        self.lines[item as usize]
+    }
+
+    /// The same cost, but never above `most`: lines are filled in order until `most` is used up.
+    #[must_use]
+    pub fn capped(self, most: Nusd) -> Cost {
+        let mut left = most.max(Nusd::ZERO);
+        let lines = self.lines.map(|line| {
+            let kept = line.min(left);
+            left -= kept;
+            kept
+        });
+        Cost {
+            total: lines.into_iter().sum(),
+            lines,
+        }
+    }
+}
+
+impl UnitPrices {
+    /// Prices given class by class, in the order of [`UsageClass::ALL`].
+    #[must_use]
+    pub fn by_class(prices: [Nusd; 9]) -> Self {
+        UnitPrices(prices)
+    }
+
+    /// nano-USD per million units of `class`.
+    #[must_use]
+    pub fn of(&self, class: UsageClass) -> Nusd {
+        self.0[class as usize]
+    }
+
+    /// What `usage` costs: `ceil(sum(units * price) / 1e6)`, with that one ceiling.
+    #[must_use]
+    pub fn cost(&self, usage: &Usage) -> Cost {
+        // Lines are differences of running ceilings, so they sum to the one ceiling of the whole.
+        let mut running: i128 = 0;
+        let mut charged = Nusd::ZERO;
+        let lines = LineItem::ALL.map(|item| {
+            for class in UsageClass::ALL
+                .into_iter()
+                .filter(|class| class.line_item() == item)
+            {
+                running += i128::from(usage[class]) * i128::from(self.of(class).get());
+            }
+            let upto = Nusd::saturating_from(ceil_div(running));
+            let line = upto - charged;
+            charged = upto;
+            line
+        });
+        Cost {
+            total: charged,
+            lines,
+        }
+    }
+
+    /// The most that a request can cost whose tokens are bounded by these totals, whichever
+    /// classes they fall in.
+    #[must_use]
+    pub fn most(&self, input_tokens: u64, output_tokens: u64) -> Nusd {
+        let dearest = |line: fn(LineItem) -> bool| {
+            let prices = UsageClass::ALL
+                .into_iter()
+                .filter(|class| line(class.line_item()));
+            prices
+                .map(|class| i128::from(self.of(class).get()))
+                .max()
+                .unwrap_or(0)
+        };
+        let input = dearest(|item| matches!(item, LineItem::Input | LineItem::CachedInput));
+        let output = dearest(|item| item == LineItem::Output);
+        let sum = i128::from(input_tokens) * input
+            + i128::from(output_tokens) * output
+            + i128::from(self.of(UsageClass::Request).get());
+        Nusd::saturating_from(ceil_div(sum))
+    }
+}
+
+/// The division of every cost: rounded up. The sums are never negative.
+fn ceil_div(sum: i128) -> i128 {
+    (sum + UNITS_PER_PRICE - 1) / UNITS_PER_PRICE
+}
+
+/// One entry of the price book: in force from `effective_at` until the next one of its model.
+/// Immutable once a usage record names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PriceEntry {
+    /// `price_…`, named by holds and usage records.
+    pub id: crate::id::PriceId,
+    /// When it comes into force.
+    pub effective_at: AtUs,
+    /// What the customer pays.
+    pub price: UnitPrices,
+    /// What the operator pays the upstream.
+    pub cost: UnitPrices,
+}
+
+/// The entries of one model, oldest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PriceHistory(Vec<PriceEntry>);
+
+impl PriceHistory {
+    /// A history of these entries, in any order.
+    #[must_use]
+    pub fn new(mut entries: Vec<PriceEntry>) -> Self {
+        entries.sort_by_key(|entry| entry.effective_at);
+        PriceHistory(entries)
+    }
+
+    /// The entry in force at `at`, or none: then the model cannot be called.
+    #[must_use]
+    pub fn in_force(&self, at: AtUs) -> Option<&PriceEntry> {
+        let later = self.0.partition_point(|entry| entry.effective_at <= at);
+        later.checked_sub(1).map(|index| &self.0[index])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::usage::Reported;
+    use proptest::prelude::*;
+
+    fn usd(text: &str) -> Nusd {
+        Nusd::parse_usd(text).expect("a test amount")
+    }
+
+    fn mini() -> UnitPrices {
+        StatedPrices {
+            input: usd("0.15"),
+            cached_input: Some(usd("0.075")),
+            output: usd("0.60"),
+            ..StatedPrices::default()
+        }
+        .into()
+    }
+
+    #[test]
+    fn costs_are_exact_and_rounded_up_once() {
+        let table: &[(u64, u64, u64, i64)] = &[
+            (1_000_000, 0, 0, 150_000_000),
+            (1_000_000, 1_000_000, 0, 75_000_000),
+            (0, 0, 1_000_000, 600_000_000),
+            (10, 0, 5, 4_500),
+            (1, 1, 0, 75),
+            (0, 0, 0, 0),
+        ];
+        for (input_tokens, cached_input_tokens, output_tokens, want) in table {
+            let usage = Usage::from_reported(&Reported {
+                input_tokens: *input_tokens,
+                cached_input_tokens: *cached_input_tokens,
+                output_tokens: *output_tokens,
+                ..Reported::default()
+            });
+            assert_eq!(mini().cost(&usage).total, Nusd::new(*want));
+        }
+        // A third of a nano-USD is charged as one, once for the whole record.
+        let tiny: UnitPrices = StatedPrices {
+            input: Nusd::new(333_333),
+            output: Nusd::new(333_333),
+            ..StatedPrices::default()
+        }
+        .into();
+        assert_eq!(tiny.cost(&Usage::text(1, 1)).total, Nusd::new(1));
+    }
+
+    #[test]
+    fn the_price_in_force_is_the_latest_begun() {
+        let entry = |id: &str, at: i64| PriceEntry {
+            id: crate::id::PriceId::new(id),
+            effective_at: AtUs(at),
+            price: mini(),
+            cost: mini(),
+        };
+        let history = PriceHistory::new(vec![entry("b", 20), entry("a", 10)]);
+        let at = |us: i64| {
+            history
+                .in_force(AtUs(us))
+                .map(|entry| entry.id.as_str().to_owned())
+        };
+        assert_eq!(at(9), None);
+        assert_eq!(at(10).as_deref(), Some("a"));
+        assert_eq!(at(19).as_deref(), Some("a"));
+        assert_eq!(at(20).as_deref(), Some("b"));
+    }
+
+    fn any_prices() -> impl Strategy<Value = UnitPrices> {
+        proptest::array::uniform9(0..10_000_000_000_000_i64)
+            .prop_map(|prices| UnitPrices::by_class(prices.map(Nusd::new)))
+    }
+
+    fn any_reported() -> impl Strategy<Value = Reported> {
+        proptest::array::uniform8(0..2_000_000_u64).prop_map(|n| Reported {
+            input_tokens: n[0],
+            cached_input_tokens: n[1],
+            cache_write_tokens: n[2],
+            audio_input_tokens: n[3],
+            image_input_tokens: n[4],
+            output_tokens: n[5],
+            reasoning_tokens: n[6],
+            audio_output_tokens: n[7],
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_bound_always_pays_for_the_usage(
+            prices in any_prices(), reported in any_reported(),
+            (more_in, more_out) in (0..1_000_u64, 0..1_000_u64),
+        ) {
+            let usage = Usage::from_reported(&reported);
+            let bound =
+                prices.most(reported.input_tokens + more_in, reported.output_tokens + more_out);
+            prop_assert!(prices.cost(&usage).total <= bound);
+        }
+
+        #[test]
+        fn lines_sum_to_the_total_also_when_capped(
+            prices in any_prices(), reported in any_reported(), cap in 0..1_000_000_000_000_i64,
+        ) {
+            let cost = prices.cost(&Usage::from_reported(&reported));
+            prop_assert_eq!(cost.lines.into_iter().sum::<Nusd>(), cost.total);
+            prop_assert!(cost.lines.iter().all(|line| *line >= Nusd::ZERO));
+            let capped = cost.capped(Nusd::new(cap));
+            prop_assert_eq!(capped.total, cost.total.min(Nusd::new(cap)));
+            prop_assert_eq!(capped.lines.into_iter().sum::<Nusd>(), capped.total);
+        }
+
+        #[test]
+        fn the_ceiling_adds_less_than_one_nano_dollar(
+            prices in any_prices(), reported in any_reported(),
+        ) {
+            let usage = Usage::from_reported(&reported);
+            let exact: i128 = UsageClass::ALL
+                .iter()
+                .map(|c| i128::from(usage[*c]) * i128::from(prices.of(*c).get()))
+                .sum();
+            let charged = i128::from(prices.cost(&usage).total.get()) * UNITS_PER_PRICE;
+            prop_assert!(charged >= exact && charged - exact < UNITS_PER_PRICE);
+        }
+    }
+}

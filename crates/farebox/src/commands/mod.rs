@@ -1,0 +1,67 @@
+//! The commands, one file each. They read the configuration, ask the layers below, and print.
+
+mod check_config;
+mod credit;
+mod ledger;
+mod setup;
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use crate::cli::{Cli, Command, Credit, Failure, Ledger};
+use crate::config::{self, Environment, Loaded};
+use crate::{demo, serve};
+
+/// Does what the command line says.
+///
+/// # Errors
+/// [`Failure`]: the process ends with code 1.
+pub async fn run(cli: Cli, environment: &Environment) -> Result<(), Failure> {
+    let file = cli.config.as_deref();
+    match cli.command {
+        Command::Serve => serve::run(&load(file, environment)?, environment).await,
+        Command::Setup(setup) => setup::run(&load(file, environment)?, setup).await,
+        Command::CheckConfig => check_config::run(&load(file, environment)?),
+        Command::Credit(Credit::Grant(grant)) => {
+            credit::run(&load(file, environment)?, grant).await
+        }
+        Command::Ledger(Ledger::Verify(verify)) => {
+            ledger::run(&load(file, environment)?, &verify).await
+        }
+        Command::Demo(demo) => demo::run(&demo, environment).await,
+    }
+}
+
+fn load(file: Option<&Path>, environment: &Environment) -> Result<Loaded, Failure> {
+    config::load(file, environment).map_err(|error| Failure::new(error.to_string()))
+}
+
+/// Prints to standard output, which may be a pipe that somebody closed.
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| {
+        Failure::new(format!("the output could not be written: {error}. Look where it goes."))
+    })
+}
+
+/// Lines of a label and a value, aligned, indented by two.
+pub(crate) fn aligned(rows: &[(&str, String)]) -> String {
+    let width = rows.iter().map(|(label, _)| label.chars().count()).max().unwrap_or(0);
+    let line = |(label, value): &(&str, String)| {
+        // Values of several lines stay in their column.
+        let value = value.trim_end().replace('\n', &format!("\n{:1$}", "", width + 4));
+        format!("  {label:width$}  {value}\n")
+    };
+    rows.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_stand_in_a_column_also_when_they_have_lines() {
+        let rows = [("a", "one".to_owned()), ("longer", "two\nlines\n".to_owned())];
+        assert_eq!(aligned(&rows), "  a       one\n  longer  two\n          lines\n");
+    }
+}

@@ -1,0 +1,158 @@
+//! The configuration: `farebox.toml` over the embedded example, overridden by the environment.
+//!
+//! - `farebox.example.toml` is the defaults layer, so the sample cannot lie about the defaults.
+//! - Every problem is reported at once, each with its file and line or its variable.
+//! - Nothing here touches the network or a database.
+
+mod environment;
+mod error;
+mod models;
+mod read;
+mod schema;
+mod secret;
+mod section;
+mod show;
+mod tree;
+mod upstreams;
+mod warnings;
+
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+
+pub use environment::Environment;
+pub use error::{ConfigError, Problem};
+pub use schema::{
+    Config, Deployment, Endpoint, HoldDurability, Limits, Log, LogFormat, MailKind, Model,
+    OnDisconnect, PaymentsKind, PhoneVerification, ResponsesMode, Signup, SignupMode, SmsKind,
+    Target, Upstream,
+};
+pub use secret::{REDACTED, Secret};
+pub use section::Choice;
+pub use show::effective;
+pub use tree::Origin;
+
+use tree::{Item, Value};
+
+/// The example file, which is the defaults layer.
+pub const EXAMPLE: &str = include_str!("../../../../farebox.example.toml");
+
+/// The file that is read when none is named and it exists.
+pub const DEFAULT_FILE: &str = "farebox.toml";
+
+/// A configuration, and what is doubtful about it.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The values in force.
+    pub config: Config,
+    /// The file they were read from, if any.
+    pub file: Option<PathBuf>,
+    /// Upstream keys that are named and not set: an error to serve with, a warning before.
+    pub unset_keys: Vec<Problem>,
+    /// What is allowed and probably not meant.
+    pub warnings: Vec<Problem>,
+}
+
+/// Reads the file (`named`, or `farebox.toml` in the working folder if it exists) and lays the
+/// environment over it.
+///
+/// # Errors
+/// [`ConfigError`] with every problem that was found.
+pub fn load(named: Option<&Path>, environment: &Environment) -> Result<Loaded, ConfigError> {
+    let file = match named {
+        Some(file) => Some(file.to_owned()),
+        None => Some(PathBuf::from(DEFAULT_FILE)).filter(|file| file.exists()),
+    };
+    let Some(file) = file else { return from_text(None, environment) };
+    let path = file.display().to_string();
+    let text = std::fs::read_to_string(&file).map_err(|error| ConfigError::Unreadable {
+        path: path.clone(),
+        reason: error.to_string(),
+    })?;
+    let loaded = from_text(Some((&path, &text)), environment)?;
+    Ok(Loaded { file: Some(file), ..loaded })
+}
+
+/// As [`load`], from the name and text of a file.
+///
+/// # Errors
+/// [`ConfigError`] with every problem that was found.
+pub fn from_text(
+    file: Option<(&str, &str)>,
+    environment: &Environment,
+) -> Result<Loaded, ConfigError> {
+    let invalid = |(origin, message): (Origin, String)| {
+        ConfigError::Invalid(vec![Problem { origin, path: String::new(), message }])
+    };
+    let mut root = tree::parse_document(EXAMPLE, &|_| Origin::Default).map_err(invalid)?;
+    if let Some((name, text)) = file {
+        let locate = |line| Origin::File { name: name.to_owned(), line };
+        tree::overlay(&mut root, tree::parse_document(text, &locate).map_err(invalid)?);
+    }
+    tree::overlay(&mut root, environment.layer());
+    section::read_list_variables(&mut root, &["upstreams", "models"]);
+    leave_out_named_variables(&mut root);
+
+    let problems = RefCell::default();
+    let Ok(mut config) = read::read_config(&root, &problems) else {
+        return Err(ConfigError::Invalid(problems.into_inner()));
+    };
+    // Unknown keys are noted without making any value unreadable.
+    if !problems.borrow().is_empty() {
+        return Err(ConfigError::Invalid(problems.into_inner()));
+    }
+    let unset_keys = fill_in_keys(&mut config, environment, &root);
+    let warnings = warnings::warnings(&config, &root);
+    Ok(Loaded { config, file: None, unset_keys, warnings })
+}
+
+/// Looks up the keys that upstreams name; returns those that are not set.
+fn fill_in_keys(config: &mut Config, environment: &Environment, root: &Item) -> Vec<Problem> {
+    let mut unset = Vec::new();
+    for (index, upstream) in config.upstreams.iter_mut().enumerate() {
+        let Target::OpenAi { api_key_env: Some(name), api_key, .. } = &mut upstream.target else {
+            continue;
+        };
+        *api_key = environment.secret(name);
+        if api_key.is_none() {
+            unset.push(Problem {
+                origin: origin_of(root, "upstreams", index, "api_key_env"),
+                path: format!("upstreams[{index}].api_key_env"),
+                message: format!(
+                    "names {name}, which is not set. Set it to the key of \"{}\"",
+                    upstream.id
+                ),
+            });
+        }
+    }
+    unset
+}
+
+/// A variable that an upstream names for its key is that upstream's, even if it is called
+/// `FAREBOX_…` and so looked like an override.
+fn leave_out_named_variables(root: &mut Item) {
+    let Value::Table(table) = &mut root.value else { return };
+    let Some(Value::List(upstreams)) = table.get("upstreams").map(|item| &item.value) else {
+        return;
+    };
+    let name = |upstream: &Item| match &upstream.value {
+        Value::Table(keys) => match keys.get("api_key_env").map(|item| &item.value) {
+            Some(Value::Text(name)) => Some(Origin::Environment(name.clone())),
+            _ => None,
+        },
+        _ => None,
+    };
+    let named: Vec<Origin> = upstreams.iter().filter_map(name).collect();
+    table.retain(|_, item| !named.contains(&item.origin));
+}
+
+/// Where `list[index].key` was written, or the nearest that was.
+fn origin_of(root: &Item, list: &str, index: usize, key: &str) -> Origin {
+    let below = |item: &Item, key: &str| match &item.value {
+        Value::Table(table) => table.get(key).cloned(),
+        _ => None,
+    };
+    let Some(found) = below(root, list) else { return root.origin.clone() };
+    let Value::List(items) = &found.value else { return found.origin };
+    let Some(item) = items.get(index) else { return found.origin };
+    below(item, key).map_or_else(|| item.origin.clone(), |item| item.origin)
+}

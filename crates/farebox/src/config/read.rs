@@ -1,0 +1,177 @@
+//! Reads the sections that are one table each, and puts the whole configuration together.
+
+use std::cell::RefCell;
+use std::net::SocketAddr;
+
+use domain::money::Nusd;
+use http::Uri;
+use store::{DatabaseUrl, DatabaseUrlError};
+
+use super::error::Problem;
+use super::models::read_models;
+use super::schema::{Config, Limits, Log, MailKind, PaymentsKind, Signup, SmsKind};
+use super::section::{Choice, Read, Section};
+use super::tree::Item;
+use super::upstreams::read_upstreams;
+
+/// The longest time that a key in milliseconds may hold: a day.
+pub(super) const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+const GIB: u64 = 1 << 30;
+
+/// Reads the merged layers. `None` when problems were noted.
+pub(super) fn read_config(root: &Item, problems: &RefCell<Vec<Problem>>) -> Read<Config> {
+    let root = Section::of(root, String::new(), problems)?;
+    let listen = root.parsed("listen", parse_listen);
+    let admin_listen = root.parsed("admin_listen", |text| match text {
+        "" => Ok(None),
+        text => parse_listen(text).map(Some),
+    });
+    let public_url = read_public_url(&root, listen);
+    let database_url = root.parsed("database_url", parse_database_url);
+    let hold_durability = root.choice("hold_durability", None);
+    let signup = root.section("signup").and_then(|section| read_signup(&section));
+    let mail = read_kind(&root, "mail", MailKind::Outbox);
+    let sms = read_kind(&root, "sms", SmsKind::Outbox);
+    let payments = read_kind(&root, "payments", PaymentsKind::Test);
+    let log = root.section("log").and_then(|section| read_log(&section));
+    let limits = root.section("limits").and_then(|section| read_limits(&section));
+    let upstreams = read_upstreams(&root);
+    let upstream_names = upstreams.as_deref().ok();
+    let models = read_models(&root, upstream_names);
+    root.finish();
+    Ok(Config {
+        listen: listen?,
+        admin_listen: admin_listen?,
+        public_url: public_url?,
+        database_url: database_url?,
+        hold_durability: hold_durability?,
+        signup: signup?,
+        mail: mail?,
+        sms: sms?,
+        payments: payments?,
+        log: log?,
+        limits: limits?,
+        upstreams: upstreams?,
+        models: models?,
+    })
+}
+
+/// Reads an `http://` or `https://` address and takes the slash off its end.
+///
+/// # Errors
+/// What to write instead, as the end of a sentence.
+pub(super) fn parse_url(text: &str) -> Result<String, String> {
+    let example = "write an address such as http://127.0.0.1:8000/v1";
+    let uri: Uri = text.parse().map_err(|_| format!("is not an address: {example}"))?;
+    if !matches!(uri.scheme_str(), Some("http" | "https")) {
+        return Err(format!("must begin with http:// or https://: {example}"));
+    }
+    let authority = uri.authority().ok_or_else(|| format!("names no server: {example}"))?;
+    if authority.as_str().contains('@') {
+        return Err("must not hold a password: name its variable with api_key_env".to_owned());
+    }
+    if uri.query().is_some() || text.contains('#') {
+        return Err(format!("must end with its path: {example}"));
+    }
+    Ok(text.trim_end_matches('/').to_owned())
+}
+
+/// The address under which this installation is reached when nobody says so.
+fn address_of(listen: SocketAddr) -> String {
+    if !listen.ip().is_unspecified() {
+        return format!("http://{listen}");
+    }
+    let loopback = if listen.is_ipv4() { "127.0.0.1" } else { "[::1]" };
+    format!("http://{loopback}:{}", listen.port())
+}
+
+fn read_public_url(root: &Section<'_>, listen: Read<SocketAddr>) -> Read<String> {
+    let stated = root.parsed("public_url", parse_url);
+    if root.is_set("public_url") { stated } else { listen.map(address_of) }
+}
+
+fn parse_listen(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        let hint = match text.rsplit_once(':') {
+            Some(("" | "*", port)) => format!("0.0.0.0:{port}"),
+            Some(("localhost", port)) => format!("127.0.0.1:{port}"),
+            _ => "127.0.0.1:8080".to_owned(),
+        };
+        format!("must be IP:PORT, such as \"{hint}\"")
+    })
+}
+
+/// The complaint never repeats the address: it may hold a password.
+fn parse_database_url(text: &str) -> Result<DatabaseUrl, String> {
+    DatabaseUrl::parse(text).map_err(|error| match error {
+        DatabaseUrlError::UnknownScheme => "must begin with sqlite:// or postgres://".to_owned(),
+        DatabaseUrlError::NoFile => {
+            "needs a file after sqlite://, such as sqlite://farebox.db".to_owned()
+        }
+    })
+}
+
+fn read_signup(section: &Section<'_>) -> Read<Signup> {
+    let mode = section.choice("mode", None);
+    let phone_verification = section.choice("phone_verification", None);
+    let trial_credit = section.parsed("trial_credit_usd", parse_usd);
+    let trial_credit_days = section.integer("trial_credit_days", 1..=36_500, None);
+    section.finish();
+    Ok(Signup {
+        mode: mode?,
+        phone_verification: phone_verification?,
+        trial_credit: trial_credit?,
+        trial_credit_days: trial_credit_days?,
+    })
+}
+
+/// A section of one key, `kind`, of which this version does only `only`.
+fn read_kind<T: Choice>(root: &Section<'_>, name: &'static str, only: T) -> Read<T> {
+    let section = root.section(name)?;
+    let kind = section.choice("kind", None);
+    section.finish();
+    match kind? {
+        kind if kind == only => Ok(kind),
+        kind => section.note(
+            "kind",
+            format!("cannot be \"{}\" in this version yet: use \"{}\"", kind.word(), only.word()),
+        ),
+    }
+}
+
+fn read_log(section: &Section<'_>) -> Read<Log> {
+    let level = section.parsed("level", |text| {
+        crate::telemetry::check_level(text).map(|()| text.to_owned())
+    });
+    let format = section.choice("format", None);
+    section.finish();
+    Ok(Log { level: level?, format: format? })
+}
+
+fn read_limits(section: &Section<'_>) -> Read<Limits> {
+    let body_bytes = section.integer("body_bytes", 1..=GIB, None);
+    // A head is held whole in the connection's read buffer, which never grows beyond 400 KB.
+    let header_bytes = section.integer("header_bytes", 1024..=262_144, None);
+    let header_timeout_ms = section.integer("header_timeout_ms", 1..=DAY_MS, None);
+    let shutdown_grace_ms = section.integer("shutdown_grace_ms", 0..=DAY_MS, None);
+    let most = i64::MAX.unsigned_abs();
+    let requests_per_minute = section.integer("requests_per_minute", 1..=most, None);
+    let tokens_per_minute = section.integer("tokens_per_minute", 1..=most, None);
+    section.finish();
+    Ok(Limits {
+        body_bytes: body_bytes?,
+        header_bytes: header_bytes?,
+        header_timeout_ms: header_timeout_ms?,
+        shutdown_grace_ms: shutdown_grace_ms?,
+        requests_per_minute: requests_per_minute?,
+        tokens_per_minute: tokens_per_minute?,
+    })
+}
+
+/// An amount in USD, or why it is none, as the end of a sentence.
+pub(super) fn parse_usd(text: &str) -> Result<Nusd, String> {
+    if text.starts_with('-') {
+        return Err("cannot be negative".to_owned());
+    }
+    Nusd::parse_usd(text).map_err(|error| format!("\"{text}\" is no amount: {error}"))
+}

@@ -1,0 +1,283 @@
+//! The configuration as the rest of the program sees it: typed, complete, checked.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use domain::money::Nusd;
+use domain::price::StatedPrices;
+use store::DatabaseUrl;
+
+use super::secret::Secret;
+use super::section::Choice;
+
+/// Everything that is decided before the program starts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Where the data plane answers, and all else unless `admin_listen` says otherwise.
+    pub listen: SocketAddr,
+    /// Where the control plane and the console answer, if not on `listen`.
+    pub admin_listen: Option<SocketAddr>,
+    /// How people reach this installation; no slash at the end.
+    pub public_url: String,
+    /// The database.
+    pub database_url: DatabaseUrl,
+    /// When a hold must be durable.
+    pub hold_durability: HoldDurability,
+    /// Who may sign up, and what they get.
+    pub signup: Signup,
+    /// How mails leave.
+    pub mail: MailKind,
+    /// How text messages leave.
+    pub sms: SmsKind,
+    /// How money comes in.
+    pub payments: PaymentsKind,
+    /// What is logged, and how.
+    pub log: Log,
+    /// The sizes and times that nothing may pass.
+    pub limits: Limits,
+    /// The servers that run models.
+    pub upstreams: Vec<Upstream>,
+    /// The models that callers see.
+    pub models: Vec<Model>,
+}
+
+impl Config {
+    /// What clients use as their base URL.
+    #[must_use]
+    pub fn api_base(&self) -> String {
+        format!("{}/v1", self.public_url)
+    }
+}
+
+/// Who may sign up, and what they get.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signup {
+    /// Who may create an account.
+    pub mode: SignupMode,
+    /// Whether a phone number must be confirmed.
+    pub phone_verification: PhoneVerification,
+    /// Granted once per verified phone number.
+    pub trial_credit: Nusd,
+    /// Days until the trial credit expires.
+    pub trial_credit_days: u64,
+}
+
+/// What is logged, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// A level, or rules by part of the program.
+    pub level: String,
+    /// For people or for programs.
+    pub format: LogFormat,
+}
+
+/// The sizes and times that nothing may pass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The largest request body.
+    pub body_bytes: u64,
+    /// The largest request head.
+    pub header_bytes: u64,
+    /// The longest a request head may take.
+    pub header_timeout_ms: u64,
+    /// The longest that running requests may go on after a signal to stop.
+    pub shutdown_grace_ms: u64,
+    /// The rate limit of a project and model that has none of its own.
+    pub requests_per_minute: u64,
+    /// The same, for tokens.
+    pub tokens_per_minute: u64,
+}
+
+/// A server that runs models.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upstream {
+    /// The operator's name for it.
+    pub id: String,
+    /// What it is and where.
+    pub target: Target,
+    /// The longest wait for the next byte of an answer.
+    pub timeout_ms: u64,
+    /// The longest wait for a connection.
+    pub connect_timeout_ms: u64,
+    /// What becomes of an answer whose client left.
+    pub on_disconnect: OnDisconnect,
+    /// How `/v1/responses` is spoken with it.
+    pub responses: ResponsesMode,
+}
+
+/// What an upstream is and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A server that speaks OpenAI's protocol.
+    OpenAi {
+        /// With the version, without a slash at the end.
+        base_url: String,
+        /// The variable that holds its key, if it wants one.
+        api_key_env: Option<String>,
+        /// What the variable held; `None` also when it is unset.
+        api_key: Option<Secret>,
+    },
+    /// The built-in engine, run as a child.
+    Local {
+        /// The weights, a GGUF file.
+        model_path: PathBuf,
+        /// What the engine calls the model.
+        name: String,
+    },
+}
+
+/// A model that callers see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Model {
+    /// What callers write; may contain `/`.
+    pub id: String,
+    /// Input and output together.
+    pub context_tokens: u64,
+    /// The most output of one answer; at most `context_tokens`.
+    pub max_output_tokens: u64,
+    /// Where it runs.
+    pub deployments: Vec<Deployment>,
+    /// What callers pay; without it the model is refused when called.
+    pub price: Option<StatedPrices>,
+    /// What the operator pays.
+    pub cost: Option<StatedPrices>,
+    /// What it can do, each once.
+    pub endpoints: Vec<Endpoint>,
+    /// Shown in the list of models.
+    pub owned_by: String,
+}
+
+/// A place where a model runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deployment {
+    /// The upstream's id.
+    pub upstream: String,
+    /// The upstream's name for the model.
+    pub model: String,
+    /// Its share of the requests beside its neighbours', at least 1.
+    pub weight: u64,
+}
+
+macro_rules! choice {
+    ($(#[$doc:meta])* $name:ident { $($(#[$case_doc:meta])* $case:ident = $word:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $name { $($(#[$case_doc])* $case,)+ }
+
+        impl Choice for $name {
+            const WORDS: &'static [(&'static str, Self)] = &[$(($word, $name::$case),)+];
+        }
+    };
+}
+
+choice!(
+    /// When a hold must be durable.
+    HoldDurability {
+        /// Before the first byte of the answer leaves.
+        BeforeFirstByte = "before_first_byte",
+        /// Before the request goes to the upstream.
+        BeforeForward = "before_forward",
+    }
+);
+choice!(
+    /// Who may create an account.
+    SignupMode {
+        /// Anyone.
+        Open = "open",
+        /// Who was invited.
+        Invite = "invite",
+        /// Nobody.
+        Closed = "closed",
+    }
+);
+choice!(
+    /// Whether a phone number must be confirmed.
+    PhoneVerification {
+        /// It must.
+        Required = "required",
+        /// It need not.
+        Off = "off",
+    }
+);
+choice!(
+    /// How mails leave.
+    MailKind {
+        /// Kept in the database.
+        Outbox = "outbox",
+        /// Sent to a mail server.
+        Smtp = "smtp",
+    }
+);
+choice!(
+    /// How text messages leave.
+    SmsKind {
+        /// Kept in the database.
+        Outbox = "outbox",
+        /// Sent through Twilio.
+        Twilio = "twilio",
+        /// Posted to an address of the operator's.
+        Webhook = "webhook",
+    }
+);
+choice!(
+    /// How money comes in.
+    PaymentsKind {
+        /// Test cards, no network.
+        Test = "test",
+        /// Stripe.
+        Stripe = "stripe",
+    }
+);
+choice!(
+    /// For whom logs are written.
+    LogFormat {
+        /// For people.
+        Text = "text",
+        /// One JSON object a line.
+        Json = "json",
+    }
+);
+choice!(
+    /// What speaks at an upstream.
+    UpstreamKind {
+        /// OpenAI's protocol.
+        OpenAi = "openai",
+        /// Anthropic's protocol.
+        Anthropic = "anthropic",
+        /// The built-in engine.
+        Local = "local",
+    }
+);
+choice!(
+    /// What becomes of an answer whose client left.
+    OnDisconnect {
+        /// The upstream is told to stop.
+        Cancel = "cancel",
+        /// The answer is read to its end and paid for.
+        Drain = "drain",
+    }
+);
+choice!(
+    /// How `/v1/responses` is spoken with an upstream.
+    ResponsesMode {
+        /// Natively if it answers there, else translated.
+        Auto = "auto",
+        /// Passed through.
+        Native = "native",
+        /// Translated to chat completions.
+        Translate = "translate",
+    }
+);
+choice!(
+    /// What a model can do.
+    Endpoint {
+        /// `/v1/chat/completions`.
+        Chat = "chat",
+        /// `/v1/responses`.
+        Responses = "responses",
+        /// `/v1/completions`.
+        Completions = "completions",
+        /// `/v1/embeddings`.
+        Embeddings = "embeddings",
+    }
+);

@@ -1,0 +1,144 @@
+//! The values in force, as the TOML that would state them, with secrets hidden.
+
+use std::fmt::{Display, Write};
+
+use domain::money::Nusd;
+use domain::price::StatedPrices;
+use toml::Value;
+
+use super::schema::{Config, Deployment, Model, Target, Upstream};
+use super::section::Choice;
+
+/// The configuration as a `farebox.toml` that says everything. A password of the database is
+/// replaced; keys of upstreams are only said to be set or not.
+#[must_use]
+pub fn effective(config: &Config) -> String {
+    let mut page = Page(String::new());
+    let admin = config.admin_listen.map(|address| address.to_string()).unwrap_or_default();
+    page.text("listen", config.listen);
+    page.text("admin_listen", admin);
+    page.text("public_url", &config.public_url);
+    page.text("database_url", &config.database_url);
+    page.text("hold_durability", config.hold_durability.word());
+
+    page.section("[signup]");
+    page.text("mode", config.signup.mode.word());
+    page.text("phone_verification", config.signup.phone_verification.word());
+    page.text("trial_credit_usd", config.signup.trial_credit.to_usd());
+    page.bare("trial_credit_days", config.signup.trial_credit_days);
+
+    page.section("[mail]");
+    page.text("kind", config.mail.word());
+    page.section("[sms]");
+    page.text("kind", config.sms.word());
+    page.section("[payments]");
+    page.text("kind", config.payments.word());
+
+    page.section("[log]");
+    page.text("level", &config.log.level);
+    page.text("format", config.log.format.word());
+
+    page.section("[limits]");
+    let limits = &config.limits;
+    page.bare("body_bytes", limits.body_bytes);
+    page.bare("header_bytes", limits.header_bytes);
+    page.bare("header_timeout_ms", limits.header_timeout_ms);
+    page.bare("shutdown_grace_ms", limits.shutdown_grace_ms);
+    page.bare("requests_per_minute", limits.requests_per_minute);
+    page.bare("tokens_per_minute", limits.tokens_per_minute);
+
+    config.upstreams.iter().for_each(|upstream| page.upstream(upstream));
+    config.models.iter().for_each(|model| page.model(model));
+    page.0
+}
+
+struct Page(String);
+
+impl Page {
+    fn section(&mut self, heading: &str) {
+        self.line(format_args!("\n{heading}"));
+    }
+
+    fn text(&mut self, key: &str, value: impl Display) {
+        self.bare(key, quoted(value));
+    }
+
+    fn bare(&mut self, key: &str, value: impl Display) {
+        self.line(format_args!("{key} = {value}"));
+    }
+
+    fn line(&mut self, line: impl Display) {
+        writeln!(self.0, "{line}").expect("a String takes every line");
+    }
+
+    fn upstream(&mut self, upstream: &Upstream) {
+        self.section("[[upstreams]]");
+        self.text("id", &upstream.id);
+        match &upstream.target {
+            Target::OpenAi { base_url, api_key_env, api_key } => {
+                self.text("kind", "openai");
+                self.text("base_url", base_url);
+                if let Some(name) = api_key_env {
+                    let state = if api_key.is_some() { "set" } else { "not set" };
+                    self.bare("api_key_env", format_args!("{} # {state}", quoted(name)));
+                }
+            }
+            Target::Local { model_path, name } => {
+                self.text("kind", "local");
+                self.text("model_path", model_path.display());
+                self.text("name", name);
+            }
+        }
+        self.bare("timeout_ms", upstream.timeout_ms);
+        self.bare("connect_timeout_ms", upstream.connect_timeout_ms);
+        self.text("on_disconnect", upstream.on_disconnect.word());
+        self.text("responses", upstream.responses.word());
+    }
+
+    fn model(&mut self, model: &Model) {
+        self.section("[[models]]");
+        self.text("id", &model.id);
+        self.bare("context_tokens", model.context_tokens);
+        self.bare("max_output_tokens", model.max_output_tokens);
+        let deployments: Vec<String> = model.deployments.iter().map(deployment).collect();
+        self.bare("deployments", format_args!("[{}]", deployments.join(", ")));
+        if let Some(price) = &model.price {
+            self.bare("price", prices(price));
+        }
+        if let Some(cost) = &model.cost {
+            self.bare("cost", prices(cost));
+        }
+        let endpoints: Vec<String> =
+            model.endpoints.iter().map(|endpoint| quoted(endpoint.word())).collect();
+        self.bare("endpoints", format_args!("[{}]", endpoints.join(", ")));
+        self.text("owned_by", &model.owned_by);
+    }
+}
+
+fn quoted(text: impl Display) -> String {
+    Value::String(text.to_string()).to_string()
+}
+
+fn deployment(place: &Deployment) -> String {
+    let (upstream, model) = (quoted(&place.upstream), quoted(&place.model));
+    format!("{{ upstream = {upstream}, model = {model}, weight = {} }}", place.weight)
+}
+
+fn prices(stated: &StatedPrices) -> String {
+    let every: [(&str, Option<Nusd>); 9] = [
+        ("input", Some(stated.input)),
+        ("cached_input", stated.cached_input),
+        ("cache_write", stated.cache_write),
+        ("output", Some(stated.output)),
+        ("reasoning", stated.reasoning),
+        ("audio_input", stated.audio_input),
+        ("audio_output", stated.audio_output),
+        ("image", stated.image),
+        ("request", stated.request),
+    ];
+    let pairs: Vec<String> = every
+        .iter()
+        .filter_map(|(key, price)| Some(format!("{key} = \"{}\"", (*price)?.to_usd())))
+        .collect();
+    format!("{{ {} }}", pairs.join(", "))
+}

@@ -1,0 +1,77 @@
+//! What is allowed and probably not meant.
+
+use super::error::Problem;
+use super::schema::{Config, Target};
+use super::tree::{Item, Origin};
+use super::{DEFAULT_FILE, origin_of};
+
+/// Everything doubtful about a valid configuration.
+pub(super) fn warnings(config: &Config, root: &Item) -> Vec<Problem> {
+    let mut found = Vec::new();
+    found.extend(nothing_to_serve(config));
+    found.extend(unpriced(config, root));
+    found.extend(unused(config, root));
+    found.extend(missing_weights(config, root));
+    found.extend(foreign_port(config));
+    found
+}
+
+fn nothing_to_serve(config: &Config) -> Option<Problem> {
+    let message = "is empty: callers will find no model. Add [[upstreams]] and [[models]] to \
+                   farebox.toml; farebox.example.toml shows how";
+    config.models.is_empty().then(|| Problem {
+        origin: Origin::Default,
+        path: "models".to_owned(),
+        message: message.to_owned(),
+    })
+}
+
+fn unpriced<'a>(config: &'a Config, root: &'a Item) -> impl Iterator<Item = Problem> + 'a {
+    let models = config.models.iter().enumerate();
+    models.filter(|(_, model)| model.price.is_none()).map(|(index, model)| Problem {
+        origin: origin_of(root, "models", index, "id"),
+        path: format!("models[{index}].price"),
+        message: format!("is missing: calls of \"{}\" are refused until it has one", model.id),
+    })
+}
+
+fn unused<'a>(config: &'a Config, root: &'a Item) -> impl Iterator<Item = Problem> + 'a {
+    let used = |id: &str| {
+        config.models.iter().flat_map(|model| &model.deployments).any(|place| place.upstream == id)
+    };
+    let upstreams = config.upstreams.iter().enumerate();
+    upstreams.filter(move |(_, upstream)| !used(&upstream.id)).map(|(index, upstream)| Problem {
+        origin: origin_of(root, "upstreams", index, "id"),
+        path: format!("upstreams[{index}]"),
+        message: format!("\"{}\" serves no model: name it in a model's deployments", upstream.id),
+    })
+}
+
+fn missing_weights<'a>(config: &'a Config, root: &'a Item) -> impl Iterator<Item = Problem> + 'a {
+    config.upstreams.iter().enumerate().filter_map(|(index, upstream)| match &upstream.target {
+        Target::Local { model_path, .. } if !model_path.is_file() => Some(Problem {
+            origin: origin_of(root, "upstreams", index, "model_path"),
+            path: format!("upstreams[{index}].model_path"),
+            message: format!("names {}, which is not there", model_path.display()),
+        }),
+        _ => None,
+    })
+}
+
+/// A loopback address nobody else can follow is right only if it is ours.
+fn foreign_port(config: &Config) -> Option<Problem> {
+    let port: Option<u16> = ["http://127.0.0.1:", "http://localhost:", "http://[::1]:"]
+        .iter()
+        .find_map(|loopback| config.public_url.strip_prefix(loopback))
+        .and_then(|rest| rest.split('/').next()?.parse().ok());
+    let ours = |port| [Some(config.listen), config.admin_listen].iter().flatten().any(|at| at.port() == port);
+    port.filter(|port| !ours(*port)).map(|port| Problem {
+        origin: Origin::Default,
+        path: "public_url".to_owned(),
+        message: format!(
+            "has port {port}, but Farebox listens on {}: links would lead nowhere. Correct it in \
+             {DEFAULT_FILE} or leave it out",
+            config.listen
+        ),
+    })
+}

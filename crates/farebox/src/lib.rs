@@ -1,0 +1,20 @@
+//! The binary `farebox`: command line, configuration, wiring, console files, telemetry, shutdown.
+//!
+//! Everything that touches the outside world without being the database or an upstream is here: the
+//! clock, randomness, the environment, signals, listeners. The layers below get them passed in.
+
+pub mod assets;
+pub mod cli;
+pub mod clock;
+mod commands;
+pub mod config;
+pub mod demo;
+pub mod entropy;
+pub mod health;
+pub mod installation;
+pub mod local_model;
+pub mod serve;
+pub mod server;
+pub mod shutdown;
+pub mod telemetry;
+mod wiring;

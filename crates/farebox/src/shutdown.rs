@@ -1,0 +1,42 @@
+//! SIGTERM and SIGINT: the first asks everything to finish, the second ends the process at once.
+
+use std::io;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+/// Listens for signals. The token is cancelled by the first; a second one ends the process with
+/// code 1, since what was running is cut off.
+///
+/// # Errors
+/// If the operating system refuses signal handlers.
+pub fn on_signals() -> io::Result<CancellationToken> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let stop = CancellationToken::new();
+    let first = stop.clone();
+    tokio::spawn(async move {
+        let name = either(&mut terminate, &mut interrupt).await;
+        tracing::info!(signal = name, "stopping; a second signal stops at once");
+        first.cancel();
+        let name = either(&mut terminate, &mut interrupt).await;
+        tracing::warn!(signal = name, "stopped at once: running requests were cut off");
+        leave();
+    });
+    Ok(stop)
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "who asks twice wants no more waiting; open holds are resolved at the next start"
+)]
+fn leave() -> ! {
+    std::process::exit(1)
+}
+
+async fn either(terminate: &mut Signal, interrupt: &mut Signal) -> &'static str {
+    tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    }
+}

@@ -1,0 +1,96 @@
+//! Follows the change log: keys made and revoked, money paid in, by whichever process.
+
+use std::time::Duration;
+
+use domain::id::{KeyId, OrganizationId, ProjectId};
+use domain::time::MINUTE_US;
+use store::changes::{self, Change, ChangeKind};
+use store::keys::{self, ActiveKey};
+use store::{Store, StoreError, wallets};
+
+use crate::state::Gateway;
+
+/// Changes made by other processes are in force within this time.
+const POLL: Duration = Duration::from_millis(500);
+/// Changes taken at once.
+const PAGE: i64 = 500;
+/// Rates that nobody used for this long are forgotten: they have drained.
+const IDLE_US: i64 = 10 * MINUTE_US;
+
+/// Follows until cancelled.
+pub(crate) async fn run(gateway: Gateway, store: Store, mut seq: i64) {
+    let mut rounds: u32 = 0;
+    loop {
+        match step(&gateway, &store, seq).await {
+            Ok(reached) => {
+                seq = reached;
+                store.heard(seq);
+            }
+            Err(error) => tracing::warn!(%error, "changes cannot be read; trying again"),
+        }
+        rounds = rounds.wrapping_add(1);
+        if rounds.is_multiple_of(20) {
+            tend(&gateway, &store).await;
+        }
+        store.changed(POLL).await;
+    }
+}
+
+/// What a change means for this process.
+enum Effect {
+    Key(KeyId, Option<ActiveKey>),
+    Credits(OrganizationId, domain::money::Nusd),
+}
+
+/// Puts everything after `seq` into force; answers how far that is.
+async fn step(gateway: &Gateway, store: &Store, seq: i64) -> Result<i64, StoreError> {
+    let read = store.read(move |tx| {
+        let changes = changes::after(tx, seq, PAGE)?;
+        let mut effects = Vec::new();
+        for Change { kind, reference, .. } in &changes {
+            match kind {
+                ChangeKind::Key => {
+                    let id = KeyId::new(reference);
+                    let key = keys::active_by_id(tx, &id)?;
+                    effects.push(Effect::Key(id, key));
+                }
+                ChangeKind::Project => {
+                    let keys = keys::active_of_project(tx, &ProjectId::new(reference))?;
+                    let effect = |key: ActiveKey| {
+                        Effect::Key(key.principal.key.clone(), Some(key))
+                    };
+                    effects.extend(keys.into_iter().map(effect));
+                }
+                ChangeKind::Wallet => {
+                    let id = OrganizationId::new(reference);
+                    if let Some(credits) = wallets::credits(tx, &id)? {
+                        effects.push(Effect::Credits(id, credits));
+                    }
+                }
+                ChangeKind::Other => {}
+            }
+        }
+        Ok::<_, StoreError>((changes.last().map_or(seq, |change| change.seq), effects))
+    });
+    let (reached, effects) = read.await?;
+    for effect in effects {
+        match effect {
+            Effect::Key(id, key) => gateway.0.directory.set(&id, key),
+            Effect::Credits(id, credits) => gateway.0.books.set_credits(&id, credits),
+        }
+    }
+    Ok(reached)
+}
+
+/// Writes when keys were last used, and forgets what is idle.
+async fn tend(gateway: &Gateway, store: &Store) {
+    gateway.0.books.forget_idle(gateway.now(), IDLE_US);
+    let uses = gateway.0.directory.take_last_uses();
+    if uses.is_empty() {
+        return;
+    }
+    let write = store.write(move |tx| keys::touch_last_used(tx, &uses));
+    if let Err(error) = write.await {
+        tracing::warn!(%error, "when keys were last used could not be written");
+    }
+}

@@ -1,0 +1,30 @@
+//! The data plane: one request in, one upstream call out, money settled.
+//!
+//! [`pipeline`] alone knows the order of the steps; every other module is one of them. A request
+//! whose hold is taken runs in a task of its own that nobody cancels: it sees a client leave, and
+//! settles what was produced. Nothing here knows SQL, or that there is a control plane.
+
+mod admission;
+mod authenticate;
+mod body;
+pub mod catalog;
+mod directory;
+mod endpoints;
+mod follow;
+mod headers;
+mod meter;
+mod metrics;
+mod pipeline;
+mod plain;
+mod refusal;
+mod relay;
+pub mod respond;
+mod routes;
+mod state;
+mod stream;
+mod upstream;
+
+pub use catalog::{Catalog, Deployment, Model, OnDisconnect, ResponsesMode, UpstreamSpec};
+pub use routes::router;
+pub use state::{Gateway, Settings};
+pub use upstream::Upstream;

@@ -1,0 +1,184 @@
+//! One request, from its key to its answer. The order of the steps is decided here and only here.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use domain::access::{self, AccessRefusal, Scope};
+use domain::admission::Ask;
+use domain::bound::{RequestSize, token_bound};
+use domain::hold::Hold;
+use domain::id::{ProjectId, RequestId};
+use domain::price::PriceEntry;
+use domain::time::AtUs;
+use http::{Request, Response};
+use store::LedgerState;
+use tokio::sync::oneshot;
+use wire::request::{Endpoint, ModelRequest};
+
+use crate::admission::{Admitted, Bid};
+use crate::catalog::Model;
+use crate::directory::Caller;
+use crate::headers::Stamp;
+use crate::metrics::RequestLabels;
+use crate::refusal::Refusal;
+use crate::state::Gateway;
+use crate::{admission, authenticate, body, relay, respond};
+
+/// An admitted request on its way to an upstream.
+pub(crate) struct Job {
+    pub(crate) gateway: Gateway,
+    pub(crate) admitted: Admitted,
+    pub(crate) model: Arc<Model>,
+    pub(crate) request: ModelRequest,
+    pub(crate) stamp: Stamp,
+}
+
+/// Where the answer goes; closed when the client has left.
+pub(crate) type Reply = oneshot::Sender<Result<Response<Body>, Refusal>>;
+
+/// Answers a request that costs money.
+pub(crate) async fn answer(
+    gateway: &Gateway,
+    endpoint: Endpoint,
+    request: Request<Body>,
+) -> Response<Body> {
+    let arrived = gateway.now();
+    let mut stamp = Stamp::new(RequestId::random(arrived, gateway.0.settings.entropy));
+    gateway.0.metrics.in_flight.inc();
+    let outcome = run(gateway, endpoint, request, &mut stamp, arrived).await;
+    gateway.0.metrics.in_flight.dec();
+    let response = outcome.unwrap_or_else(|refusal| {
+        stamp.processing_ms = gateway.now().since(arrived) / 1_000;
+        respond::respond(&refusal, &stamp, &gateway.0.settings.public_url)
+    });
+    let labels = RequestLabels { endpoint: endpoint.name(), status: response.status().as_u16() };
+    gateway.0.metrics.requests.get_or_create(&labels).inc();
+    response
+}
+
+async fn run(
+    gateway: &Gateway,
+    endpoint: Endpoint,
+    request: Request<Body>,
+    stamp: &mut Stamp,
+    arrived: AtUs,
+) -> Result<Response<Body>, Refusal> {
+    let (head, body) = request.into_parts();
+    let caller = authenticate::caller(&gateway.0.directory, &head.headers)?;
+    let claims = authenticate::claims(&head.headers);
+    let project = access::data_plane(&caller.principal, claims, Scope::ModelRequest, arrived)
+        .map_err(|refusal| Refusal::Access { refusal, model: None })?;
+    stamp.caller = Some((caller.principal.organization.clone(), project.clone()));
+
+    let most_bytes = gateway.0.settings.body_bytes;
+    body::check(&head.headers, most_bytes)?;
+    let body = body::read(body, most_bytes).await?;
+    let request = ModelRequest::parse(endpoint, &body)?;
+
+    let model = resolve(gateway, &caller, &request)?;
+    // The clock may have moved while the body arrived; the price is the one in force now.
+    let now = gateway.now();
+    let price = model
+        .prices
+        .in_force(now)
+        .ok_or_else(|| Refusal::NotPriced { model: request.model.clone() })?;
+
+    if gateway.0.ledger.state() != LedgerState::Healthy {
+        return Err(Refusal::Ledger);
+    }
+    let prompt = Prompt { body_bytes: body.len() as u64, request: &request, now };
+    let bid = bid(gateway, stamp.request_id, &caller, project, &model, price, &prompt);
+    let admitted = admission::admit(&gateway.0.books, &gateway.0.ledger, &gateway.0.settings.clock, bid)
+        .map_err(|refusal| Refusal::Admission {
+            refusal,
+            model: request.model.clone(),
+            organization: caller.principal.organization.to_string(),
+        })?;
+    stamp.rates = Some(admitted.rates);
+    caller.used(now);
+
+    // From here on the request lives in a task of its own: a client that leaves drops this future,
+    // and the task notices, but is never cut off between spending and settling.
+    let (reply, answer) = oneshot::channel();
+    let (gateway_, stamp) = (gateway.clone(), stamp.clone());
+    let job = Job { gateway: gateway_, admitted, model, request, stamp };
+    gateway.spawn(relay::run(job, reply, arrived));
+    answer.await.unwrap_or(Err(Refusal::Internal))
+}
+
+/// Finds the model, and checks that the key may use it here.
+fn resolve(
+    gateway: &Gateway,
+    caller: &Caller,
+    request: &ModelRequest,
+) -> Result<Arc<Model>, Refusal> {
+    let named = || request.model.clone();
+    let catalog = gateway.0.catalog.load();
+    let model = catalog
+        .models
+        .get(&request.model)
+        .ok_or_else(|| Refusal::NoModel { model: named() })?;
+    access::model(&caller.principal, &request.model)
+        .map_err(|refusal: AccessRefusal| Refusal::Access { refusal, model: Some(named()) })?;
+    if !model.endpoints.contains(&request.endpoint) {
+        let endpoint = request.endpoint.name();
+        return Err(Refusal::NotOffered { model: named(), endpoint });
+    }
+    Ok(Arc::clone(model))
+}
+
+/// What bounds a request's cost.
+struct Prompt<'a> {
+    body_bytes: u64,
+    request: &'a ModelRequest,
+    now: AtUs,
+}
+
+/// The most the request can cost, and everything that is pinned with it.
+fn bid(
+    gateway: &Gateway,
+    id: RequestId,
+    caller: &Caller,
+    project: &ProjectId,
+    model: &Model,
+    price: &PriceEntry,
+    prompt: &Prompt<'_>,
+) -> Bid {
+    let request = prompt.request;
+    let generates = request.endpoint != Endpoint::Embeddings;
+    let size = RequestSize {
+        body_bytes: prompt.body_bytes,
+        opaque: request.prompt.opaque,
+        many_prompts: matches!(request.endpoint, Endpoint::Completions | Endpoint::Embeddings),
+        max_output_tokens: request.max_output_tokens,
+        choices: request.choices,
+        generates,
+    };
+    let bound = token_bound(&model.size, &size);
+    let amount = price.price.most(bound.input_tokens, bound.output_tokens);
+    Bid {
+        hold: Hold {
+            id,
+            organization: caller.principal.organization.clone(),
+            project: project.clone(),
+            key: caller.principal.key.clone(),
+            model: Arc::clone(&model.id),
+            endpoint: request.endpoint.name(),
+            amount,
+            price_id: price.id.clone(),
+            price: price.price,
+            cost: price.cost,
+            admitted_at: prompt.now,
+        },
+        ask: Ask {
+            project: project.clone(),
+            model: Arc::clone(&model.id),
+            amount,
+            tokens: bound.input_tokens.saturating_add(bound.output_tokens),
+            limits: gateway.0.settings.rates,
+        },
+        bound,
+        stream: request.stream,
+        prompt_bytes: request.prompt.text_bytes,
+    }
+}

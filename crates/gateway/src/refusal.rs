@@ -1,0 +1,80 @@
+//! Every way in which the data plane says no.
+
+use domain::access::AccessRefusal;
+use domain::admission;
+use wire::error::ErrorBody;
+use wire::request::RequestError;
+
+/// Why a request was not answered. [`crate::respond`] decides how that is said.
+#[derive(Clone, Debug)]
+pub(crate) enum Refusal {
+    /// No key came with the request.
+    NoKey,
+    /// The key is not one of ours, mistyped, revoked or expired; shown masked.
+    BadKey { masked: String },
+    /// The key is known and may not do this.
+    Access { refusal: AccessRefusal, model: Option<String> },
+    /// The `Content-Type` is not JSON.
+    ContentType(String),
+    /// The body is compressed or encoded.
+    ContentEncoding(String),
+    /// The body is larger than allowed.
+    TooLarge { most_bytes: usize },
+    /// The body did not arrive whole.
+    BodyCutOff,
+    /// The request is malformed.
+    Request(RequestError),
+    /// No such model.
+    NoModel { model: String },
+    /// The model does not offer this endpoint.
+    NotOffered { model: String, endpoint: &'static str },
+    /// The model has no price in force.
+    NotPriced { model: String },
+    /// The prompt alone is larger than the model's window.
+    ContextExceeded { context_tokens: u64, at_least_tokens: u64 },
+    /// A limit has no room.
+    Admission { refusal: admission::Refusal, model: String, organization: String },
+    /// The ledger cannot commit.
+    Ledger,
+    /// This process is stopping.
+    Stopping,
+    /// The upstream found the request bad, and said so in OpenAI's form.
+    Upstream { status: u16, error: ErrorBody },
+    /// The upstream failed.
+    UpstreamFailed(UpstreamFailure),
+    /// Unknown path.
+    NoRoute { method: String, path: String },
+    /// Known path, wrong method.
+    NoMethod { method: String, path: String },
+    /// A bug.
+    Internal,
+}
+
+/// How an upstream failed, as far as a caller needs to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum UpstreamFailure {
+    /// It could not be reached, or says that it is unavailable.
+    Unavailable { retry_after_s: Option<u64> },
+    /// It has too many requests.
+    Busy { retry_after_s: Option<u64> },
+    /// It took too long.
+    TimedOut,
+    /// It refused the operator's key or does not know the model: only the operator can mend that.
+    Misconfigured,
+    /// It answered with something that is not an answer.
+    NotAnAnswer,
+    /// It broke off in the middle of an answer.
+    BrokeOff,
+}
+
+impl From<RequestError> for Refusal {
+    fn from(error: RequestError) -> Self {
+        Refusal::Request(error)
+    }
+}
+
+impl From<UpstreamFailure> for Refusal {
+    fn from(failure: UpstreamFailure) -> Self {
+        Refusal::UpstreamFailed(failure)
+    }
+}

@@ -1,0 +1,408 @@
+//! The only place of the data plane that turns a refusal into a status, a body and headers.
+//!
+//! Messages open with the words that clients match on, go on to say what to do, and link to this
+//! installation. Logged here, once.
+
+use axum::body::Body;
+use domain::access::AccessRefusal;
+use domain::admission;
+use domain::rate::RateRefusal;
+use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use http::{HeaderName, Response, StatusCode};
+use wire::error::ErrorBody;
+
+use crate::headers::Stamp;
+use crate::refusal::{Refusal, UpstreamFailure};
+
+/// Every error code that the data plane itself answers with. docs/errors.md explains each.
+pub const CODES: &[&str] = &[
+    "context_length_exceeded",
+    "credit_balance_exhausted",
+    "empty_array",
+    "endpoint_not_offered",
+    "insufficient_permissions",
+    "integer_above_max_value",
+    "integer_below_min_value",
+    "internal_error",
+    "invalid_api_key",
+    "invalid_type",
+    "invalid_value",
+    "ledger_unavailable",
+    "method_not_supported",
+    "mismatched_organization",
+    "mismatched_project",
+    "missing_required_parameter",
+    "missing_scope",
+    "model_not_found",
+    "model_not_priced",
+    "project_archived",
+    "rate_limit_exceeded",
+    "server_is_overloaded",
+    "slow_down",
+    "unsupported_parameter",
+    "unsupported_value",
+    "upstream_broke_off",
+    "upstream_invalid_answer",
+    "upstream_misconfigured",
+    "upstream_timeout",
+    "upstream_unavailable",
+];
+
+const INVALID: &str = "invalid_request_error";
+const SERVER: &str = "server_error";
+const UNAVAILABLE: &str = "service_unavailable_error";
+/// Whether the official SDKs try again, whatever they think of the status.
+const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
+
+/// When a caller should try again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Retry {
+    /// As its rules for the status say.
+    AsUsual,
+    /// Never: it would be refused again.
+    Never,
+    /// After this many microseconds.
+    After(i64),
+}
+
+/// A refusal, decided.
+struct Answer {
+    status: StatusCode,
+    error: ErrorBody,
+    retry: Retry,
+}
+
+/// Answers a refusal.
+pub(crate) fn respond(refusal: &Refusal, stamp: &Stamp, public_url: &str) -> Response<Body> {
+    let answer = answer(refusal, public_url);
+    log(refusal, &answer, stamp);
+    let mut response = Response::new(Body::from(answer.error.to_json()));
+    *response.status_mut() = answer.status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    match answer.retry {
+        Retry::AsUsual => {}
+        Retry::Never => {
+            headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+        }
+        Retry::After(us) => {
+            headers.insert(RETRY_AFTER, number(us.saturating_add(999_999) / 1_000_000));
+            headers.insert(RETRY_AFTER_MS, number(us.saturating_add(999) / 1_000));
+        }
+    }
+    stamp.put(headers);
+    response
+}
+
+/// The body that ends a stream which cannot go on.
+pub(crate) fn stream_error(refusal: &Refusal) -> ErrorBody {
+    answer(refusal, "").error
+}
+
+fn log(refusal: &Refusal, answer: &Answer, stamp: &Stamp) {
+    let (request_id, status) = (&stamp.request_id, answer.status.as_u16());
+    let code = answer.error.code.as_deref().unwrap_or("none");
+    match refusal {
+        Refusal::Internal => tracing::error!(%request_id, status, code, "request failed"),
+        Refusal::UpstreamFailed(_) | Refusal::Ledger => {
+            tracing::warn!(%request_id, status, code, "request failed");
+        }
+        _ => tracing::debug!(%request_id, status, code, "request refused"),
+    }
+}
+
+fn answer(refusal: &Refusal, url: &str) -> Answer {
+    match refusal {
+        Refusal::NoKey | Refusal::BadKey { .. } | Refusal::Access { .. } => access(refusal, url),
+        Refusal::Request(error) => {
+            Answer { status: StatusCode::BAD_REQUEST, error: error.to_body(), retry: Retry::AsUsual }
+        }
+        Refusal::Admission { refusal, model, organization } => {
+            admission(refusal, model, organization, url)
+        }
+        Refusal::Upstream { status, error } => Answer {
+            status: StatusCode::from_u16(*status).unwrap_or(StatusCode::BAD_REQUEST),
+            error: error.clone(),
+            retry: Retry::AsUsual,
+        },
+        Refusal::UpstreamFailed(failure) => upstream(failure),
+        Refusal::Ledger | Refusal::Stopping | Refusal::Internal => ours(refusal),
+        _ => request(refusal),
+    }
+}
+
+fn access(refusal: &Refusal, url: &str) -> Answer {
+    let unauthorized = |code: Option<&'static str>, message: String| {
+        plain(StatusCode::UNAUTHORIZED, INVALID, code, message)
+    };
+    let (refusal, model) = match refusal {
+        Refusal::BadKey { masked } => {
+            let message = format!(
+                "Incorrect API key provided: {masked}. You can find your API key at {url}/api-keys."
+            );
+            return unauthorized(Some("invalid_api_key"), message);
+        }
+        Refusal::Access { refusal, model } => (refusal, model.as_deref().unwrap_or_default()),
+        _ => return unauthorized(None, no_key_message(url)),
+    };
+    match refusal {
+        AccessRefusal::Expired => unauthorized(
+            Some("invalid_api_key"),
+            format!("Incorrect API key provided: it has expired. Make a new one at {url}/api-keys."),
+        ),
+        AccessRefusal::AdminKeyOnDataPlane => unauthorized(
+            Some("invalid_api_key"),
+            format!("Incorrect API key provided: an admin key cannot call models. Use a project key; you can find yours at {url}/api-keys."),
+        ),
+        AccessRefusal::DataKeyOnAdministration => unauthorized(
+            Some("invalid_api_key"),
+            format!("Incorrect API key provided: the Administration API needs an admin key. You can find yours at {url}/api-keys."),
+        ),
+        AccessRefusal::MismatchedOrganization => unauthorized(
+            Some("mismatched_organization"),
+            "OpenAI-Organization header should match organization for API key".into(),
+        ),
+        AccessRefusal::MismatchedProject => unauthorized(
+            Some("mismatched_project"),
+            "OpenAI-Project header should match project for API key".into(),
+        ),
+        AccessRefusal::ProjectArchived(project) => plain(
+            StatusCode::FORBIDDEN,
+            INVALID,
+            Some("project_archived"),
+            format!("Project `{project}` is archived and takes no more requests. Use a key of another project."),
+        ),
+        AccessRefusal::MissingScope(scope) => plain(
+            StatusCode::FORBIDDEN,
+            INVALID,
+            Some("missing_scope"),
+            format!("You have insufficient permissions for this operation. Missing scopes: {}. Check that you have the correct role in your organization (Reader, Owner) and project (Member, Owner), and if you're using a restricted API key, that it has the necessary scopes.", scope.as_str()),
+        ),
+        AccessRefusal::ModelNotAllowed => plain(
+            StatusCode::FORBIDDEN,
+            INVALID,
+            Some("model_not_found"),
+            format!("This key does not have access to model `{model}`. Use a key that has, or change its models at {url}/api-keys."),
+        ),
+    }
+}
+
+fn no_key_message(url: &str) -> String {
+    format!(
+        "You didn't provide an API key. You need to provide your API key in an Authorization header \
+         using Bearer auth (i.e. Authorization: Bearer YOUR_KEY), or as the password field (with \
+         blank username) if you're accessing the API from your browser and are prompted for a \
+         username and password. You can obtain an API key from {url}/api-keys."
+    )
+}
+
+fn request(refusal: &Refusal) -> Answer {
+    let bad = |status, code, message| plain(status, INVALID, code, message);
+    match refusal {
+        Refusal::ContentType(sent) => bad(
+            StatusCode::BAD_REQUEST,
+            None,
+            format!("Invalid Content-Type header ({sent}), expected application/json. (HINT: If you're using curl, you can pass -H 'Content-Type: application/json')"),
+        ),
+        Refusal::ContentEncoding(sent) => bad(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            None,
+            format!("Unsupported Content-Encoding header ({sent}). Send the body as plain JSON in UTF-8."),
+        ),
+        Refusal::TooLarge { most_bytes } => bad(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            None,
+            format!("The request body is too large: at most {most_bytes} bytes are accepted. Send less, or split the request."),
+        ),
+        Refusal::BodyCutOff => bad(
+            StatusCode::BAD_REQUEST,
+            None,
+            "The request body did not arrive whole. Send it again.".into(),
+        ),
+        Refusal::NoModel { model } => bad(
+            StatusCode::NOT_FOUND,
+            Some("model_not_found"),
+            format!("The model `{model}` does not exist or you do not have access to it. GET /v1/models lists the models you can use."),
+        ),
+        Refusal::NotOffered { model, endpoint } => bad(
+            StatusCode::NOT_FOUND,
+            Some("endpoint_not_offered"),
+            format!("The model `{model}` does not offer the {endpoint} endpoint here. Use another model, or another endpoint of this one."),
+        ),
+        Refusal::NotPriced { model } => bad(
+            StatusCode::BAD_REQUEST,
+            Some("model_not_priced"),
+            format!("The model `{model}` has no price in force, so it cannot be called. Ask the operator to set one."),
+        ),
+        Refusal::ContextExceeded { context_tokens, at_least_tokens } => with_param(
+            bad(
+                StatusCode::BAD_REQUEST,
+                Some("context_length_exceeded"),
+                format!("This model's maximum context length is {context_tokens} tokens. However, your messages resulted in at least {at_least_tokens} tokens. Please reduce the length of the messages."),
+            ),
+            "messages",
+        ),
+        Refusal::NoRoute { method, path } => {
+            bad(StatusCode::NOT_FOUND, None, format!("Invalid URL ({method} {path})"))
+        }
+        Refusal::NoMethod { method, path } => bad(
+            StatusCode::METHOD_NOT_ALLOWED,
+            Some("method_not_supported"),
+            format!("Not allowed to {method} on {path}."),
+        ),
+        _ => ours(refusal),
+    }
+}
+
+fn admission(
+    refusal: &admission::Refusal,
+    model: &str,
+    organization: &str,
+    url: &str,
+) -> Answer {
+    match refusal {
+        admission::Refusal::Credit { available, required } => Answer {
+            retry: Retry::Never,
+            ..plain(
+                StatusCode::TOO_MANY_REQUESTS,
+                "insufficient_quota",
+                Some("credit_balance_exhausted"),
+                format!("You exceeded your current quota, please check your plan and billing details. This request can cost up to {required} and {available} of credit is available. Add credit at {url}/billing, or lower the output limit (max_tokens)."),
+            )
+        },
+        admission::Refusal::Requests(rate) => {
+            limited("requests", "requests per min (RPM)", rate, (model, organization, url))
+        }
+        admission::Refusal::Tokens(rate) => {
+            limited("tokens", "tokens per min (TPM)", rate, (model, organization, url))
+        }
+    }
+}
+
+fn limited(
+    kind: &'static str,
+    per: &str,
+    rate: &RateRefusal,
+    (model, organization, url): (&str, &str, &str),
+) -> Answer {
+    let limit = rate.state.limit;
+    let used = limit.saturating_sub(rate.state.remaining);
+    let facts = format!(
+        "Rate limit reached for {model} in organization {organization} on {per}: Limit {limit}, Used {used}, Requested {}.",
+        rate.requested
+    );
+    let (retry, advice) = match rate.retry_after_us {
+        Some(us) => {
+            let wait = crate::headers::go_duration(us);
+            (Retry::After(us), format!("Please try again in {wait}."))
+        }
+        None => (Retry::Never, "The request is larger than the limit itself: make it smaller.".into()),
+    };
+    let message = format!("{facts} {advice} Visit {url}/limits to learn more.");
+    let status = StatusCode::TOO_MANY_REQUESTS;
+    Answer { retry, ..plain(status, kind, Some("rate_limit_exceeded"), message) }
+}
+
+fn upstream(failure: &UpstreamFailure) -> Answer {
+    let after = |seconds: &Option<u64>| {
+        let seconds = seconds.unwrap_or(1).clamp(1, 3_600);
+        Retry::After(i64::try_from(seconds).expect("at most an hour") * 1_000_000)
+    };
+    match failure {
+        UpstreamFailure::Unavailable { retry_after_s } => Answer {
+            retry: after(retry_after_s),
+            ..plain(
+                StatusCode::SERVICE_UNAVAILABLE,
+                UNAVAILABLE,
+                Some("upstream_unavailable"),
+                "The server that runs this model is not available. You were not charged. Please try again shortly.".into(),
+            )
+        },
+        UpstreamFailure::Busy { retry_after_s } => Answer {
+            retry: after(retry_after_s),
+            ..plain(
+                StatusCode::TOO_MANY_REQUESTS,
+                "rate_limit_error",
+                Some("slow_down"),
+                "The server that runs this model has too many requests. You were not charged. Please try again shortly.".into(),
+            )
+        },
+        UpstreamFailure::TimedOut => plain(
+            StatusCode::GATEWAY_TIMEOUT,
+            SERVER,
+            Some("upstream_timeout"),
+            "The server that runs this model did not answer in time. You were not charged. Please try again.".into(),
+        ),
+        UpstreamFailure::Misconfigured => Answer {
+            retry: Retry::Never,
+            ..plain(
+                StatusCode::BAD_GATEWAY,
+                SERVER,
+                Some("upstream_misconfigured"),
+                "The server that runs this model refused this installation's request. You were not charged. Please tell the operator: its key or model name needs mending.".into(),
+            )
+        },
+        UpstreamFailure::NotAnAnswer => plain(
+            StatusCode::BAD_GATEWAY,
+            SERVER,
+            Some("upstream_invalid_answer"),
+            "The server that runs this model sent something that is not an answer. You were not charged. Please try again.".into(),
+        ),
+        UpstreamFailure::BrokeOff => plain(
+            StatusCode::BAD_GATEWAY,
+            SERVER,
+            Some("upstream_broke_off"),
+            "The server that runs this model broke off in the middle of its answer. What arrived was charged. Please try again.".into(),
+        ),
+    }
+}
+
+fn ours(refusal: &Refusal) -> Answer {
+    match refusal {
+        Refusal::Ledger => Answer {
+            retry: Retry::After(1_000_000),
+            ..plain(
+                StatusCode::SERVICE_UNAVAILABLE,
+                UNAVAILABLE,
+                Some("ledger_unavailable"),
+                "The ledger cannot record charges right now, so no request is taken. You were not charged. Please try again shortly.".into(),
+            )
+        },
+        Refusal::Stopping => Answer {
+            retry: Retry::After(1_000_000),
+            ..plain(
+                StatusCode::SERVICE_UNAVAILABLE,
+                UNAVAILABLE,
+                Some("server_is_overloaded"),
+                "The server is restarting. Please try again shortly.".into(),
+            )
+        },
+        _ => plain(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            SERVER,
+            Some("internal_error"),
+            "The server had an error while processing your request. Sorry about that! The operator finds it in the log by the request id.".into(),
+        ),
+    }
+}
+
+fn plain(
+    status: StatusCode,
+    kind: &'static str,
+    code: Option<&'static str>,
+    message: String,
+) -> Answer {
+    let code = code.map(Into::into);
+    let error = ErrorBody { message, kind: kind.into(), param: None, code };
+    Answer { status, error, retry: Retry::AsUsual }
+}
+
+fn with_param(mut answer: Answer, param: &str) -> Answer {
+    answer.error.param = Some(param.to_owned());
+    answer
+}
+
+fn number(value: i64) -> HeaderValue {
+    HeaderValue::from(value.max(0))
+}

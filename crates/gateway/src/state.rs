@@ -1,0 +1,119 @@
+//! What the data plane knows while it runs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use domain::Entropy;
+use domain::admission::RateLimits;
+use domain::time::{AtUs, Clock};
+use prometheus_client::registry::Registry;
+use store::{Ledger, LedgerState, Store, StoreError};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::admission::Books;
+use crate::catalog::Catalog;
+use crate::directory::Directory;
+use crate::follow;
+use crate::metrics::Metrics;
+
+/// The data plane. Cheap to clone.
+#[derive(Clone)]
+pub struct Gateway(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) ledger: Ledger,
+    pub(crate) settings: Settings,
+    pub(crate) catalog: ArcSwap<Catalog>,
+    pub(crate) directory: Directory,
+    pub(crate) books: Books,
+    pub(crate) metrics: Metrics,
+    tasks: TaskTracker,
+    following: CancellationToken,
+}
+
+/// What an operator decides, and what the process provides.
+#[derive(Clone)]
+pub struct Settings {
+    /// The hold must be durable before the request goes to the upstream, not only before the
+    /// answer's first byte.
+    pub hold_before_forward: bool,
+    /// The largest request body.
+    pub body_bytes: usize,
+    /// The rate limits of a project and model that has none of its own.
+    pub rates: RateLimits,
+    /// Where this installation's console is, without a slash at the end.
+    pub public_url: String,
+    /// Tells the time.
+    pub clock: Clock,
+    /// Gives randomness.
+    pub entropy: Entropy,
+}
+
+impl Gateway {
+    /// Reads wallets and keys, and begins to follow the changes that others make.
+    ///
+    /// # Errors
+    /// [`StoreError`] if they cannot be read.
+    pub async fn start(
+        store: Store,
+        catalog: Catalog,
+        settings: Settings,
+    ) -> Result<Self, StoreError> {
+        let (seq, wallets, keys) = store
+            .read(|tx| {
+                let seq = store::changes::latest(tx)?;
+                Ok::<_, StoreError>((seq, store::wallets::all(tx)?, store::keys::all_active(tx)?))
+            })
+            .await?;
+        let following = CancellationToken::new();
+        let gateway = Gateway(Arc::new(Inner {
+            ledger: store.ledger(),
+            settings,
+            catalog: ArcSwap::from_pointee(catalog),
+            directory: Directory::new(keys),
+            books: Books::new(wallets),
+            metrics: Metrics::default(),
+            tasks: TaskTracker::new(),
+            following: following.clone(),
+        }));
+        store.heard(seq);
+        let follower = follow::run(gateway.clone(), store, seq);
+        gateway.0.tasks.spawn(following.run_until_cancelled_owned(follower));
+        Ok(gateway)
+    }
+
+    /// Lets every request that was admitted end, however its client does, and stops following.
+    /// Call when no new requests come. False if some had not ended after `most`.
+    pub async fn drain(&self, most: Duration) -> bool {
+        self.0.following.cancel();
+        self.0.tasks.close();
+        tokio::time::timeout(most, self.0.tasks.wait()).await.is_ok()
+    }
+
+    /// Replaces what can be called, from the next request on.
+    pub fn set_catalog(&self, catalog: Catalog) {
+        self.0.catalog.store(Arc::new(catalog));
+    }
+
+    /// Whether requests can be charged.
+    #[must_use]
+    pub fn ledger_state(&self) -> LedgerState {
+        self.0.ledger.state()
+    }
+
+    /// Registers the meters of the data plane.
+    pub fn register_metrics(&self, registry: &mut Registry) {
+        self.0.metrics.register(registry);
+    }
+
+    pub(crate) fn now(&self) -> AtUs {
+        (self.0.settings.clock)()
+    }
+
+    /// Runs a request's task to its end, whatever becomes of its client.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.0.tasks.spawn(task);
+    }
+}

@@ -1,0 +1,13 @@
+//! The server as its clients see it: over HTTP, with a model made for the purpose, and with the
+//! real one.
+
+mod chat;
+mod client;
+mod completions;
+mod embeddings;
+mod load;
+mod process;
+mod queue;
+mod real_model;
+mod refusals;
+mod synthetic;

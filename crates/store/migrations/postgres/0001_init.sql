@@ -1,0 +1,222 @@
+-- Columns are whole numbers or text: money in nano-USD (_nusd), instants in microseconds since the
+-- epoch, UTC (_at_us), ids as they appear on the wire, digests in hexadecimal, lists as JSON text
+-- that no query looks into. A thing that ended says when (a null instant), never "true".
+
+CREATE TABLE counters (
+    name TEXT PRIMARY KEY,
+    value BIGINT NOT NULL
+);
+INSERT INTO counters (name, value) VALUES ('changes', 0);
+
+-- A serving process. Its epoch grows at every start; a write that carries an old one is refused.
+CREATE TABLE nodes (
+    id TEXT PRIMARY KEY,
+    epoch BIGINT NOT NULL,
+    started_at_us BIGINT NOT NULL
+);
+
+-- What other processes must hear of: appended with the change itself, read by every server.
+CREATE TABLE change_log (
+    seq BIGINT PRIMARY KEY,
+    kind TEXT NOT NULL,
+    ref TEXT NOT NULL,
+    at_us BIGINT NOT NULL
+);
+
+CREATE TABLE organizations (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    created_at_us BIGINT NOT NULL
+);
+
+CREATE TABLE users (
+    id TEXT PRIMARY KEY,
+    email TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL,
+    password_hash TEXT NOT NULL,
+    operator_since_us BIGINT,
+    created_at_us BIGINT NOT NULL
+);
+
+CREATE TABLE members (
+    organization_id TEXT NOT NULL REFERENCES organizations (id),
+    user_id TEXT NOT NULL REFERENCES users (id),
+    role TEXT NOT NULL CHECK (role IN ('owner', 'reader')),
+    added_at_us BIGINT NOT NULL,
+    PRIMARY KEY (organization_id, user_id)
+);
+
+CREATE TABLE projects (
+    id TEXT PRIMARY KEY,
+    organization_id TEXT NOT NULL REFERENCES organizations (id),
+    name TEXT NOT NULL,
+    default_since_us BIGINT,
+    created_at_us BIGINT NOT NULL,
+    archived_at_us BIGINT
+);
+CREATE INDEX projects_by_organization ON projects (organization_id, created_at_us, id);
+
+CREATE TABLE service_accounts (
+    id TEXT PRIMARY KEY,
+    organization_id TEXT NOT NULL REFERENCES organizations (id),
+    project_id TEXT NOT NULL REFERENCES projects (id),
+    name TEXT NOT NULL,
+    role TEXT NOT NULL CHECK (role IN ('owner', 'member')),
+    created_at_us BIGINT NOT NULL,
+    deleted_at_us BIGINT
+);
+CREATE INDEX service_accounts_by_project ON service_accounts (project_id, created_at_us, id);
+
+CREATE TABLE keys (
+    id TEXT PRIMARY KEY,
+    organization_id TEXT NOT NULL REFERENCES organizations (id),
+    project_id TEXT REFERENCES projects (id),
+    class TEXT NOT NULL CHECK (class IN ('project', 'service_account', 'admin')),
+    user_id TEXT REFERENCES users (id),
+    service_account_id TEXT REFERENCES service_accounts (id),
+    name TEXT NOT NULL,
+    digest TEXT NOT NULL UNIQUE,
+    redacted_value TEXT NOT NULL,
+    scopes TEXT,
+    models TEXT,
+    created_at_us BIGINT NOT NULL,
+    expires_at_us BIGINT,
+    last_used_at_us BIGINT,
+    revoked_at_us BIGINT,
+    CHECK ((user_id IS NULL) <> (service_account_id IS NULL)),
+    CHECK ((class = 'admin') = (project_id IS NULL))
+);
+CREATE INDEX keys_by_project ON keys (project_id, created_at_us, id);
+CREATE INDEX keys_by_organization ON keys (organization_id, class, created_at_us, id);
+
+-- nano-USD per million units: nine numbers, one for each usage class. A new price is a new row.
+CREATE TABLE prices (
+    id TEXT PRIMARY KEY,
+    model TEXT NOT NULL,
+    effective_at_us BIGINT NOT NULL,
+    price TEXT NOT NULL,
+    cost TEXT NOT NULL,
+    UNIQUE (model, effective_at_us)
+);
+
+CREATE TABLE accounts (
+    id TEXT PRIMARY KEY,
+    overdraft BIGINT NOT NULL CHECK (overdraft IN (0, 1)),
+    debits_nusd BIGINT NOT NULL CHECK (debits_nusd BETWEEN 0 AND 4000000000000000000),
+    credits_nusd BIGINT NOT NULL CHECK (credits_nusd BETWEEN 0 AND 4000000000000000000),
+    held_nusd BIGINT NOT NULL CHECK (held_nusd BETWEEN 0 AND 4000000000000000000),
+    CHECK (overdraft = 1 OR debits_nusd + held_nusd <= credits_nusd)
+);
+
+-- Append-only. Ids of one organization sort by time.
+CREATE TABLE transfers (
+    organization_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    debit_account TEXT NOT NULL,
+    credit_account TEXT NOT NULL,
+    amount_nusd BIGINT NOT NULL CHECK (amount_nusd BETWEEN 1 AND 4000000000000000000),
+    code TEXT NOT NULL,
+    request_id TEXT,
+    reason TEXT NOT NULL,
+    at_us BIGINT NOT NULL,
+    PRIMARY KEY (organization_id, id),
+    CHECK (debit_account <> credit_account)
+);
+
+CREATE VIEW postings AS
+SELECT organization_id, id AS transfer_id, debit_account AS account_id,
+       amount_nusd AS debit_nusd, 0 AS credit_nusd, at_us FROM transfers
+UNION ALL
+SELECT organization_id, id, credit_account, 0, amount_nusd, at_us FROM transfers;
+
+-- Money reserved for a request in flight; the row goes when the request ends.
+CREATE TABLE holds (
+    id TEXT PRIMARY KEY,
+    organization_id TEXT NOT NULL,
+    project_id TEXT NOT NULL,
+    key_id TEXT NOT NULL,
+    model TEXT NOT NULL,
+    endpoint TEXT NOT NULL,
+    node_id TEXT NOT NULL,
+    epoch BIGINT NOT NULL,
+    amount_nusd BIGINT NOT NULL CHECK (amount_nusd BETWEEN 0 AND 4000000000000000000),
+    price_id TEXT NOT NULL,
+    admitted_at_us BIGINT NOT NULL,
+    seen_input_tokens BIGINT NOT NULL,
+    seen_output_tokens BIGINT NOT NULL
+);
+
+-- Append-only: one row a metered request. Ids of one organization sort by time of admission.
+CREATE TABLE usage_records (
+    organization_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    project_id TEXT NOT NULL,
+    key_id TEXT NOT NULL,
+    model TEXT NOT NULL,
+    upstream_id TEXT NOT NULL,
+    endpoint TEXT NOT NULL,
+    admitted_at_us BIGINT NOT NULL,
+    ended_at_us BIGINT NOT NULL,
+    fresh_input_tokens BIGINT NOT NULL,
+    cached_input_tokens BIGINT NOT NULL,
+    cache_write_tokens BIGINT NOT NULL,
+    output_tokens BIGINT NOT NULL,
+    reasoning_tokens BIGINT NOT NULL,
+    audio_input_tokens BIGINT NOT NULL,
+    audio_output_tokens BIGINT NOT NULL,
+    image_tokens BIGINT NOT NULL,
+    held_nusd BIGINT NOT NULL,
+    cost_nusd BIGINT NOT NULL CHECK (cost_nusd BETWEEN 0 AND held_nusd),
+    input_cost_nusd BIGINT NOT NULL CHECK (input_cost_nusd >= 0),
+    cached_input_cost_nusd BIGINT NOT NULL CHECK (cached_input_cost_nusd >= 0),
+    output_cost_nusd BIGINT NOT NULL CHECK (output_cost_nusd >= 0),
+    request_cost_nusd BIGINT NOT NULL CHECK (request_cost_nusd >= 0),
+    overrun_nusd BIGINT NOT NULL CHECK (overrun_nusd >= 0),
+    upstream_cost_nusd BIGINT NOT NULL CHECK (upstream_cost_nusd >= 0),
+    price_id TEXT NOT NULL,
+    flags BIGINT NOT NULL,
+    PRIMARY KEY (organization_id, id),
+    CHECK (cost_nusd = input_cost_nusd + cached_input_cost_nusd + output_cost_nusd + request_cost_nusd)
+);
+
+-- The same, folded by hour of admission in the same transaction: what reports read.
+CREATE TABLE usage_hours (
+    organization_id TEXT NOT NULL,
+    hour_at_us BIGINT NOT NULL,
+    project_id TEXT NOT NULL,
+    key_id TEXT NOT NULL,
+    model TEXT NOT NULL,
+    endpoint TEXT NOT NULL,
+    requests BIGINT NOT NULL,
+    fresh_input_tokens BIGINT NOT NULL,
+    cached_input_tokens BIGINT NOT NULL,
+    cache_write_tokens BIGINT NOT NULL,
+    output_tokens BIGINT NOT NULL,
+    reasoning_tokens BIGINT NOT NULL,
+    audio_input_tokens BIGINT NOT NULL,
+    audio_output_tokens BIGINT NOT NULL,
+    image_tokens BIGINT NOT NULL,
+    cost_nusd BIGINT NOT NULL,
+    input_cost_nusd BIGINT NOT NULL,
+    cached_input_cost_nusd BIGINT NOT NULL,
+    output_cost_nusd BIGINT NOT NULL,
+    request_cost_nusd BIGINT NOT NULL,
+    upstream_cost_nusd BIGINT NOT NULL,
+    PRIMARY KEY (organization_id, hour_at_us, project_id, key_id, model, endpoint)
+);
+
+-- Hot rows: room on their pages lets an update stay on its page.
+ALTER TABLE accounts SET (fillfactor = 50);
+ALTER TABLE usage_hours SET (fillfactor = 70);
+
+CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '% is append-only: correct it with another row', TG_TABLE_NAME;
+END
+$$;
+CREATE TRIGGER transfers_append_only BEFORE UPDATE OR DELETE ON transfers
+    FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER usage_records_append_only BEFORE UPDATE OR DELETE ON usage_records
+    FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER prices_append_only BEFORE UPDATE OR DELETE ON prices
+    FOR EACH ROW EXECUTE FUNCTION refuse_change();

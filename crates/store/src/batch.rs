@@ -1,0 +1,283 @@
+//! What one commit carries: the holds, checkpoints and endings of many requests.
+//!
+//! A batch is gathered from the queue in order. A hold that ends in the batch it began in never
+//! reaches its table: its settlement is all there is to keep. Committing a batch twice is
+//! committing it once, so a lost acknowledgement is answered by sending the same batch again.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use domain::hold::{Charge, Flags, Hold};
+use domain::id::RequestId;
+use domain::ledger::{Account, Transfer, TransferCode};
+use domain::money::Nusd;
+use domain::time::AtUs;
+use domain::usage::Usage;
+
+/// The end of a request that used something.
+#[derive(Clone, Debug)]
+pub struct Settlement {
+    /// What was reserved for it.
+    pub hold: Arc<Hold>,
+    /// What it used.
+    pub usage: Usage,
+    /// What that costs, under the hold.
+    pub charge: Charge,
+    /// What else happened.
+    pub flags: Flags,
+    /// The upstream that answered.
+    pub upstream: Arc<str>,
+    /// When it ended.
+    pub ended_at: AtUs,
+}
+
+/// Who commits: a node, and the epoch of its present life.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Writer {
+    pub(crate) node: String,
+    pub(crate) epoch: i64,
+}
+
+/// Tokens seen of a stream so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) input_tokens: u64,
+    pub(crate) output_tokens: u64,
+}
+
+/// One step in a request's life, as it enters the queue.
+#[derive(Clone, Debug)]
+pub(crate) enum Op {
+    Hold(Arc<Hold>),
+    Checkpoint(RequestId, Seen),
+    Settle(Arc<Settlement>),
+    Release(RequestId),
+}
+
+/// A hold that must be written, as it outlives the batch.
+#[derive(Clone, Debug)]
+pub(crate) struct NewHold {
+    pub(crate) hold: Arc<Hold>,
+    pub(crate) seen: Seen,
+}
+
+/// The net effect of a run of steps.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Batch {
+    pub(crate) holds: Vec<NewHold>,
+    pub(crate) checkpoints: Vec<(RequestId, Seen)>,
+    pub(crate) ended: Vec<RequestId>,
+    pub(crate) settlements: Vec<Arc<Settlement>>,
+}
+
+impl Batch {
+    /// Folds steps, in the order they were taken.
+    pub(crate) fn gather(ops: impl IntoIterator<Item = Op>) -> Self {
+        let mut holds: HashMap<RequestId, NewHold> = HashMap::new();
+        let mut order = Vec::new();
+        let mut checkpoints: HashMap<RequestId, Seen> = HashMap::new();
+        let mut batch = Batch::default();
+        let mut end = |id: RequestId,
+                       holds: &mut HashMap<RequestId, NewHold>,
+                       checkpoints: &mut HashMap<RequestId, Seen>| {
+            checkpoints.remove(&id);
+            if holds.remove(&id).is_none() {
+                batch.ended.push(id);
+            }
+        };
+        let mut settlements = Vec::new();
+        for op in ops {
+            match op {
+                Op::Hold(hold) => {
+                    order.push(hold.id);
+                    holds.insert(
+                        hold.id,
+                        NewHold {
+                            hold,
+                            seen: Seen::default(),
+                        },
+                    );
+                }
+                Op::Checkpoint(id, seen) => match holds.get_mut(&id) {
+                    Some(new) => new.seen = seen,
+                    None => {
+                        checkpoints.insert(id, seen);
+                    }
+                },
+                Op::Release(id) => end(id, &mut holds, &mut checkpoints),
+                Op::Settle(settlement) => {
+                    end(settlement.hold.id, &mut holds, &mut checkpoints);
+                    settlements.push(settlement);
+                }
+            }
+        }
+        batch.settlements = settlements;
+        batch.holds = order.iter().filter_map(|id| holds.remove(id)).collect();
+        batch.checkpoints = checkpoints.into_iter().collect();
+        batch
+    }
+
+    /// How many rows it touches, roughly.
+    pub(crate) fn rows(&self) -> usize {
+        self.holds.len() + self.checkpoints.len() + self.ended.len() + 2 * self.settlements.len()
+    }
+
+    /// Every account of the house that it moves money on, beside the node's revenue.
+    pub(crate) fn house_accounts(&self, writer: &Writer) -> Vec<String> {
+        let mut accounts: Vec<String> = self
+            .settlements
+            .iter()
+            .flat_map(|settlement| settlement.transfers(writer))
+            .flat_map(|transfer| [transfer.debit, transfer.credit])
+            .filter(Account::may_be_overdrawn)
+            .map(|account| account.to_string())
+            .collect();
+        accounts.sort_unstable();
+        accounts.dedup();
+        accounts
+    }
+}
+
+impl Settlement {
+    /// The movements of money that settle the request.
+    pub(crate) fn transfers(&self, writer: &Writer) -> impl Iterator<Item = Transfer> {
+        let hold = &self.hold;
+        let transfer = |id: String, debit, credit, amount, code| Transfer {
+            id,
+            organization: hold.organization.clone(),
+            debit,
+            credit,
+            amount,
+            code,
+            request: Some(hold.id),
+            reason: String::new(),
+            at: self.ended_at,
+        };
+        let revenue = || Account::Revenue(writer.node.clone());
+        let Charge {
+            cost,
+            overrun,
+            upstream_cost,
+        } = self.charge;
+        let moved = |amount: Nusd| amount > Nusd::ZERO;
+        [
+            moved(cost.total).then(|| {
+                let wallet = Account::Wallet(hold.organization.clone());
+                let id = hold.id.to_string();
+                transfer(id, wallet, revenue(), cost.total, TransferCode::Usage)
+            }),
+            moved(overrun).then(|| {
+                let id = format!("{}:overrun", hold.id);
+                transfer(
+                    id,
+                    Account::Overrun,
+                    revenue(),
+                    overrun,
+                    TransferCode::Overrun,
+                )
+            }),
+            moved(upstream_cost).then(|| {
+                let upstream = self.upstream.to_string();
+                transfer(
+                    format!("{}:upstream_cost", hold.id),
+                    Account::UpstreamCost(upstream.clone()),
+                    Account::UpstreamPayable(upstream),
+                    upstream_cost,
+                    TransferCode::UpstreamCost,
+                )
+            }),
+        ]
+        .into_iter()
+        .flatten()
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use domain::id::{KeyId, OrganizationId, PriceId, ProjectId};
+    use domain::price::{StatedPrices, UnitPrices};
+
+    pub(crate) fn hold(number: u8, amount: i64) -> Arc<Hold> {
+        let mut bytes = [number; 16];
+        bytes[15] = number;
+        let at = AtUs::from_seconds(1_800_000_000);
+        let id = RequestId::parse(&format!("req_{:024x}{:08x}", at.millis(), number));
+        let stated = StatedPrices {
+            input: Nusd::new(1_000_000),
+            output: Nusd::new(1_000_000),
+            ..StatedPrices::default()
+        };
+        Arc::new(Hold {
+            id: id.expect("32 digits"),
+            organization: OrganizationId::new("org-a"),
+            project: ProjectId::new("proj_a"),
+            key: KeyId::new("key_a"),
+            model: "m".into(),
+            endpoint: "chat",
+            amount: Nusd::new(amount),
+            price_id: PriceId::new("price_a"),
+            price: stated.into(),
+            cost: UnitPrices::by_class([Nusd::ZERO; 9]),
+            admitted_at: at,
+        })
+    }
+
+    fn settle(hold: &Arc<Hold>, output_tokens: u64) -> Arc<Settlement> {
+        let usage = Usage::text(0, output_tokens);
+        Arc::new(Settlement {
+            charge: hold.charge(&usage),
+            hold: Arc::clone(hold),
+            usage,
+            flags: Flags::default(),
+            upstream: "u".into(),
+            ended_at: hold.admitted_at,
+        })
+    }
+
+    #[test]
+    fn a_hold_that_ends_in_its_batch_is_not_written() {
+        let (a, b, c) = (hold(1, 10), hold(2, 10), hold(3, 10));
+        let seen = Seen {
+            input_tokens: 1,
+            output_tokens: 2,
+        };
+        let batch = Batch::gather([
+            Op::Hold(Arc::clone(&a)),
+            Op::Hold(Arc::clone(&b)),
+            Op::Checkpoint(b.id, seen),
+            Op::Checkpoint(a.id, seen),
+            Op::Checkpoint(c.id, seen),
+            Op::Settle(settle(&a, 3)),
+            Op::Release(c.id),
+        ]);
+        assert_eq!(batch.holds.len(), 1);
+        assert_eq!((batch.holds[0].hold.id, batch.holds[0].seen), (b.id, seen));
+        assert_eq!(batch.ended, [c.id]);
+        assert!(
+            batch.checkpoints.is_empty(),
+            "an ended hold needs no checkpoint"
+        );
+        assert_eq!(batch.settlements.len(), 1);
+    }
+
+    #[test]
+    fn a_settlement_moves_charge_and_overrun() {
+        let writer = Writer {
+            node: "n".into(),
+            epoch: 1,
+        };
+        let moves = |amount, tokens| {
+            settle(&hold(1, amount), tokens)
+                .transfers(&writer)
+                .map(|transfer| (transfer.code, transfer.amount.get()))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(moves(10, 3), [(TransferCode::Usage, 3)]);
+        assert_eq!(
+            moves(10, 13),
+            [(TransferCode::Usage, 10), (TransferCode::Overrun, 3)]
+        );
+        assert_eq!(moves(10, 0), []);
+    }
+}

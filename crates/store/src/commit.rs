@@ -1,0 +1,42 @@
+//! Committing batches: what a database must offer, and how its failures are told apart.
+
+use crate::StoreError;
+use crate::batch::{Batch, Writer};
+
+/// A database that can commit batches.
+pub(crate) trait Committer: Send {
+    /// Commits a whole batch or nothing. Committing the same batch again changes nothing.
+    fn commit(&mut self, batch: &Batch, writer: &Writer) -> Result<(), CommitError>;
+
+    /// Called when nothing waits: a chance to tidy up.
+    fn idle(&mut self) {}
+
+    /// The writer's own connection, where other writes of this process must run.
+    fn connection(&mut self) -> Option<&mut rusqlite::Connection> {
+        None
+    }
+}
+
+/// Why a batch was not committed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum CommitError {
+    /// The database is full, busy or away: the same batch may go through later.
+    Retry(String),
+    /// Nothing this process believes can be trusted any more.
+    Poison(String),
+}
+
+impl From<StoreError> for CommitError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(reason) => CommitError::Retry(reason),
+            other => CommitError::Poison(other.to_string()),
+        }
+    }
+}
+
+impl From<rusqlite::Error> for CommitError {
+    fn from(error: rusqlite::Error) -> Self {
+        StoreError::from(error).into()
+    }
+}

@@ -1,0 +1,124 @@
+//! The money of requests: holds and how they end, made durable in groups.
+//!
+//! Steps become durable in the order they are taken. Whoever frees money in memory must have
+//! queued the step that frees it here first: then no prefix of the queue overdraws a wallet.
+
+use std::sync::Arc;
+
+use domain::hold::Hold;
+use domain::id::RequestId;
+use tokio::sync::oneshot;
+
+use crate::Settlement;
+use crate::batch::{Op, Seen};
+use crate::queue::Queue;
+
+/// Takes the steps of requests in flight. Cheap to clone.
+#[derive(Clone)]
+pub struct Ledger {
+    queue: Arc<Queue>,
+}
+
+/// Whether the ledger can commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LedgerState {
+    /// It can.
+    Healthy,
+    /// The database is full, busy or away; what waits is kept and tried again.
+    Stalled(String),
+    /// Something broke that a retry cannot mend: this process must be restarted.
+    Poisoned(String),
+}
+
+/// A step will never be durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the ledger could not commit")]
+pub struct LedgerError;
+
+/// A hold on its way to the disk.
+#[must_use = "the answer must wait for its hold"]
+pub struct HoldTicket {
+    queue: Arc<Queue>,
+    ack: oneshot::Receiver<()>,
+}
+
+/// A settlement on its way to the disk.
+#[must_use = "the last byte must wait for the settlement"]
+pub struct SettleTicket(oneshot::Receiver<()>);
+
+impl Ledger {
+    pub(crate) fn new(queue: Arc<Queue>) -> Self {
+        Ledger { queue }
+    }
+
+    /// Reserves money for a request. Durable with the next commit, or when the ticket is awaited.
+    pub fn hold(&self, hold: Arc<Hold>) -> HoldTicket {
+        let (sender, ack) = oneshot::channel();
+        self.queue.push(Op::Hold(hold), Some(sender));
+        HoldTicket {
+            queue: Arc::clone(&self.queue),
+            ack,
+        }
+    }
+
+    /// As [`Ledger::hold`], durable as soon as can be: the answer will begin any moment.
+    pub fn hold_soon(&self, hold: Arc<Hold>) -> HoldTicket {
+        let (sender, ack) = oneshot::channel();
+        self.queue.push_urgent(Op::Hold(hold), Some(sender));
+        HoldTicket { queue: Arc::clone(&self.queue), ack }
+    }
+
+    /// Notes what was delivered of a stream so far, in case this process dies before its end.
+    pub fn checkpoint(&self, id: RequestId, input_tokens: u64, output_tokens: u64) {
+        self.queue.push(
+            Op::Checkpoint(
+                id,
+                Seen {
+                    input_tokens,
+                    output_tokens,
+                },
+            ),
+            None,
+        );
+    }
+
+    /// Charges a request and ends its hold.
+    pub fn settle(&self, settlement: Settlement) -> SettleTicket {
+        let (sender, ack) = oneshot::channel();
+        self.queue
+            .push_urgent(Op::Settle(Arc::new(settlement)), Some(sender));
+        SettleTicket(ack)
+    }
+
+    /// Ends a hold without a charge: nothing was delivered.
+    pub fn release(&self, id: RequestId) {
+        self.queue.push(Op::Release(id), None);
+    }
+
+    /// Whether the ledger can commit: if not, nothing new may be admitted.
+    #[must_use]
+    pub fn state(&self) -> LedgerState {
+        self.queue.state()
+    }
+}
+
+impl HoldTicket {
+    /// Waits until the hold is durable.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if it never will be: nothing of the answer may leave.
+    pub async fn durable(self) -> Result<(), LedgerError> {
+        self.queue.urge();
+        self.ack.await.map_err(|_| LedgerError)
+    }
+}
+
+impl SettleTicket {
+    /// Waits until the settlement is durable.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if it never will be: the answer may not be completed.
+    pub async fn durable(self) -> Result<(), LedgerError> {
+        self.0.await.map_err(|_| LedgerError)
+    }
+}

@@ -1,0 +1,35 @@
+//! What Farebox keeps: the only crate that knows SQL, or that there are two databases.
+//!
+//! - [`Store`] opens an installation and runs reads and writes, each one transaction.
+//! - [`Ledger`] takes the money of requests: holds and settlements, committed in groups.
+//! - The other modules are the aggregates: plain functions on a [`Tx`], one SQL text for both.
+//! - [`verify`] proves the invariants that all of this promises.
+
+mod batch;
+pub mod changes;
+mod commit;
+mod error;
+pub mod grants;
+mod ledger;
+mod migrate;
+mod orphans;
+mod postgres;
+mod postgres_batch;
+pub mod prices;
+mod queue;
+mod sqlite;
+mod sqlite_batch;
+mod store;
+mod tx;
+mod url;
+mod value;
+pub mod verify;
+pub mod wallets;
+
+pub use batch::Settlement;
+pub use error::{OpenError, StoreError};
+pub use ledger::{HoldTicket, Ledger, LedgerError, LedgerState, SettleTicket};
+pub use store::{Options, Role, Store};
+pub use tx::Tx;
+pub use url::{DatabaseUrl, DatabaseUrlError};
+pub use value::{Row, Value};

@@ -1,0 +1,146 @@
+//! PostgreSQL: a pool for reads and writes, and connections of their own for the ledger's writer
+//! and for the lock that a server holds while it lives.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::runtime::Handle;
+use tokio_postgres::config::SslMode;
+use tokio_postgres::{Client, Config, NoTls};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::tx::Engine;
+use crate::{DatabaseUrl, OpenError, StoreError, Tx};
+
+const POOL_CONNECTIONS: usize = 16;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// No statement of a request may hold a connection for longer.
+const STATEMENT_TIMEOUT: &str = "-c statement_timeout=30000 -c lock_timeout=10000";
+/// Names the lock of the one serving process: "fareserv" in ASCII.
+const SERVER_LOCK: i64 = 0x6661_7265_7365_7276;
+
+/// A server, and how to reach it.
+pub(crate) struct PostgresServer {
+    config: Config,
+    pool: Pool,
+    runtime: Handle,
+}
+
+impl PostgresServer {
+    pub(crate) fn new(url: &str, runtime: Handle) -> Result<Self, OpenError> {
+        let unusable = |reason: String| OpenError::Unusable {
+            database: DatabaseUrl::Postgres(url.to_owned()).to_string(),
+            reason,
+        };
+        let mut config: Config = url.parse().map_err(|error: tokio_postgres::Error| {
+            unusable(format!("the address cannot be read: {error}"))
+        })?;
+        config
+            .application_name("farebox")
+            .connect_timeout(CONNECT_TIMEOUT);
+        config.keepalives_idle(Duration::from_secs(30));
+        let mut pooled = config.clone();
+        pooled.options(STATEMENT_TIMEOUT);
+        let recycling = ManagerConfig {
+            recycling_method: RecyclingMethod::Fast,
+        };
+        let manager = match config.get_ssl_mode() {
+            SslMode::Require => Manager::from_config(pooled, tls(), recycling),
+            _ => Manager::from_config(pooled, NoTls, recycling),
+        };
+        let pool = Pool::builder(manager)
+            .max_size(POOL_CONNECTIONS)
+            .runtime(Runtime::Tokio1)
+            .wait_timeout(Some(CONNECT_TIMEOUT))
+            .create_timeout(Some(CONNECT_TIMEOUT))
+            .build()
+            .map_err(|error| unusable(error.to_string()))?;
+        Ok(PostgresServer {
+            config,
+            pool,
+            runtime,
+        })
+    }
+
+    /// A connection outside the pool.
+    pub(crate) async fn connect(&self) -> Result<Client, StoreError> {
+        if self.config.get_ssl_mode() == SslMode::Require {
+            let (client, connection) = self.config.connect(tls()).await?;
+            self.runtime.spawn(connection);
+            return Ok(client);
+        }
+        let (client, connection) = self.config.connect(NoTls).await?;
+        self.runtime.spawn(connection);
+        Ok(client)
+    }
+
+    /// Takes the lock of the serving process; it goes with the connection.
+    pub(crate) async fn lock(&self) -> Result<Client, OpenError> {
+        let client = self.connect().await?;
+        // A predecessor that was killed a moment ago may still be noticed as gone.
+        for _ in 0..20 {
+            let sql = "SELECT pg_try_advisory_lock($1)";
+            let row = client
+                .query_one(sql, &[&SERVER_LOCK])
+                .await
+                .map_err(StoreError::from)?;
+            if row.get(0) {
+                return Ok(client);
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        Err(OpenError::InUse(
+            "it holds the lock of this PostgreSQL database".into(),
+        ))
+    }
+
+    /// Runs a transaction to its end. Blocks: call where that is allowed.
+    pub(crate) fn transaction<T, E: From<StoreError>>(
+        &self,
+        read_only: bool,
+        body: impl FnOnce(&mut Tx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut client = self
+            .runtime
+            .block_on(self.pool.get())
+            .map_err(StoreError::from)?;
+        let builder = client.build_transaction();
+        let builder = match read_only {
+            true => builder
+                .read_only(true)
+                .isolation_level(tokio_postgres::IsolationLevel::RepeatableRead),
+            false => builder,
+        };
+        let transaction = self
+            .runtime
+            .block_on(builder.start())
+            .map_err(StoreError::from)?;
+        let mut tx = Tx(Engine::Postgres {
+            transaction,
+            runtime: self.runtime.clone(),
+        });
+        let answer = body(&mut tx)?;
+        let Engine::Postgres { transaction, .. } = tx.0 else {
+            unreachable!("opened above")
+        };
+        self.runtime
+            .block_on(transaction.commit())
+            .map_err(StoreError::from)?;
+        Ok(answer)
+    }
+}
+
+fn tls() -> MakeRustlsConnect {
+    let roots = RootCertStore {
+        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+    };
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("ring speaks TLS 1.2 and 1.3")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    MakeRustlsConnect::new(config)
+}

@@ -1,0 +1,238 @@
+//! Committing a batch to PostgreSQL: one statement, one round trip.
+//!
+//! Rows arrive as arrays. Every sum is taken over the rows that were really inserted or deleted,
+//! so a batch that is sent twice, because its acknowledgement was lost, counts once. All of it
+//! stands on the node's epoch: a process that was replaced can write nothing.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use domain::time::HOUR_US;
+use domain::usage::LineItem;
+use tokio::runtime::Handle;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Statement};
+
+use crate::StoreError;
+use crate::batch::{Batch, Writer};
+use crate::commit::{CommitError, Committer};
+use crate::postgres::PostgresServer;
+use crate::sqlite_batch::{TOKEN_CLASSES, count};
+
+const COMMIT: &str = include_str!("postgres_batch.sql");
+
+pub(crate) struct PostgresCommitter {
+    server: Arc<PostgresServer>,
+    runtime: Handle,
+    session: Option<Session>,
+}
+
+/// A connection, and what was prepared and learnt on it.
+struct Session {
+    client: Client,
+    commit: Statement,
+    house_accounts: HashSet<String>,
+}
+
+impl PostgresCommitter {
+    pub(crate) fn new(server: Arc<PostgresServer>, runtime: Handle) -> Self {
+        PostgresCommitter {
+            server,
+            runtime,
+            session: None,
+        }
+    }
+}
+
+impl Committer for PostgresCommitter {
+    fn commit(&mut self, batch: &Batch, writer: &Writer) -> Result<(), CommitError> {
+        let runtime = self.runtime.clone();
+        let outcome = runtime.block_on(async {
+            let mut session = match self.session.take() {
+                Some(session) if !session.client.is_closed() => session,
+                _ => Session::open(&self.server).await?,
+            };
+            session.commit(batch, writer).await?;
+            self.session = Some(session);
+            Ok(())
+        });
+        outcome
+    }
+}
+
+impl Session {
+    async fn open(server: &PostgresServer) -> Result<Self, StoreError> {
+        let client = server.connect().await?;
+        let commit = client.prepare(COMMIT).await?;
+        Ok(Session {
+            client,
+            commit,
+            house_accounts: HashSet::new(),
+        })
+    }
+
+    async fn commit(&mut self, batch: &Batch, writer: &Writer) -> Result<(), CommitError> {
+        self.open_house_accounts(batch, writer).await?;
+        let columns = Columns::of(batch, writer);
+        let row = self
+            .client
+            .query_one(&self.commit, &columns.parameters(writer))
+            .await
+            .map_err(StoreError::from)?;
+        let (fenced, expected, moved): (i64, i64, i64) = (row.get(0), row.get(1), row.get(2));
+        if fenced == 0 {
+            let reason = "another Farebox has taken over this installation";
+            return Err(CommitError::Poison(reason.into()));
+        }
+        if expected != moved {
+            let reason = format!("{expected} accounts should have moved and {moved} did");
+            return Err(CommitError::Poison(reason));
+        }
+        Ok(())
+    }
+
+    /// Accounts of the house open with their first transfer.
+    async fn open_house_accounts(
+        &mut self,
+        batch: &Batch,
+        writer: &Writer,
+    ) -> Result<(), StoreError> {
+        let mut accounts = batch.house_accounts(writer);
+        accounts.retain(|account| !self.house_accounts.contains(account));
+        if accounts.is_empty() {
+            return Ok(());
+        }
+        let sql = "INSERT INTO accounts (id, overdraft, debits_nusd, credits_nusd, held_nusd)
+                   SELECT id, 1, 0, 0, 0 FROM UNNEST($1::text[]) AS new (id)
+                   ON CONFLICT (id) DO NOTHING";
+        self.client.execute(sql, &[&accounts]).await?;
+        self.house_accounts.extend(accounts);
+        Ok(())
+    }
+}
+
+/// A batch as arrays, a column each, in the order of the statement's parameters.
+#[derive(Default)]
+struct Columns {
+    texts: Vec<Vec<String>>,
+    optional_texts: Vec<Vec<Option<String>>>,
+    numbers: Vec<Vec<i64>>,
+    order: Vec<Place>,
+}
+
+#[derive(Clone, Copy)]
+enum Place {
+    Text(usize),
+    OptionalText(usize),
+    Number(usize),
+}
+
+impl Columns {
+    fn of(batch: &Batch, writer: &Writer) -> Self {
+        let mut columns = Columns::default();
+        columns.add_holds(batch);
+        columns.add_settlements(batch);
+        columns.add_transfers(batch, writer);
+        columns
+    }
+
+    fn parameters<'a>(&'a self, writer: &'a Writer) -> Vec<&'a (dyn ToSql + Sync)> {
+        let mut parameters: Vec<&(dyn ToSql + Sync)> =
+            vec![&writer.node, &writer.epoch, const { &HOUR_US }];
+        parameters.extend(self.order.iter().map(|place| -> &(dyn ToSql + Sync) {
+            match *place {
+                Place::Text(index) => &self.texts[index],
+                Place::OptionalText(index) => &self.optional_texts[index],
+                Place::Number(index) => &self.numbers[index],
+            }
+        }));
+        parameters
+    }
+
+    fn text(&mut self, column: impl Iterator<Item = String>) {
+        self.order.push(Place::Text(self.texts.len()));
+        self.texts.push(column.collect());
+    }
+
+    fn optional_text(&mut self, column: impl Iterator<Item = Option<String>>) {
+        self.order
+            .push(Place::OptionalText(self.optional_texts.len()));
+        self.optional_texts.push(column.collect());
+    }
+
+    fn number(&mut self, column: impl Iterator<Item = i64>) {
+        self.order.push(Place::Number(self.numbers.len()));
+        self.numbers.push(column.collect());
+    }
+
+    fn add_holds(&mut self, batch: &Batch) {
+        let holds = || batch.holds.iter().map(|new| &new.hold);
+        self.text(holds().map(|hold| hold.id.to_string()));
+        self.text(holds().map(|hold| hold.organization.to_string()));
+        self.text(holds().map(|hold| hold.project.to_string()));
+        self.text(holds().map(|hold| hold.key.to_string()));
+        self.text(holds().map(|hold| hold.model.to_string()));
+        self.text(holds().map(|hold| hold.endpoint.to_owned()));
+        self.number(holds().map(|hold| hold.amount.get()));
+        self.text(holds().map(|hold| hold.price_id.to_string()));
+        self.number(holds().map(|hold| hold.admitted_at.0));
+        self.number(batch.holds.iter().map(|new| count(new.seen.input_tokens)));
+        self.number(batch.holds.iter().map(|new| count(new.seen.output_tokens)));
+        self.text(batch.checkpoints.iter().map(|(id, _)| id.to_string()));
+        self.number(
+            batch
+                .checkpoints
+                .iter()
+                .map(|(_, seen)| count(seen.input_tokens)),
+        );
+        self.number(
+            batch
+                .checkpoints
+                .iter()
+                .map(|(_, seen)| count(seen.output_tokens)),
+        );
+        self.text(batch.ended.iter().map(ToString::to_string));
+    }
+
+    fn add_settlements(&mut self, batch: &Batch) {
+        let all = || batch.settlements.iter();
+        self.text(all().map(|it| it.hold.organization.to_string()));
+        self.text(all().map(|it| it.hold.id.to_string()));
+        self.text(all().map(|it| it.hold.project.to_string()));
+        self.text(all().map(|it| it.hold.key.to_string()));
+        self.text(all().map(|it| it.hold.model.to_string()));
+        self.text(all().map(|it| it.upstream.to_string()));
+        self.text(all().map(|it| it.hold.endpoint.to_owned()));
+        self.number(all().map(|it| it.hold.admitted_at.0));
+        self.number(all().map(|it| it.ended_at.0));
+        for class in TOKEN_CLASSES {
+            self.number(all().map(|it| count(it.usage[class])));
+        }
+        self.number(all().map(|it| it.hold.amount.get()));
+        self.number(all().map(|it| it.charge.cost.total.get()));
+        for line in LineItem::ALL {
+            self.number(all().map(|it| it.charge.cost.line(line).get()));
+        }
+        self.number(all().map(|it| it.charge.overrun.get()));
+        self.number(all().map(|it| it.charge.upstream_cost.get()));
+        self.text(all().map(|it| it.hold.price_id.to_string()));
+        self.number(all().map(|it| it.flags.to_bits()));
+    }
+
+    fn add_transfers(&mut self, batch: &Batch, writer: &Writer) {
+        let transfers: Vec<_> = batch
+            .settlements
+            .iter()
+            .flat_map(|settlement| settlement.transfers(writer))
+            .collect();
+        let all = || transfers.iter();
+        self.text(all().map(|transfer| transfer.organization.to_string()));
+        self.text(all().map(|transfer| transfer.id.clone()));
+        self.text(all().map(|transfer| transfer.debit.to_string()));
+        self.text(all().map(|transfer| transfer.credit.to_string()));
+        self.number(all().map(|transfer| transfer.amount.get()));
+        self.text(all().map(|transfer| transfer.code.as_str().to_owned()));
+        self.optional_text(all().map(|transfer| transfer.request.map(|id| id.to_string())));
+        self.number(all().map(|transfer| transfer.at.0));
+    }
+}

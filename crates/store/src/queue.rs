@@ -1,0 +1,200 @@
+//! The queue before the writer, and the writer's loop: group commit.
+//!
+//! Everything that waits is committed together, in the order it came. A step that nobody waits
+//! for (a hold whose answer has not begun) does not start a commit by itself: it rides with the
+//! next one, or goes after [`PATIENCE`]. So a request with a quick answer costs one commit.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+use tokio::sync::oneshot;
+
+use crate::LedgerState;
+use crate::batch::{Batch, Op, Writer};
+use crate::commit::{CommitError, Committer};
+
+/// How long a step may wait for company.
+const PATIENCE: Duration = Duration::from_millis(5);
+/// How long to wait before a refused batch is sent again.
+const RETRY_PAUSE: Duration = Duration::from_millis(250);
+/// The most steps in one commit: bounds its time and memory.
+const BATCH_OPS: usize = 8_192;
+/// Above this many waiting steps nothing new is admitted.
+const BACKLOG_OPS: usize = 200_000;
+
+/// A write of the control plane that must run on the writer's connection.
+pub(crate) type Task = Box<dyn FnOnce(&mut rusqlite::Connection) + Send>;
+
+/// Told when a step is durable; dropped if it never will be.
+pub(crate) type Ack = oneshot::Sender<()>;
+
+pub(crate) struct Queue {
+    pending: Mutex<Pending>,
+    wake: Condvar,
+    state: AtomicU8,
+    trouble: Mutex<String>,
+}
+
+#[derive(Default)]
+struct Pending {
+    ops: Vec<(Op, Option<Ack>)>,
+    tasks: Vec<Task>,
+    urgent: bool,
+    closed: bool,
+}
+
+const HEALTHY: u8 = 0;
+const STALLED: u8 = 1;
+const POISONED: u8 = 2;
+
+impl Queue {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Queue {
+            pending: Mutex::default(),
+            wake: Condvar::new(),
+            state: AtomicU8::new(HEALTHY),
+            trouble: Mutex::default(),
+        })
+    }
+
+    /// Appends a step that nobody waits for yet.
+    pub(crate) fn push(&self, op: Op, ack: Option<Ack>) {
+        let mut pending = self.pending.lock();
+        pending.ops.push((op, ack));
+        // The writer sleeps without limit while nothing waits: the first step starts its patience.
+        if pending.ops.len() == 1 {
+            self.wake.notify_one();
+        }
+    }
+
+    /// Appends a step that somebody waits for.
+    pub(crate) fn push_urgent(&self, op: Op, ack: Option<Ack>) {
+        let mut pending = self.pending.lock();
+        pending.ops.push((op, ack));
+        self.hurry(&mut pending);
+    }
+
+    /// Somebody began to wait for a step pushed before.
+    pub(crate) fn urge(&self) {
+        self.hurry(&mut self.pending.lock());
+    }
+
+    /// Appends a write for the writer's connection.
+    pub(crate) fn push_task(&self, task: Task) {
+        let mut pending = self.pending.lock();
+        pending.tasks.push(task);
+        self.hurry(&mut pending);
+    }
+
+    /// Lets the writer finish what waits, and end.
+    pub(crate) fn close(&self) {
+        let mut pending = self.pending.lock();
+        pending.closed = true;
+        self.hurry(&mut pending);
+    }
+
+    pub(crate) fn state(&self) -> LedgerState {
+        match self.state.load(Ordering::Acquire) {
+            HEALTHY if self.pending.lock().ops.len() > BACKLOG_OPS => {
+                LedgerState::Stalled("the database does not keep up".into())
+            }
+            HEALTHY => LedgerState::Healthy,
+            STALLED => LedgerState::Stalled(self.trouble.lock().clone()),
+            _ => LedgerState::Poisoned(self.trouble.lock().clone()),
+        }
+    }
+
+    fn hurry(&self, pending: &mut Pending) {
+        if !pending.urgent {
+            pending.urgent = true;
+            self.wake.notify_one();
+        }
+    }
+
+    fn set_state(&self, state: u8, trouble: &str) {
+        *self.trouble.lock() = trouble.to_owned();
+        self.state.store(state, Ordering::Release);
+    }
+
+    /// Waits for work; none when the queue is closed and empty.
+    fn take(&self) -> Option<(Vec<(Op, Option<Ack>)>, Vec<Task>)> {
+        let mut pending = self.pending.lock();
+        while pending.ops.is_empty() && pending.tasks.is_empty() {
+            if pending.closed {
+                return None;
+            }
+            self.wake.wait(&mut pending);
+        }
+        if !pending.urgent {
+            self.wake
+                .wait_while_for(&mut pending, |pending| !pending.urgent, PATIENCE);
+        }
+        let rest = pending.ops.len().min(BATCH_OPS);
+        let rest = pending.ops.split_off(rest);
+        pending.urgent = !rest.is_empty() || pending.closed;
+        let ops = std::mem::replace(&mut pending.ops, rest);
+        Some((ops, std::mem::take(&mut pending.tasks)))
+    }
+
+    /// Waits a little before trying again; false when the queue was closed meanwhile.
+    fn pause(&self) -> bool {
+        let mut pending = self.pending.lock();
+        self.wake
+            .wait_while_for(&mut pending, |pending| !pending.closed, RETRY_PAUSE);
+        !pending.closed
+    }
+}
+
+/// The writer: runs on its own thread until the queue is closed and empty.
+pub(crate) fn run(queue: &Queue, committer: &mut dyn Committer, writer: &Writer) {
+    while let Some((ops, tasks)) = queue.take() {
+        let (ops, acks): (Vec<Op>, Vec<Option<Ack>>) = ops.into_iter().unzip();
+        if !ops.is_empty() && commit(queue, committer, writer, &Batch::gather(ops)) {
+            for ack in acks.into_iter().flatten() {
+                // Whoever waited may have given up; the step is durable all the same.
+                let _ = ack.send(());
+            }
+        }
+        if let Some(connection) = committer.connection() {
+            tasks.into_iter().for_each(|task| task(connection));
+        }
+        committer.idle();
+    }
+}
+
+/// Commits a batch, however long the database takes to come back. False if it never will.
+fn commit(queue: &Queue, committer: &mut dyn Committer, writer: &Writer, batch: &Batch) -> bool {
+    if queue.state.load(Ordering::Acquire) == POISONED {
+        return false;
+    }
+    loop {
+        match committer.commit(batch, writer) {
+            Ok(()) => {
+                if queue.state.swap(HEALTHY, Ordering::AcqRel) != HEALTHY {
+                    tracing::info!("the ledger commits again");
+                }
+                return true;
+            }
+            Err(CommitError::Retry(reason)) => {
+                if queue.state.load(Ordering::Acquire) == HEALTHY {
+                    tracing::error!(reason, "the ledger cannot commit; refusing new requests");
+                }
+                queue.set_state(STALLED, &reason);
+                if !queue.pause() {
+                    tracing::error!(
+                        reason,
+                        "stopping with money undecided; a restart settles it"
+                    );
+                    return false;
+                }
+            }
+            Err(CommitError::Poison(reason)) => {
+                tracing::error!(reason, "the ledger broke; restart this process");
+                queue.set_state(POISONED, &reason);
+                return false;
+            }
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! SQLite: one connection that writes, on a thread of its own, and many that read.
+//!
+//! WAL with `synchronous=FULL`: a commit that was acknowledged survives kill -9 and, as far as the
+//! disk honours a flush, power loss. A lock file keeps a second server out.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use rusqlite::{Connection, OpenFlags};
+
+use crate::{OpenError, StoreError};
+
+/// Long enough for another process's short write, such as a grant from the command line.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+const KEPT_READERS: usize = 8;
+
+/// The database file, and connections for reading.
+pub(crate) struct SqliteFile {
+    path: PathBuf,
+    readers: Mutex<Vec<Connection>>,
+    _lock: Option<File>,
+}
+
+impl SqliteFile {
+    pub(crate) fn new(path: &Path, lock: Option<File>) -> Self {
+        SqliteFile {
+            path: path.to_owned(),
+            readers: Mutex::default(),
+            _lock: lock,
+        }
+    }
+
+    /// Runs a read in one snapshot.
+    pub(crate) fn read<T>(&self, read: impl FnOnce(&Connection) -> T) -> Result<T, StoreError> {
+        let kept = self.readers.lock().pop();
+        let reader = kept.map_or_else(|| open_reader(&self.path), Ok)?;
+        reader.execute_batch("BEGIN DEFERRED")?;
+        let answer = read(&reader);
+        reader.execute_batch("COMMIT")?;
+        let mut readers = self.readers.lock();
+        if readers.len() < KEPT_READERS {
+            readers.push(reader);
+        }
+        Ok(answer)
+    }
+}
+
+/// Opens the connection that writes, making the file if `create`.
+pub(crate) fn open_writer(path: &Path, create: bool) -> Result<Connection, OpenError> {
+    let unusable = |reason: String| OpenError::Unusable {
+        database: format!("sqlite://{}", path.display()),
+        reason,
+    };
+    if !create && !path.exists() {
+        return Err(unusable(
+            "there is no such file. Run `farebox setup` first.".into(),
+        ));
+    }
+    let connection = Connection::open(path).map_err(|error| unusable(explain(path, &error)))?;
+    configure(&connection).map_err(|error| unusable(explain(path, &error)))?;
+    if let Some(folder) = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+    {
+        // The file's name must survive a power cut too; SQLite does not report this failing.
+        File::open(folder)
+            .and_then(|folder| folder.sync_all())
+            .map_err(|error| unusable(error.to_string()))?;
+    }
+    Ok(connection)
+}
+
+fn configure(connection: &Connection) -> Result<(), rusqlite::Error> {
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(128);
+    connection.execute_batch(
+        "PRAGMA journal_mode = WAL;
+         PRAGMA synchronous = FULL;
+         PRAGMA foreign_keys = ON;
+         PRAGMA trusted_schema = OFF;
+         PRAGMA wal_autocheckpoint = 0;
+         PRAGMA journal_size_limit = 67108864;
+         PRAGMA cache_size = -32768;",
+    )
+}
+
+fn open_reader(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.execute_batch("PRAGMA query_only = ON; PRAGMA trusted_schema = OFF;")?;
+    Ok(connection)
+}
+
+fn explain(path: &Path, error: &rusqlite::Error) -> String {
+    match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::CannotOpen) => {
+            format!(
+                "cannot open {}: does its folder exist, may it be written?",
+                path.display()
+            )
+        }
+        Some(rusqlite::ErrorCode::NotADatabase) => {
+            format!("{} is not a Farebox database", path.display())
+        }
+        _ => error.to_string(),
+    }
+}
+
+/// Takes the lock that a server holds while it lives.
+pub(crate) fn lock(path: &Path) -> Result<File, OpenError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let name = PathBuf::from(name);
+    let unusable = |error: std::io::Error| OpenError::Unusable {
+        database: format!("sqlite://{}", path.display()),
+        reason: format!("{}: {error}", name.display()),
+    };
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&name)
+        .map_err(unusable)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(std::fs::TryLockError::WouldBlock) => {
+            let mut holder = String::new();
+            file.read_to_string(&mut holder).map_err(unusable)?;
+            return Err(OpenError::InUse(holder.trim().to_owned()));
+        }
+        Err(std::fs::TryLockError::Error(error)) => return Err(unusable(error)),
+    }
+    let note = format!("process {}, {}\n", std::process::id(), path.display());
+    file.set_len(0)
+        .and_then(|()| file.rewind())
+        .map_err(unusable)?;
+    file.write_all(note.as_bytes()).map_err(unusable)?;
+    Ok(file)
+}

@@ -1,0 +1,351 @@
+//! Committing a batch to SQLite: a transaction of prepared statements, sums folded in memory.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use domain::id::{KeyId, OrganizationId, ProjectId};
+use domain::money::Nusd;
+use domain::time::HOUR_US;
+use domain::usage::{LineItem, UsageClass};
+use rusqlite::{CachedStatement, Connection, params};
+
+use crate::batch::{Batch, Settlement, Writer};
+use crate::commit::{CommitError, Committer};
+
+/// After this many rows the log is folded into the file, off the path of any request.
+const CHECKPOINT_ROWS: usize = 16_384;
+
+/// The classes that have columns, in the order of the columns.
+pub(crate) const TOKEN_CLASSES: [UsageClass; 8] = [
+    UsageClass::FreshInput,
+    UsageClass::CachedInput,
+    UsageClass::CacheWrite,
+    UsageClass::Output,
+    UsageClass::Reasoning,
+    UsageClass::AudioInput,
+    UsageClass::AudioOutput,
+    UsageClass::Image,
+];
+
+pub(crate) struct SqliteCommitter {
+    connection: Connection,
+    rows_since_checkpoint: usize,
+}
+
+#[derive(Default)]
+struct Sums {
+    accounts: HashMap<String, (Nusd, Nusd, Nusd)>,
+    hours: HashMap<Place, HourSums>,
+}
+
+/// The primary key of an hour's row.
+#[derive(PartialEq, Eq, Hash)]
+struct Place {
+    organization: OrganizationId,
+    hour_at_us: i64,
+    project: ProjectId,
+    key: KeyId,
+    model: Arc<str>,
+    endpoint: &'static str,
+}
+
+/// Requests, eight token classes, cost, four cost lines, upstream cost.
+type HourSums = [i64; 15];
+
+impl SqliteCommitter {
+    pub(crate) fn new(connection: Connection) -> Self {
+        SqliteCommitter {
+            connection,
+            rows_since_checkpoint: 0,
+        }
+    }
+
+    fn write(&self, batch: &Batch, writer: &Writer) -> Result<(), CommitError> {
+        let mut sums = Sums::default();
+        self.write_holds(batch, writer, &mut sums)?;
+        self.end_holds(batch, &mut sums)?;
+        self.write_settlements(batch, writer, &mut sums)?;
+        self.move_accounts(&sums)?;
+        self.fold_hours(&sums)
+    }
+
+    fn write_holds(
+        &self,
+        batch: &Batch,
+        writer: &Writer,
+        sums: &mut Sums,
+    ) -> Result<(), CommitError> {
+        let mut insert = self.connection.prepare_cached(
+            "INSERT INTO holds VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+             ON CONFLICT (id) DO NOTHING",
+        )?;
+        for new in &batch.holds {
+            let hold = &new.hold;
+            let inserted = insert.execute(params![
+                hold.id.to_string(),
+                hold.organization.as_str(),
+                hold.project.as_str(),
+                hold.key.as_str(),
+                &*hold.model,
+                hold.endpoint,
+                writer.node,
+                writer.epoch,
+                hold.amount.get(),
+                hold.price_id.as_str(),
+                hold.admitted_at.0,
+                count(new.seen.input_tokens),
+                count(new.seen.output_tokens),
+            ])?;
+            if inserted == 1 {
+                sums.wallet(hold.organization.as_str()).2 += hold.amount;
+            }
+        }
+        let mut update = self.connection.prepare_cached(
+            "UPDATE holds SET seen_input_tokens = ?2, seen_output_tokens = ?3 WHERE id = ?1",
+        )?;
+        for (id, seen) in &batch.checkpoints {
+            let (input, output) = (count(seen.input_tokens), count(seen.output_tokens));
+            update.execute(params![id.to_string(), input, output])?;
+        }
+        Ok(())
+    }
+
+    fn end_holds(&self, batch: &Batch, sums: &mut Sums) -> Result<(), CommitError> {
+        let mut delete = self.connection.prepare_cached(
+            "DELETE FROM holds WHERE id = ?1 RETURNING organization_id, amount_nusd",
+        )?;
+        for id in &batch.ended {
+            let mut rows = delete.query([id.to_string()])?;
+            while let Some(row) = rows.next()? {
+                let organization: String = row.get(0)?;
+                sums.wallet(&organization).2 -= Nusd::new(row.get(1)?);
+            }
+        }
+        Ok(())
+    }
+
+    fn write_settlements(
+        &self,
+        batch: &Batch,
+        writer: &Writer,
+        sums: &mut Sums,
+    ) -> Result<(), CommitError> {
+        let mut usage = self.connection.prepare_cached(
+            "INSERT INTO usage_records VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,
+                 ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27)
+             ON CONFLICT (organization_id, id) DO NOTHING",
+        )?;
+        let mut transfers = self.connection.prepare_cached(
+            "INSERT INTO transfers VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, '', ?8)
+             ON CONFLICT (organization_id, id) DO NOTHING",
+        )?;
+        for settlement in &batch.settlements {
+            if insert_usage(&mut usage, settlement)? == 0 {
+                continue;
+            }
+            sums.fold_hour(settlement);
+            for transfer in settlement.transfers(writer) {
+                let (debit, credit) = (transfer.debit.to_string(), transfer.credit.to_string());
+                transfers.execute(params![
+                    transfer.organization.as_str(),
+                    transfer.id,
+                    debit,
+                    credit,
+                    transfer.amount.get(),
+                    transfer.code.as_str(),
+                    transfer.request.map(|id| id.to_string()),
+                    transfer.at.0,
+                ])?;
+                sums.account(&debit).0 += transfer.amount;
+                sums.account(&credit).1 += transfer.amount;
+            }
+        }
+        Ok(())
+    }
+
+    fn move_accounts(&self, sums: &Sums) -> Result<(), CommitError> {
+        let mut update = self.connection.prepare_cached(
+            "UPDATE accounts SET debits_nusd = debits_nusd + ?2,
+                 credits_nusd = credits_nusd + ?3, held_nusd = held_nusd + ?4 WHERE id = ?1",
+        )?;
+        let mut insert = self.connection.prepare_cached(
+            "INSERT INTO accounts (id, overdraft, debits_nusd, credits_nusd, held_nusd)
+             VALUES (?1, 1, ?2, ?3, ?4)",
+        )?;
+        for (account, (debits, credits, held)) in &sums.accounts {
+            let moved = params![account, debits.get(), credits.get(), held.get()];
+            if update.execute(moved)? == 1 {
+                continue;
+            }
+            // Accounts of the house open with their first transfer; a wallet must exist.
+            if account.starts_with("wallet:") {
+                return Err(CommitError::Poison(format!(
+                    "there is no account {account}"
+                )));
+            }
+            insert.execute(params![account, debits.get(), credits.get(), held.get()])?;
+        }
+        Ok(())
+    }
+
+    fn fold_hours(&self, sums: &Sums) -> Result<(), CommitError> {
+        let mut upsert = self.connection.prepare_cached(
+            "INSERT INTO usage_hours (organization_id, hour_at_us, project_id, key_id, model,
+                 endpoint, requests, fresh_input_tokens, cached_input_tokens,
+                 cache_write_tokens, output_tokens, reasoning_tokens, audio_input_tokens,
+                 audio_output_tokens, image_tokens, cost_nusd, input_cost_nusd,
+                 cached_input_cost_nusd, output_cost_nusd, request_cost_nusd, upstream_cost_nusd)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17,
+                 ?18, ?19, ?20, ?21)
+             ON CONFLICT (organization_id, hour_at_us, project_id, key_id, model, endpoint)
+             DO UPDATE SET requests = requests + ?7,
+                 fresh_input_tokens = fresh_input_tokens + ?8,
+                 cached_input_tokens = cached_input_tokens + ?9,
+                 cache_write_tokens = cache_write_tokens + ?10,
+                 output_tokens = output_tokens + ?11,
+                 reasoning_tokens = reasoning_tokens + ?12,
+                 audio_input_tokens = audio_input_tokens + ?13,
+                 audio_output_tokens = audio_output_tokens + ?14,
+                 image_tokens = image_tokens + ?15, cost_nusd = cost_nusd + ?16,
+                 input_cost_nusd = input_cost_nusd + ?17,
+                 cached_input_cost_nusd = cached_input_cost_nusd + ?18,
+                 output_cost_nusd = output_cost_nusd + ?19,
+                 request_cost_nusd = request_cost_nusd + ?20,
+                 upstream_cost_nusd = upstream_cost_nusd + ?21",
+        )?;
+        for (place, hour) in &sums.hours {
+            upsert.raw_bind_parameter(1, place.organization.as_str())?;
+            upsert.raw_bind_parameter(2, place.hour_at_us)?;
+            upsert.raw_bind_parameter(3, place.project.as_str())?;
+            upsert.raw_bind_parameter(4, place.key.as_str())?;
+            upsert.raw_bind_parameter(5, &*place.model)?;
+            upsert.raw_bind_parameter(6, place.endpoint)?;
+            for (index, sum) in (7..).zip(hour) {
+                upsert.raw_bind_parameter(index, sum)?;
+            }
+            upsert.raw_execute()?;
+        }
+        Ok(())
+    }
+}
+
+impl Committer for SqliteCommitter {
+    fn commit(&mut self, batch: &Batch, writer: &Writer) -> Result<(), CommitError> {
+        let outcome = self
+            .connection
+            .execute_batch("BEGIN IMMEDIATE")
+            .map_err(CommitError::from)
+            .and_then(|()| self.write(batch, writer))
+            .and_then(|()| {
+                self.connection
+                    .execute_batch("COMMIT")
+                    .map_err(CommitError::from)
+            });
+        // A full disk already rolled back by itself; anything else is rolled back here.
+        if outcome.is_err() && !self.connection.is_autocommit() {
+            self.connection.execute_batch("ROLLBACK")?;
+        }
+        self.rows_since_checkpoint += batch.rows();
+        outcome
+    }
+
+    fn idle(&mut self) {
+        if self.rows_since_checkpoint < CHECKPOINT_ROWS {
+            return;
+        }
+        self.rows_since_checkpoint = 0;
+        let checkpoint = self
+            .connection
+            .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
+                row.get::<_, i64>(0)
+            });
+        if let Err(error) = checkpoint {
+            // Nothing is lost: the log keeps what the file lacks, and the next one tries again.
+            tracing::warn!(%error, "the write-ahead log could not be folded into the database");
+        }
+    }
+
+    fn connection(&mut self) -> Option<&mut Connection> {
+        Some(&mut self.connection)
+    }
+}
+
+fn insert_usage(
+    statement: &mut CachedStatement<'_>,
+    settlement: &Settlement,
+) -> Result<usize, CommitError> {
+    let (hold, usage) = (&settlement.hold, &settlement.usage);
+    let cost = settlement.charge.cost;
+    Ok(statement.execute(params![
+        hold.organization.as_str(),
+        hold.id.to_string(),
+        hold.project.as_str(),
+        hold.key.as_str(),
+        &*hold.model,
+        &*settlement.upstream,
+        hold.endpoint,
+        hold.admitted_at.0,
+        settlement.ended_at.0,
+        count(usage[UsageClass::FreshInput]),
+        count(usage[UsageClass::CachedInput]),
+        count(usage[UsageClass::CacheWrite]),
+        count(usage[UsageClass::Output]),
+        count(usage[UsageClass::Reasoning]),
+        count(usage[UsageClass::AudioInput]),
+        count(usage[UsageClass::AudioOutput]),
+        count(usage[UsageClass::Image]),
+        hold.amount.get(),
+        cost.total.get(),
+        cost.line(LineItem::Input).get(),
+        cost.line(LineItem::CachedInput).get(),
+        cost.line(LineItem::Output).get(),
+        cost.line(LineItem::Request).get(),
+        settlement.charge.overrun.get(),
+        settlement.charge.upstream_cost.get(),
+        hold.price_id.as_str(),
+        settlement.flags.to_bits(),
+    ])?)
+}
+
+/// Counts are bounded by what an upstream may report, far below an `i64`.
+pub(crate) fn count(units: u64) -> i64 {
+    i64::try_from(units).unwrap_or(i64::MAX)
+}
+
+impl Sums {
+    fn account(&mut self, account: &str) -> &mut (Nusd, Nusd, Nusd) {
+        if !self.accounts.contains_key(account) {
+            self.accounts.insert(account.to_owned(), Default::default());
+        }
+        self.accounts.get_mut(account).expect("inserted above")
+    }
+
+    fn wallet(&mut self, organization: &str) -> &mut (Nusd, Nusd, Nusd) {
+        self.account(&format!("wallet:{organization}"))
+    }
+
+    fn fold_hour(&mut self, settlement: &Settlement) {
+        let hold = &settlement.hold;
+        let place = Place {
+            organization: hold.organization.clone(),
+            hour_at_us: hold.admitted_at.floor(HOUR_US).0,
+            project: hold.project.clone(),
+            key: hold.key.clone(),
+            model: Arc::clone(&hold.model),
+            endpoint: hold.endpoint,
+        };
+        let usage = TOKEN_CLASSES.map(|class| count(settlement.usage[class]));
+        let cost = settlement.charge.cost;
+        let lines = LineItem::ALL.map(|item| cost.line(item).get());
+        let rest = [settlement.charge.upstream_cost.get()];
+        let parts = [1]
+            .into_iter()
+            .chain(usage)
+            .chain([cost.total.get()])
+            .chain(lines)
+            .chain(rest);
+        for (sum, part) in self.hours.entry(place).or_default().iter_mut().zip(parts) {
+            *sum += part;
+        }
+    }
+}

@@ -1,0 +1,333 @@
+//! Opening an installation, and running reads and writes on it.
+
+use std::fs::File;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use domain::time::{AtUs, Clock};
+use parking_lot::Mutex;
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, oneshot, watch};
+
+use crate::batch::{Batch, Writer};
+use crate::commit::{CommitError, Committer};
+use crate::ledger::Ledger;
+use crate::postgres::PostgresServer;
+use crate::postgres_batch::PostgresCommitter;
+use crate::queue::{self, Queue};
+use crate::sqlite::{self, SqliteFile};
+use crate::sqlite_batch::SqliteCommitter;
+use crate::tx::Engine;
+use crate::{DatabaseUrl, OpenError, StoreError, Tx, changes, migrate, orphans};
+
+/// The only node there is: one process serves an installation.
+const NODE: &str = "main";
+/// A write that has to wait longer is given up.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long a write waits for this process's own server to have heard of it.
+const HEARD_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What a process wants with an installation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// To serve it: alone, and with the ledger.
+    Server,
+    /// To make it or change it beside a server, as a command does.
+    Command,
+    /// To look at one that exists, beside a server.
+    Reader,
+}
+
+/// How to open an installation.
+#[derive(Clone)]
+pub struct Options {
+    /// Where it is kept.
+    pub url: DatabaseUrl,
+    /// What for.
+    pub role: Role,
+    /// Tells the time.
+    pub clock: Clock,
+}
+
+/// An open installation. Cheap to clone; the last clone closes it.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    engine: StoreEngine,
+    queue: Arc<Queue>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    changed: Notify,
+    heard: watch::Sender<Option<i64>>,
+}
+
+enum StoreEngine {
+    Sqlite(SqliteFile),
+    Postgres {
+        server: Arc<PostgresServer>,
+        _lock: Option<tokio_postgres::Client>,
+    },
+}
+
+impl Store {
+    /// Opens an installation and brings it to this program's schema. A server also takes its lock,
+    /// and resolves what a predecessor that died had left undecided.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub async fn open(options: Options) -> Result<Self, OpenError> {
+        match options.url.clone() {
+            DatabaseUrl::Sqlite(path) => {
+                let open = move || Self::open_sqlite(&path, &options);
+                tokio::task::spawn_blocking(open)
+                    .await
+                    .expect("opening does not panic")
+            }
+            DatabaseUrl::Postgres(url) => Self::open_postgres(&url, &options).await,
+        }
+    }
+
+    fn open_sqlite(path: &std::path::Path, options: &Options) -> Result<Self, OpenError> {
+        let lock: Option<File> = match options.role {
+            Role::Server => Some(sqlite::lock(path)?),
+            Role::Command | Role::Reader => None,
+        };
+        let mut connection = sqlite::open_writer(path, options.role != Role::Reader)?;
+        let now = (options.clock)();
+        let writer = in_sqlite_transaction(&mut connection, |tx| prepare(tx, options.role, now))?;
+        let mut committer = SqliteCommitter::new(connection);
+        if options.role == Role::Server {
+            let connection = committer.connection().expect("SQLite's own");
+            let ops = in_sqlite_transaction(connection, |tx| {
+                orphans::resolve(tx, now).map_err(OpenError::from)
+            })?;
+            settle_orphans(&mut committer, ops, &writer)?;
+        }
+        let engine = StoreEngine::Sqlite(SqliteFile::new(path, lock));
+        Ok(Self::start(engine, Box::new(committer), writer))
+    }
+
+    async fn open_postgres(url: &str, options: &Options) -> Result<Self, OpenError> {
+        let runtime = Handle::current();
+        let server = Arc::new(PostgresServer::new(url, runtime.clone())?);
+        if let Err(error) = server.connect().await {
+            return Err(OpenError::Unusable {
+                database: DatabaseUrl::Postgres(url.to_owned()).to_string(),
+                reason: error.to_string(),
+            });
+        }
+        let lock = match options.role {
+            Role::Server => Some(server.lock().await?),
+            Role::Command | Role::Reader => None,
+        };
+        let (role, now) = (options.role, (options.clock)());
+        let opening = Arc::clone(&server);
+        let open = move || -> Result<_, OpenError> {
+            let writer = opening.transaction(false, |tx| prepare(tx, role, now))?;
+            let mut committer = PostgresCommitter::new(Arc::clone(&opening), runtime);
+            if role == Role::Server {
+                let ops = opening.transaction(true, |tx| orphans::resolve(tx, now))?;
+                settle_orphans(&mut committer, ops, &writer)?;
+            }
+            Ok((writer, committer))
+        };
+        let (writer, committer) = tokio::task::spawn_blocking(open)
+            .await
+            .expect("opening does not panic")?;
+        let engine = StoreEngine::Postgres {
+            server,
+            _lock: lock,
+        };
+        Ok(Self::start(engine, Box::new(committer), writer))
+    }
+
+    fn start(engine: StoreEngine, mut committer: Box<dyn Committer>, writer: Writer) -> Self {
+        let queue = Queue::new();
+        let waiting = Arc::clone(&queue);
+        let thread = std::thread::Builder::new()
+            .name("ledger".into())
+            .spawn(move || queue::run(&waiting, &mut *committer, &writer))
+            .expect("a thread can be started");
+        Store(Arc::new(Inner {
+            engine,
+            queue,
+            thread: Mutex::new(Some(thread)),
+            changed: Notify::new(),
+            heard: watch::Sender::new(None),
+        }))
+    }
+
+    /// The money of requests in flight. Only a server's is fenced against another one.
+    #[must_use]
+    pub fn ledger(&self) -> Ledger {
+        Ledger::new(Arc::clone(&self.0.queue))
+    }
+
+    /// Runs a read in one snapshot.
+    ///
+    /// # Errors
+    /// What `read` answers, or [`StoreError`].
+    pub async fn read<T, E, F>(&self, read: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+    {
+        let inner = Arc::clone(&self.0);
+        let run = move || match &inner.engine {
+            StoreEngine::Sqlite(file) => {
+                file.read(|connection| read(&mut Tx(Engine::Sqlite(connection))))?
+            }
+            StoreEngine::Postgres { server, .. } => server.transaction(true, read),
+        };
+        tokio::task::spawn_blocking(run)
+            .await
+            .unwrap_or_else(|_| Err(stopped().into()))
+    }
+
+    /// Runs a write as one transaction. If it changed what a server must hear of, and this process
+    /// has one, it returns only when that has heard.
+    ///
+    /// # Errors
+    /// What `write` answers, or [`StoreError`]; nothing was kept.
+    pub async fn write<T, E, F>(&self, write: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+    {
+        let body = move |tx: &mut Tx<'_>| -> Result<(T, i64), E> {
+            let answer = write(tx)?;
+            Ok((answer, changes::latest(tx)?))
+        };
+        let (answer, seq) = match &self.0.engine {
+            StoreEngine::Sqlite(_) => self.write_sqlite(body).await?,
+            StoreEngine::Postgres { server, .. } => {
+                let server = Arc::clone(server);
+                let run = move || server.transaction(false, body);
+                tokio::task::spawn_blocking(run)
+                    .await
+                    .unwrap_or_else(|_| Err(stopped().into()))?
+            }
+        };
+        self.until_heard(seq).await;
+        Ok(answer)
+    }
+
+    async fn write_sqlite<T, E, F>(&self, body: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+    {
+        let (sender, answer) = oneshot::channel();
+        self.0.queue.push_task(Box::new(move |connection| {
+            // Whoever gave up waiting was told that nothing was kept.
+            if !sender.is_closed() {
+                let _ = sender.send(in_sqlite_transaction(connection, body));
+            }
+        }));
+        match tokio::time::timeout(WRITE_TIMEOUT, answer).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) => Err(stopped().into()),
+            Err(_) => Err(StoreError::Unavailable("the write had to wait too long".into()).into()),
+        }
+    }
+
+    /// Says that the changes up to `seq` are in force in this process. The first call makes this
+    /// process one whose writes wait for it.
+    pub fn heard(&self, seq: i64) {
+        self.0.heard.send_replace(Some(seq));
+    }
+
+    /// Waits until this process has changed something, or `most` has passed.
+    pub async fn changed(&self, most: Duration) {
+        let _ = tokio::time::timeout(most, self.0.changed.notified()).await;
+    }
+
+    async fn until_heard(&self, seq: i64) {
+        let mut heard = self.0.heard.subscribe();
+        let done = |heard: &Option<i64>| heard.is_none_or(|heard| heard >= seq);
+        if done(&heard.borrow()) {
+            return;
+        }
+        self.0.changed.notify_one();
+        let _ = tokio::time::timeout(HEARD_TIMEOUT, heard.wait_for(done)).await;
+    }
+
+    /// Commits what waits, and stops the writer. Later steps are lost; later writes fail.
+    pub async fn close(&self) {
+        self.0.queue.close();
+        let thread = self.0.thread.lock().take();
+        if let Some(thread) = thread {
+            let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.queue.close();
+    }
+}
+
+/// Migrates, and for a server begins its epoch.
+fn prepare(tx: &mut Tx<'_>, role: Role, now: AtUs) -> Result<Writer, OpenError> {
+    migrate::migrate(tx, now.0)?;
+    let epoch = match role {
+        Role::Server => tx
+            .query_one(
+                "INSERT INTO nodes (id, epoch, started_at_us) VALUES ($1, 1, $2)
+                 ON CONFLICT (id) DO UPDATE
+                 SET epoch = nodes.epoch + 1, started_at_us = EXCLUDED.started_at_us
+                 RETURNING epoch",
+                &[NODE.into(), now.0.into()],
+            )?
+            .int(0)?,
+        // No node has this epoch: PostgreSQL refuses a batch that carries it.
+        Role::Command | Role::Reader => 0,
+    };
+    Ok(Writer {
+        node: NODE.into(),
+        epoch,
+    })
+}
+
+fn settle_orphans(
+    committer: &mut dyn Committer,
+    ops: Vec<crate::batch::Op>,
+    writer: &Writer,
+) -> Result<(), OpenError> {
+    if ops.is_empty() {
+        return Ok(());
+    }
+    let batch = Batch::gather(ops);
+    tracing::warn!(
+        released = batch.ended.len() - batch.settlements.len(),
+        settled = batch.settlements.len(),
+        "resolved the requests that were in flight when the last process ended"
+    );
+    committer
+        .commit(&batch, writer)
+        .map_err(|error| match error {
+            CommitError::Retry(reason) => StoreError::Unavailable(reason).into(),
+            CommitError::Poison(reason) => StoreError::Failed(reason).into(),
+        })
+}
+
+fn in_sqlite_transaction<T, E: From<StoreError>>(
+    connection: &mut rusqlite::Connection,
+    body: impl FnOnce(&mut Tx<'_>) -> Result<T, E>,
+) -> Result<T, E> {
+    let transaction = connection
+        .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
+        .map_err(StoreError::from)?;
+    let answer = body(&mut Tx(Engine::Sqlite(&transaction)))?;
+    transaction.commit().map_err(StoreError::from)?;
+    Ok(answer)
+}
+
+fn stopped() -> StoreError {
+    StoreError::Unavailable("the store has been closed".into())
+}

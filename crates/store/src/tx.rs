@@ -1,0 +1,172 @@
+//! A transaction on either database: the one place with a match on which.
+//!
+//! Its methods are plain synchronous functions, so that an aggregate's code reads top to bottom and
+//! is the same for both. They run where waiting is allowed: on SQLite's writer thread, or on a
+//! thread for blocking work that waits for PostgreSQL. SQL is written once, with `$1` parameters,
+//! in the subset that both understand.
+
+use std::sync::Arc;
+
+use rusqlite::Connection;
+use tokio::runtime::Handle;
+
+use crate::{Row, StoreError, Value};
+
+/// An open transaction. It is committed or rolled back by whoever opened it.
+pub struct Tx<'a>(pub(crate) Engine<'a>);
+
+pub(crate) enum Engine<'a> {
+    Sqlite(&'a Connection),
+    Postgres {
+        transaction: deadpool_postgres::Transaction<'a>,
+        runtime: Handle,
+    },
+}
+
+impl Tx<'_> {
+    /// Runs a statement; answers how many rows it touched.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn execute(&mut self, sql: &str, params: &[Value]) -> Result<u64, StoreError> {
+        match &mut self.0 {
+            Engine::Sqlite(connection) => {
+                let mut statement = connection.prepare_cached(&numbered(sql))?;
+                let rows = statement.execute(rusqlite::params_from_iter(params))?;
+                Ok(rows as u64)
+            }
+            Engine::Postgres {
+                transaction,
+                runtime,
+            } => Ok(runtime.block_on(transaction.execute(sql, &borrowed(params)))?),
+        }
+    }
+
+    /// Runs a query; answers all its rows.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn query(&mut self, sql: &str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
+        match &mut self.0 {
+            Engine::Sqlite(connection) => {
+                let mut statement = connection.prepare_cached(&numbered(sql))?;
+                let columns = statement.column_count();
+                let mut rows = statement.query(rusqlite::params_from_iter(params))?;
+                let mut answer = Vec::new();
+                while let Some(row) = rows.next()? {
+                    let values = (0..columns).map(|index| sqlite_value(row, index));
+                    answer.push(Row(values.collect::<Result<_, _>>()?));
+                }
+                Ok(answer)
+            }
+            Engine::Postgres {
+                transaction,
+                runtime,
+            } => runtime
+                .block_on(transaction.query(sql, &borrowed(params)))?
+                .iter()
+                .map(postgres_row)
+                .collect(),
+        }
+    }
+
+    /// Runs a query that answers at most one row.
+    ///
+    /// # Errors
+    /// [`StoreError`]; [`StoreError::Corrupt`] if there are more.
+    pub fn query_optional(
+        &mut self,
+        sql: &str,
+        params: &[Value],
+    ) -> Result<Option<Row>, StoreError> {
+        let mut rows = self.query(sql, params)?;
+        match rows.len() {
+            0 | 1 => Ok(rows.pop()),
+            many => Err(StoreError::Corrupt(format!(
+                "{many} rows where one was expected"
+            ))),
+        }
+    }
+
+    /// Runs a query that answers exactly one row.
+    ///
+    /// # Errors
+    /// [`StoreError`]; [`StoreError::Corrupt`] if there is none, or more.
+    pub fn query_one(&mut self, sql: &str, params: &[Value]) -> Result<Row, StoreError> {
+        self.query_optional(sql, params)?
+            .ok_or_else(|| StoreError::Corrupt("no row where one was expected".into()))
+    }
+
+    /// Runs a statement that must touch exactly one row.
+    ///
+    /// # Errors
+    /// [`StoreError`]; [`StoreError::Conflict`] if it touched another number.
+    pub fn execute_one(&mut self, sql: &str, params: &[Value]) -> Result<(), StoreError> {
+        match self.execute(sql, params)? {
+            1 => Ok(()),
+            rows => Err(StoreError::Conflict(format!(
+                "{rows} rows changed where one was expected"
+            ))),
+        }
+    }
+
+    /// Runs statements without parameters, such as a migration.
+    pub(crate) fn batch(&mut self, sql: &str) -> Result<(), StoreError> {
+        match &mut self.0 {
+            Engine::Sqlite(connection) => Ok(connection.execute_batch(sql)?),
+            Engine::Postgres {
+                transaction,
+                runtime,
+            } => Ok(runtime.block_on(transaction.batch_execute(sql))?),
+        }
+    }
+
+    /// The migrations of this database.
+    pub(crate) fn is_sqlite(&self) -> bool {
+        matches!(self.0, Engine::Sqlite(_))
+    }
+}
+
+/// SQLite counts `$2, $1` by appearance but `?2, ?1` by number; PostgreSQL knows only `$`.
+fn numbered(sql: &str) -> Arc<str> {
+    sql.replace('$', "?").into()
+}
+
+fn borrowed(params: &[Value]) -> Vec<&(dyn tokio_postgres::types::ToSql + Sync)> {
+    params.iter().map(|value| value as _).collect()
+}
+
+fn sqlite_value(row: &rusqlite::Row<'_>, index: usize) -> Result<Value, StoreError> {
+    use rusqlite::types::ValueRef;
+    Ok(match row.get_ref(index)? {
+        ValueRef::Integer(number) => Value::Int(number),
+        ValueRef::Null => Value::Null,
+        ValueRef::Text(text) => Value::Text(
+            String::from_utf8(text.to_vec())
+                .map_err(|_| StoreError::Corrupt(format!("column {index} is not UTF-8")))?,
+        ),
+        other => {
+            let kind = other.data_type();
+            return Err(StoreError::Corrupt(format!(
+                "column {index} is of the kind {kind}"
+            )));
+        }
+    })
+}
+
+fn postgres_row(row: &tokio_postgres::Row) -> Result<Row, StoreError> {
+    use tokio_postgres::types::Type;
+    let value = |(index, column): (usize, &tokio_postgres::Column)| match *column.type_() {
+        Type::INT8 => Ok(row.try_get::<_, Option<i64>>(index)?.into()),
+        Type::TEXT => Ok(row.try_get::<_, Option<String>>(index)?.into()),
+        ref other => Err(StoreError::Corrupt(format!(
+            "column {index} is of the type {other}"
+        ))),
+    };
+    Ok(Row(row
+        .columns()
+        .iter()
+        .enumerate()
+        .map(value)
+        .collect::<Result<_, _>>()?))
+}

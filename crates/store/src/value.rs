@@ -1,0 +1,137 @@
+//! The two kinds of value that both databases store: whole numbers and text, either of them null.
+
+use std::error::Error;
+
+use bytes::BytesMut;
+use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
+
+use crate::StoreError;
+
+/// A parameter or a column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// `BIGINT`.
+    Int(i64),
+    /// `TEXT`.
+    Text(String),
+    /// Nothing.
+    Null,
+}
+
+impl From<i64> for Value {
+    fn from(number: i64) -> Self {
+        Value::Int(number)
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Value::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Value::Text(text)
+    }
+}
+
+impl<T: Into<Value>> From<Option<T>> for Value {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Value::Null, Into::into)
+    }
+}
+
+impl rusqlite::ToSql for Value {
+    fn to_sql(&self) -> rusqlite::Result<rusqlite::types::ToSqlOutput<'_>> {
+        use rusqlite::types::{ToSqlOutput, ValueRef};
+        Ok(ToSqlOutput::Borrowed(match self {
+            Value::Int(number) => ValueRef::Integer(*number),
+            Value::Text(text) => ValueRef::Text(text.as_bytes()),
+            Value::Null => ValueRef::Null,
+        }))
+    }
+}
+
+impl ToSql for Value {
+    fn to_sql(
+        &self,
+        ty: &Type,
+        out: &mut BytesMut,
+    ) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
+        match self {
+            Value::Int(number) => number.to_sql(ty, out),
+            Value::Text(text) => text.as_str().to_sql(ty, out),
+            Value::Null => Ok(IsNull::Yes),
+        }
+    }
+
+    fn accepts(ty: &Type) -> bool {
+        *ty == Type::INT8 || <&str as ToSql>::accepts(ty)
+    }
+
+    to_sql_checked!();
+}
+
+/// One row of an answer, read by position.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row(pub(crate) Vec<Value>);
+
+impl Row {
+    /// The number in column `index`.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] if it is null or text.
+    pub fn int(&self, index: usize) -> Result<i64, StoreError> {
+        self.opt_int(index)?
+            .ok_or_else(|| self.unexpected(index, "a number"))
+    }
+
+    /// The number in column `index`, or none if it is null.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] if it is text.
+    pub fn opt_int(&self, index: usize) -> Result<Option<i64>, StoreError> {
+        match self.0.get(index) {
+            Some(Value::Int(number)) => Ok(Some(*number)),
+            Some(Value::Null) => Ok(None),
+            _ => Err(self.unexpected(index, "a number")),
+        }
+    }
+
+    /// The text in column `index`.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] if it is null or a number.
+    pub fn text(&self, index: usize) -> Result<&str, StoreError> {
+        self.opt_text(index)?
+            .ok_or_else(|| self.unexpected(index, "text"))
+    }
+
+    /// The text in column `index`, or none if it is null.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] if it is a number.
+    pub fn opt_text(&self, index: usize) -> Result<Option<&str>, StoreError> {
+        match self.0.get(index) {
+            Some(Value::Text(text)) => Ok(Some(text)),
+            Some(Value::Null) => Ok(None),
+            _ => Err(self.unexpected(index, "text")),
+        }
+    }
+
+    /// The count in column `index`.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] if it is not a number of zero or more.
+    pub fn count(&self, index: usize) -> Result<u64, StoreError> {
+        u64::try_from(self.int(index)?).map_err(|_| self.unexpected(index, "a count"))
+    }
+
+    fn unexpected(&self, index: usize, wanted: &str) -> StoreError {
+        StoreError::Corrupt(format!(
+            "column {index} should be {wanted}: {:?}",
+            self.0.get(index)
+        ))
+    }
+}

@@ -1,0 +1,199 @@
+//! Proves the invariants of the books, from the rows alone.
+//!
+//! Runs in one snapshot, beside a server if there is one. Each check is a query for the rows that
+//! break it, so a failing check says which, where and by how much.
+
+use crate::{Row, StoreError, Tx, Value};
+
+/// What was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// Every invariant, in order.
+    pub checks: Vec<Check>,
+    /// Transfers looked at.
+    pub transfers: u64,
+    /// Usage records looked at.
+    pub usage_records: u64,
+    /// Holds that are open: requests in flight.
+    pub open_holds: u64,
+}
+
+/// One invariant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// A short name.
+    pub name: &'static str,
+    /// What it says.
+    pub claim: &'static str,
+    /// What breaks it: none if it holds. At most [`SHOWN`] are listed.
+    pub violations: Vec<String>,
+}
+
+impl Report {
+    /// Whether every invariant holds.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        self.checks.iter().all(|check| check.violations.is_empty())
+    }
+}
+
+/// The most violations that a check lists.
+pub const SHOWN: usize = 20;
+
+struct Invariant {
+    name: &'static str,
+    claim: &'static str,
+    /// Answers the place (text), then what is and what should be (numbers).
+    sql: &'static str,
+}
+
+const INVARIANTS: &[Invariant] = &[
+    Invariant {
+        name: "balanced",
+        claim: "all debits equal all credits",
+        sql: "SELECT 'all accounts', CAST(COALESCE(SUM(debits_nusd), 0) AS BIGINT),
+                     CAST(COALESCE(SUM(credits_nusd), 0) AS BIGINT) FROM accounts
+              HAVING SUM(debits_nusd) <> SUM(credits_nusd)",
+    },
+    Invariant {
+        name: "debits",
+        claim: "what was taken from each account is the sum of its transfers",
+        sql: "SELECT a.id, a.debits_nusd, CAST(COALESCE(t.total, 0) AS BIGINT) FROM accounts a
+              LEFT JOIN (SELECT debit_account AS id, SUM(amount_nusd) AS total FROM transfers
+                         GROUP BY debit_account) t ON t.id = a.id
+              WHERE a.debits_nusd <> COALESCE(t.total, 0)",
+    },
+    Invariant {
+        name: "credits",
+        claim: "what was added to each account is the sum of its transfers",
+        sql: "SELECT a.id, a.credits_nusd, CAST(COALESCE(t.total, 0) AS BIGINT) FROM accounts a
+              LEFT JOIN (SELECT credit_account AS id, SUM(amount_nusd) AS total FROM transfers
+                         GROUP BY credit_account) t ON t.id = a.id
+              WHERE a.credits_nusd <> COALESCE(t.total, 0)",
+    },
+    Invariant {
+        name: "accounts",
+        claim: "every transfer is between accounts that exist",
+        sql: "SELECT p.transfer_id, CAST(SUM(p.debit_nusd + p.credit_nusd) AS BIGINT), 0
+              FROM postings p LEFT JOIN accounts a ON a.id = p.account_id
+              WHERE a.id IS NULL GROUP BY p.transfer_id",
+    },
+    Invariant {
+        name: "wallets",
+        claim: "no wallet has more spent and held than was paid in",
+        sql: "SELECT id, debits_nusd + held_nusd, credits_nusd FROM accounts
+              WHERE overdraft = 0 AND debits_nusd + held_nusd > credits_nusd",
+    },
+    Invariant {
+        name: "held",
+        claim: "what each wallet holds is the sum of its open holds",
+        sql: "SELECT a.id, a.held_nusd, CAST(COALESCE(h.total, 0) AS BIGINT) FROM accounts a
+              LEFT JOIN (SELECT 'wallet:' || organization_id AS id, SUM(amount_nusd) AS total
+                         FROM holds GROUP BY organization_id) h ON h.id = a.id
+              WHERE a.held_nusd <> COALESCE(h.total, 0)",
+    },
+    Invariant {
+        name: "once",
+        claim: "no request is both settled and still held",
+        sql: "SELECT h.id, h.amount_nusd, u.cost_nusd FROM holds h
+              JOIN usage_records u ON u.organization_id = h.organization_id AND u.id = h.id",
+    },
+    Invariant {
+        name: "charged",
+        claim: "each usage record's cost was taken from its wallet, once",
+        sql: "SELECT u.id, u.cost_nusd, CAST(COALESCE(t.amount_nusd, 0) AS BIGINT)
+              FROM usage_records u LEFT JOIN transfers t
+                ON t.organization_id = u.organization_id AND t.id = u.id AND t.code = 'usage'
+                AND t.debit_account = 'wallet:' || u.organization_id
+              WHERE u.cost_nusd <> COALESCE(t.amount_nusd, 0)",
+    },
+    Invariant {
+        name: "explained",
+        claim: "each charge to a wallet has its usage record",
+        sql: "SELECT t.id, t.amount_nusd, CAST(COALESCE(u.cost_nusd, 0) AS BIGINT)
+              FROM transfers t LEFT JOIN usage_records u
+                ON u.organization_id = t.organization_id AND u.id = t.request_id
+              WHERE t.code = 'usage' AND t.amount_nusd <> COALESCE(u.cost_nusd, 0)",
+    },
+    Invariant {
+        name: "bounded",
+        claim: "no charge is above its hold, and what was used beyond it is the operator's",
+        sql: "SELECT u.id, u.cost_nusd + u.overrun_nusd,
+                     CAST(u.held_nusd + COALESCE(t.amount_nusd, 0) AS BIGINT)
+              FROM usage_records u LEFT JOIN transfers t
+                ON t.organization_id = u.organization_id AND t.id = u.id || ':overrun'
+              WHERE u.cost_nusd > u.held_nusd OR u.overrun_nusd <> COALESCE(t.amount_nusd, 0)
+                 OR (u.overrun_nusd > 0 AND u.cost_nusd <> u.held_nusd)",
+    },
+    Invariant {
+        name: "upstream cost",
+        claim: "what each request cost the operator was booked, once",
+        sql: "SELECT u.id, u.upstream_cost_nusd, CAST(COALESCE(t.amount_nusd, 0) AS BIGINT)
+              FROM usage_records u LEFT JOIN transfers t
+                ON t.organization_id = u.organization_id AND t.id = u.id || ':upstream_cost'
+              WHERE u.upstream_cost_nusd <> COALESCE(t.amount_nusd, 0)",
+    },
+    Invariant {
+        name: "reports",
+        claim: "the hours that reports read are the sums of the usage records",
+        sql: "SELECT organization_id || ' ' || model, CAST(SUM(is_nusd) AS BIGINT),
+                     CAST(SUM(should_nusd) AS BIGINT)
+              FROM (SELECT organization_id, hour_at_us, project_id, key_id, model, endpoint,
+                        cost_nusd AS is_nusd, 0 AS should_nusd, requests AS n,
+                        fresh_input_tokens + cached_input_tokens + cache_write_tokens
+                        + output_tokens + reasoning_tokens + audio_input_tokens
+                        + audio_output_tokens + image_tokens AS tokens
+                    FROM usage_hours
+                    UNION ALL
+                    SELECT organization_id, admitted_at_us / 3600000000 * 3600000000, project_id,
+                        key_id, model, endpoint, 0, cost_nusd, -1,
+                        -(fresh_input_tokens + cached_input_tokens + cache_write_tokens
+                        + output_tokens + reasoning_tokens + audio_input_tokens
+                        + audio_output_tokens + image_tokens)
+                    FROM usage_records) AS both_sides
+              GROUP BY organization_id, hour_at_us, project_id, key_id, model, endpoint
+              HAVING SUM(is_nusd) <> SUM(should_nusd) OR SUM(n) <> 0 OR SUM(tokens) <> 0",
+    },
+];
+
+/// Proves every invariant.
+///
+/// # Errors
+/// [`StoreError`] if the database cannot be read: nothing was proved.
+pub fn verify(tx: &mut Tx<'_>) -> Result<Report, StoreError> {
+    if !tx.is_sqlite() {
+        // Proving takes as long as there are rows; nobody waits for it on the way.
+        tx.batch("SET LOCAL statement_timeout = 0")?;
+    }
+    let mut checks = Vec::with_capacity(INVARIANTS.len());
+    for invariant in INVARIANTS {
+        let sql = format!("{} LIMIT $1", invariant.sql);
+        let shown = i64::try_from(SHOWN).expect("a small number");
+        let rows = tx.query(&sql, &[shown.into()])?;
+        let violations = rows.iter().map(describe).collect::<Result<_, _>>()?;
+        checks.push(Check {
+            name: invariant.name,
+            claim: invariant.claim,
+            violations,
+        });
+    }
+    let mut rows_of = |table: &str| {
+        let none: &[Value] = &[];
+        tx.query_one(&format!("SELECT COUNT(*) FROM {table}"), none)?
+            .count(0)
+    };
+    Ok(Report {
+        checks,
+        transfers: rows_of("transfers")?,
+        usage_records: rows_of("usage_records")?,
+        open_holds: rows_of("holds")?,
+    })
+}
+
+fn describe(row: &Row) -> Result<String, StoreError> {
+    let (place, is, should) = (row.text(0)?, row.int(1)?, row.int(2)?);
+    Ok(format!(
+        "{place}: is {is} nUSD, should be {should} nUSD, off by {}",
+        is - should
+    ))
+}

@@ -1,0 +1,73 @@
+//! Wallets: the prepaid accounts of organizations, as the ledger has them.
+
+use domain::admission::Wallet;
+use domain::id::OrganizationId;
+use domain::ledger::Account;
+use domain::money::Nusd;
+
+use crate::{StoreError, Tx};
+
+/// Opens the wallet of a new organization.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn open(tx: &mut Tx<'_>, organization: &OrganizationId) -> Result<(), StoreError> {
+    tx.execute_one(
+        "INSERT INTO accounts (id, overdraft, debits_nusd, credits_nusd, held_nusd)
+         VALUES ($1, 0, 0, 0, 0)",
+        &[Account::Wallet(organization.clone()).to_string().into()],
+    )
+}
+
+/// One wallet; none if there is no such organization.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn get(tx: &mut Tx<'_>, organization: &OrganizationId) -> Result<Option<Wallet>, StoreError> {
+    let account = Account::Wallet(organization.clone()).to_string();
+    let sql = "SELECT credits_nusd, debits_nusd, held_nusd FROM accounts WHERE id = $1";
+    let row = tx.query_optional(sql, &[account.into()])?;
+    row.map(|row| {
+        Ok(Wallet::new(
+            Nusd::new(row.int(0)?),
+            Nusd::new(row.int(1)?),
+            Nusd::new(row.int(2)?),
+        ))
+    })
+    .transpose()
+}
+
+/// What was ever paid into one wallet; none if there is no such organization.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn credits(tx: &mut Tx<'_>, organization: &OrganizationId) -> Result<Option<Nusd>, StoreError> {
+    let account = Account::Wallet(organization.clone()).to_string();
+    let sql = "SELECT credits_nusd FROM accounts WHERE id = $1";
+    let row = tx.query_optional(sql, &[account.into()])?;
+    row.map(|row| row.int(0).map(Nusd::new)).transpose()
+}
+
+/// Every wallet: what admission starts from.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn all(tx: &mut Tx<'_>) -> Result<Vec<(OrganizationId, Wallet)>, StoreError> {
+    let sql = "SELECT id, credits_nusd, debits_nusd, held_nusd FROM accounts WHERE overdraft = 0";
+    tx.query(sql, &[])?
+        .iter()
+        .map(|row| {
+            let Some(Account::Wallet(organization)) = Account::parse(row.text(0)?) else {
+                return Err(StoreError::Corrupt(format!(
+                    "account {} is no wallet",
+                    row.text(0)?
+                )));
+            };
+            let amount = |index| row.int(index).map(Nusd::new);
+            Ok((
+                organization,
+                Wallet::new(amount(1)?, amount(2)?, amount(3)?),
+            ))
+        })
+        .collect()
+}

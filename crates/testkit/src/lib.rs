@@ -1,0 +1,47 @@
+//! What Farebox's own tests stand on: real databases, a scripted upstream, a plain HTTP client, child processes.
+//!
+//! Nothing here knows a product crate, so every crate can use it as a development dependency.
+//! Whatever a test starts ends with it, even when the test is killed.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests wait on the real clock and are set by variables"
+)]
+
+pub mod databases;
+pub mod http;
+pub mod postgres;
+pub mod process;
+pub mod upstream;
+mod watchdog;
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::time::{Duration, Instant};
+
+pub use databases::{TestDatabase, databases, on_each_database};
+pub use upstream::{Reply, Upstream, UpstreamRequest};
+
+/// How long [`eventually`] waits before it gives up: long, since a busy machine is not a failure.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits until `condition` holds, and panics naming `what` if it has not after [`PATIENCE`].
+pub async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    let started = Instant::now();
+    while !condition().await {
+        assert!(
+            started.elapsed() < PATIENCE,
+            "still waiting for this after {PATIENCE:?}: {what}"
+        );
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// A loopback TCP port that nobody listened on a moment ago.
+///
+/// Another process may take it first: prefer port 0 wherever the server can tell what it got.
+pub fn free_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .and_then(|listener| listener.local_addr())
+        .expect("loopback always has a free port")
+        .port()
+}

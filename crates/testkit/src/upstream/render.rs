@@ -1,0 +1,155 @@
+//! Turns a script's reply into the bytes that this request is answered with.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::Value;
+
+use super::reply::{Content, Reply, Shape, TextReply, Usage, UsageReply};
+use super::request::UpstreamRequest;
+use super::{chat, completion, embedding, response};
+
+/// An answer as it goes on the wire.
+pub(super) struct Rendered {
+    pub(super) status: u16,
+    pub(super) content_type: String,
+    pub(super) headers: Vec<(String, String)>,
+    /// The length that the head says; none for streams.
+    pub(super) body_bytes: Option<usize>,
+    pub(super) chunks: Vec<Bytes>,
+    pub(super) delay: Duration,
+    pub(super) cut_after: Option<usize>,
+    pub(super) stall_after: Option<usize>,
+}
+
+/// A text answer, ready for any shape.
+pub(super) struct Text {
+    pub(super) model: String,
+    pub(super) pieces: Vec<String>,
+    /// `stop`, or `length` where the limit cut it.
+    pub(super) finish_reason: String,
+    pub(super) usage: Option<Usage>,
+    pub(super) choices: usize,
+    /// Whether a chat or completion stream ends with its usage.
+    pub(super) stream_usage: bool,
+}
+
+impl Text {
+    pub(super) fn whole(&self) -> String {
+        self.pieces.concat()
+    }
+}
+
+pub(super) fn render(reply: Reply, request: &UpstreamRequest) -> Rendered {
+    let cut_after = reply.cut_after;
+    let (content_type, body_bytes, chunks) = match reply.content {
+        Content::Plain { content_type, body } => plain(content_type, body, cut_after),
+        Content::Stream {
+            content_type,
+            chunks,
+        } => (content_type, None, chunks),
+        Content::Embeddings { dimensions } => {
+            json(&embedding::answer(request, dimensions), cut_after)
+        }
+        Content::Text(text) => text_answer(text, request, cut_after),
+        // These are never rendered: they have no answer.
+        Content::Hang | Content::Refuse => (String::new(), None, Vec::new()),
+    };
+    Rendered {
+        status: reply.status,
+        content_type,
+        headers: reply.headers,
+        body_bytes,
+        // Half of a body with a length is its only chunk.
+        cut_after: cut_after.map(|after| if body_bytes.is_some() { 1 } else { after }),
+        chunks,
+        delay: reply.delay,
+        stall_after: reply.stall_after,
+    }
+}
+
+type Wire = (String, Option<usize>, Vec<Bytes>);
+
+fn plain(content_type: String, body: Bytes, cut_after: Option<usize>) -> Wire {
+    let body_bytes = body.len();
+    let sent = if cut_after.is_some() {
+        body.slice(..body_bytes / 2)
+    } else {
+        body
+    };
+    (content_type, Some(body_bytes), vec![sent])
+}
+
+fn json(value: &Value, cut_after: Option<usize>) -> Wire {
+    plain(
+        "application/json".to_owned(),
+        value.to_string().into(),
+        cut_after,
+    )
+}
+
+fn text_answer(reply: TextReply, request: &UpstreamRequest, cut_after: Option<usize>) -> Wire {
+    let streams = reply.always_stream || request.wants_stream();
+    let shape = match reply.shape {
+        Shape::OfPath => shape_of(&request.path),
+        chosen => chosen,
+    };
+    let text = prepare(reply, request);
+    if !streams {
+        let body = match shape {
+            Shape::Completion => completion::body(&text),
+            Shape::Response => response::body(&text),
+            Shape::Chat | Shape::OfPath => chat::body(&text),
+        };
+        return json(&body, cut_after);
+    }
+    let records = match shape {
+        Shape::Completion => completion::records(&text),
+        Shape::Response => response::records(&text),
+        Shape::Chat | Shape::OfPath => chat::records(&text),
+    };
+    let chunks = records.into_iter().map(Bytes::from).collect();
+    ("text/event-stream".to_owned(), None, chunks)
+}
+
+fn shape_of(path: &str) -> Shape {
+    if path.ends_with("/responses") {
+        Shape::Response
+    } else if path.ends_with("/completions") && !path.ends_with("/chat/completions") {
+        Shape::Completion
+    } else {
+        Shape::Chat
+    }
+}
+
+fn prepare(mut reply: TextReply, request: &UpstreamRequest) -> Text {
+    let mut finish_reason = "stop";
+    if let (true, Some(limit)) = (reply.obeys_limit, request.output_limit()) {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        if reply.pieces.len() > limit {
+            reply.pieces.truncate(limit);
+            finish_reason = "length";
+        }
+    }
+    let choices = request.choices();
+    let usage = match reply.usage {
+        UsageReply::None => None,
+        UsageReply::Said(usage) => Some(usage),
+        UsageReply::Counted { cached, reasoning } => Some(Usage {
+            input: request.input_words(),
+            output: (reply.pieces.len() * choices) as u64 + reasoning,
+            cached,
+            reasoning,
+        }),
+    };
+    Text {
+        model: request.model(),
+        pieces: reply.pieces,
+        finish_reason: reply
+            .finish_reason
+            .unwrap_or_else(|| finish_reason.to_owned()),
+        stream_usage: usage.is_some() && request.wants_stream_usage(),
+        usage,
+        choices,
+    }
+}

@@ -1,0 +1,145 @@
+//! A model request as the caller sent it: what admission and metering need to know, and the rest
+//! untouched.
+//!
+//! The top level is kept as an ordered map of raw values. Fields nobody here knows reach the upstream
+//! byte for byte; of a repeated key the last value counts, as it does for every upstream. What is
+//! refused, and in which words, follows OpenAI's own validation.
+
+mod chat;
+mod completions;
+mod content;
+mod embeddings;
+mod encode;
+mod fields;
+mod refusal;
+mod responses;
+
+use serde_json::value::RawValue;
+
+use crate::json;
+use fields::Fields;
+
+pub use encode::Edits;
+pub use refusal::RequestError;
+
+/// Which kind of model request this is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Endpoint {
+    /// `POST /v1/chat/completions`
+    Chat,
+    /// `POST /v1/completions`
+    Completions,
+    /// `POST /v1/responses`
+    Responses,
+    /// `POST /v1/embeddings`
+    Embeddings,
+}
+
+impl Endpoint {
+    /// Path below an OpenAI-style base URL, which ends in `/v1`.
+    pub fn path(self) -> &'static str {
+        match self {
+            Self::Chat => "/chat/completions",
+            Self::Completions => "/completions",
+            Self::Responses => "/responses",
+            Self::Embeddings => "/embeddings",
+        }
+    }
+
+    /// The word for it in configuration and usage records.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Chat => "chat",
+            Self::Completions => "completions",
+            Self::Responses => "responses",
+            Self::Embeddings => "embeddings",
+        }
+    }
+}
+
+/// How large the input is, as far as its bytes tell.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PromptShape {
+    /// Length of the body. No text in it has more UTF-8 bytes, and no token fewer than one.
+    pub text_bytes: u64,
+    /// Messages, input items, prompts or texts to embed.
+    pub messages: u64,
+    /// Tokens that the caller sent as numbers; each took at least one byte of the body.
+    pub token_ids: u64,
+    /// Whether something in it may cost more tokens than it has bytes: a picture, sound, a file,
+    /// a search. Then only the model's context window bounds the input.
+    pub opaque: bool,
+}
+
+/// A validated request to a model.
+#[derive(Debug, Clone)]
+pub struct ModelRequest {
+    /// What was asked for.
+    pub endpoint: Endpoint,
+    /// The model's public name.
+    pub model: String,
+    /// Whether the answer is to be streamed. Never for embeddings.
+    pub stream: bool,
+    /// Whether the caller asked for usage in the stream of a chat or completion. Streamed responses
+    /// always carry it.
+    pub include_usage: bool,
+    /// Most tokens that each choice may have. Embeddings: 0. Completions: 16 where absent.
+    pub max_output_tokens: Option<u64>,
+    /// How many answers the upstream will generate, each up to `max_output_tokens`.
+    pub choices: u64,
+    /// Bound of the input.
+    pub prompt: PromptShape,
+    fields: Fields,
+}
+
+/// Deeper nesting than this is refused, so that no JSON reader behind Farebox overflows its stack.
+const MOST_NESTING: usize = 128;
+
+impl ModelRequest {
+    /// Reads and validates a request's body.
+    ///
+    /// # Errors
+    /// [`RequestError`], to be sent as 400 `invalid_request_error`, if the body is not a JSON object,
+    /// names no model, or has a parameter that OpenAI would refuse or Farebox cannot meter.
+    pub fn parse(endpoint: Endpoint, body: &[u8]) -> Result<Self, RequestError> {
+        if json::is_deeper_than(body, MOST_NESTING) {
+            return Err(RequestError::too_deep(MOST_NESTING));
+        }
+        let fields = Fields::parse(body)?;
+        let model = fields.model()?;
+        let (stream, include_usage) = match endpoint {
+            Endpoint::Embeddings => (false, false),
+            _ => fields.stream()?,
+        };
+        let mut request = Self {
+            endpoint,
+            model,
+            stream,
+            include_usage,
+            max_output_tokens: None,
+            choices: 1,
+            prompt: PromptShape {
+                text_bytes: body.len() as u64,
+                ..PromptShape::default()
+            },
+            fields,
+        };
+        match endpoint {
+            Endpoint::Chat => chat::check(&mut request)?,
+            Endpoint::Completions => completions::check(&mut request)?,
+            Endpoint::Responses => responses::check(&mut request)?,
+            Endpoint::Embeddings => embeddings::check(&mut request)?,
+        }
+        Ok(request)
+    }
+
+    /// A top-level field as the caller wrote it, unless it is absent or null.
+    pub fn field(&self, name: &str) -> Option<&RawValue> {
+        self.fields.present(name)
+    }
+
+    /// All top-level fields as the caller wrote them, in order.
+    pub(crate) fn fields_in_order(&self) -> impl Iterator<Item = (&str, &RawValue)> {
+        self.fields.iter()
+    }
+}

@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# Starts the binary on a free port with an empty installation and runs the browser tests against it.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/lib.sh
+binary="${FAREBOX_BIN:?the path of the farebox binary is missing}"
+[ -x "$binary" ] || fail "There is no binary at $binary. Build it first: cargo build -p farebox"
+binary="$(realpath "$binary")"
+
+folder="$(mktemp -d)"
+server=
+stop() {
+  if [ -n "$server" ]; then
+    kill "$server" 2>/dev/null || true
+    wait "$server" 2>/dev/null || true
+  fi
+  rm -rf "$folder"
+}
+trap stop EXIT
+
+port="$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')"
+cat >"$folder/farebox.toml" <<TOML
+listen = "127.0.0.1:$port"
+public_url = "http://127.0.0.1:$port"
+database_url = "sqlite://$folder/farebox.db"
+TOML
+(cd "$folder" && "$binary" setup --email owner@example.com --organization Acme --json >setup.json)
+(cd "$folder" && exec "$binary" serve) >"$folder/log" 2>&1 &
+server=$!
+
+for _ in $(seq 200); do
+  if python3 -c "import urllib.request as r; r.urlopen('http://127.0.0.1:$port/readyz', timeout=1)" 2>/dev/null; then
+    break
+  fi
+  if ! kill -0 "$server" 2>/dev/null; then
+    cat "$folder/log" >&2
+    fail "The server ended before it was ready; its log is above."
+  fi
+  sleep 0.1
+done
+
+(cd console && FAREBOX_BASE_URL="http://127.0.0.1:$port" npm run --silent e2e) || {
+  tail -n 40 "$folder/log" >&2
+  fail "Browser tests failed; the end of the server's log is above."
+}
