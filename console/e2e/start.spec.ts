@@ -59,6 +59,8 @@ test('tells waiting, not ready and not reachable apart', async ({ page }) => {
 
 test('is usable by keyboard', async ({ page }) => {
   await page.goto('/');
+  // A key pressed before the page is drawn goes nowhere.
+  await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
   await page.keyboard.press('Tab');
   await expect(page.getByRole('link', { name: 'Skip to content' })).toBeFocused();
 

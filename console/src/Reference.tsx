@@ -25,7 +25,7 @@ export function Reference() {
         </li>
         <li>
           <Text size="sm">
-            <Code>docs/errors.md</Code> and <Code>docs/ledger.md</Code>
+            <Code color="var(--farebox-well)">docs/errors.md</Code> and <Code color="var(--farebox-well)">docs/ledger.md</Code>
           </Text>
           <Text size="sm" c="dimmed">
             Beside the source: what each error means, and how money moves.

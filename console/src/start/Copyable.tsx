@@ -32,7 +32,7 @@ export function Copyable({ name, text }: CopyableProps) {
   };
 
   return (
-    <div className={classes.box}>
+    <div className={classes.box} data-lines={text.includes('\n') ? 'many' : 'one'}>
       {/* Focusable, because a keyboard must be able to scroll what does not fit. */}
       <pre className={classes.text} tabIndex={0} role="group" aria-label={name}>
         <code>{text}</code>

@@ -19,7 +19,12 @@ export function Start() {
         <Copyable name="export command" text={exportKey} />
       </Step>
       <Step title="Say hello">
-        <Tabs defaultValue="python" keepMounted={false} className={classes.tabs}>
+        <Tabs
+          defaultValue="python"
+          keepMounted={false}
+          color="var(--farebox-good)"
+          className={classes.tabs}
+        >
           <Tabs.List aria-label="Language">
             {snippets.map(({ id, name }) => (
               <Tabs.Tab key={id} value={id}>

@@ -137,6 +137,13 @@ impl RequestId {
         AtUs(millis * 1_000)
     }
 
+    /// 62 random bits of the id, for a fair draw.
+    #[must_use]
+    pub fn random_bits(self) -> u64 {
+        const LOW: u128 = (1 << 62) - 1;
+        u64::try_from(self.0 & LOW).expect("62 bits fit")
+    }
+
     /// The bare 32 hexadecimal digits, for ids derived from this one.
     #[must_use]
     pub fn hex(self) -> String {

@@ -26,7 +26,9 @@ pub(crate) struct Books {
 impl Books {
     pub(crate) fn new(wallets: Vec<(OrganizationId, Wallet)>) -> Self {
         let book = |(id, wallet)| (id, Arc::new(Mutex::new(Book::new(wallet))));
-        Books { books: RwLock::new(wallets.into_iter().map(book).collect()) }
+        Books {
+            books: RwLock::new(wallets.into_iter().map(book).collect()),
+        }
     }
 
     /// The book of an organization; an unknown one has no money.
@@ -45,7 +47,9 @@ impl Books {
     /// Forgets rates that nobody used lately.
     pub(crate) fn forget_idle(&self, now: AtUs, idle_us: i64) {
         let books: Vec<_> = self.books.read().values().cloned().collect();
-        books.into_iter().for_each(|book| book.lock().forget_idle(now, idle_us));
+        books
+            .into_iter()
+            .for_each(|book| book.lock().forget_idle(now, idle_us));
     }
 }
 
@@ -137,7 +141,8 @@ impl Admitted {
 
     /// Notes what was delivered so far, for the case that this process dies.
     pub(crate) fn checkpoint(&self, usage: &Usage) {
-        self.ledger.checkpoint(self.hold.id, usage.input_tokens(), usage.output_tokens());
+        self.ledger
+            .checkpoint(self.hold.id, usage.input_tokens(), usage.output_tokens());
     }
 
     /// Ends the request without a charge: nothing was delivered.
@@ -196,7 +201,13 @@ impl Admitted {
         let mut book = self.book.lock();
         let ticket = self.ledger.settle(settlement);
         book.end(&self.ask, ending);
-        (Settled { cost: charge.cost.total, balance: book.wallet().balance() }, ticket)
+        (
+            Settled {
+                cost: charge.cost.total,
+                balance: book.wallet().balance(),
+            },
+            ticket,
+        )
     }
 }
 
@@ -211,7 +222,13 @@ impl Drop for Admitted {
         } else {
             let usage = Usage::text(estimate_tokens(self.prompt_bytes, 1), 0);
             // Nobody is left to wait for it; it becomes durable with the next commit.
-            let _ = self.charge(&usage, Flags { estimated: true, ..Flags::default() });
+            let _ = self.charge(
+                &usage,
+                Flags {
+                    estimated: true,
+                    ..Flags::default()
+                },
+            );
         }
     }
 }

@@ -13,7 +13,9 @@ use crate::refusal::Refusal;
 /// The caller whose key came with the request.
 pub(crate) fn caller(directory: &Directory, headers: &HeaderMap) -> Result<Arc<Caller>, Refusal> {
     let secret = secret(headers)?;
-    let bad = || Refusal::BadKey { masked: mask(&secret) };
+    let bad = || Refusal::BadKey {
+        masked: mask(&secret),
+    };
     let key = KeySecret::parse(&secret).map_err(|_| bad())?;
     directory.find(&key.digest()).ok_or_else(bad)
 }
@@ -21,16 +23,23 @@ pub(crate) fn caller(directory: &Directory, headers: &HeaderMap) -> Result<Arc<C
 /// What the headers say about whom the request is for.
 pub(crate) fn claims(headers: &HeaderMap) -> Claims<'_> {
     let named = |name: &str| {
-        headers.get(name).map(|value| value.to_str().unwrap_or("unreadable").trim())
+        headers
+            .get(name)
+            .map(|value| value.to_str().unwrap_or("unreadable").trim())
     };
     let given = |name: &str| named(name).filter(|value| !value.is_empty());
-    Claims { organization: given("openai-organization"), project: given("openai-project") }
+    Claims {
+        organization: given("openai-organization"),
+        project: given("openai-project"),
+    }
 }
 
 /// `Authorization: Bearer KEY`, or the password of `Authorization: Basic …`.
 fn secret(headers: &HeaderMap) -> Result<String, Refusal> {
     let value = headers.get(AUTHORIZATION).ok_or(Refusal::NoKey)?;
-    let value = value.to_str().map_err(|_| Refusal::BadKey { masked: "***".into() })?;
+    let value = value.to_str().map_err(|_| Refusal::BadKey {
+        masked: "***".into(),
+    })?;
     let (scheme, rest) = value.trim().split_once(' ').unwrap_or((value.trim(), ""));
     let secret = match scheme {
         it if it.eq_ignore_ascii_case("bearer") => rest.trim().to_owned(),
@@ -47,9 +56,12 @@ fn basic_password(encoded: &str) -> Option<String> {
     use base64::Engine;
     // A browser's prompt sends little; a long one is no password.
     let bounded = Some(encoded).filter(|text| text.len() < 4_096)?;
-    let bytes = base64::engine::general_purpose::STANDARD.decode(bounded).ok()?;
+    let bytes = base64::engine::general_purpose::STANDARD
+        .decode(bounded)
+        .ok()?;
     let text = String::from_utf8(bytes).ok()?;
-    text.split_once(':').map(|(_, password)| password.to_owned())
+    text.split_once(':')
+        .map(|(_, password)| password.to_owned())
 }
 
 #[cfg(test)]

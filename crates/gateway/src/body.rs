@@ -16,7 +16,11 @@ use crate::refusal::Refusal;
 
 /// Refuses bodies that are not plain JSON, before they are read.
 pub(crate) fn check(headers: &HeaderMap, most_bytes: usize) -> Result<(), Refusal> {
-    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("unreadable"));
+    let text = |name| {
+        headers
+            .get(name)
+            .map(|value| value.to_str().unwrap_or("unreadable"))
+    };
     let media_type = text(CONTENT_TYPE).unwrap_or("none");
     let essence = media_type.split(';').next().unwrap_or_default().trim();
     let subtype = essence.rsplit_once('/').map_or("", |(_, subtype)| subtype);
@@ -40,7 +44,9 @@ pub(crate) async fn read(mut body: Body, most_bytes: usize) -> Result<Bytes, Ref
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(|_| Refusal::BodyCutOff)?.into_data() else { continue };
+        let Ok(data) = frame.map_err(|_| Refusal::BodyCutOff)?.into_data() else {
+            continue;
+        };
         if first.len() + rest.len() + data.len() > most_bytes {
             return Err(Refusal::TooLarge { most_bytes });
         }
@@ -54,7 +60,11 @@ pub(crate) async fn read(mut body: Body, most_bytes: usize) -> Result<Bytes, Ref
             rest.extend_from_slice(&data);
         }
     }
-    Ok(if rest.is_empty() { first } else { rest.freeze() })
+    Ok(if rest.is_empty() {
+        first
+    } else {
+        rest.freeze()
+    })
 }
 
 fn shown(header: &str) -> String {
@@ -73,7 +83,9 @@ impl http_body::Body for ChannelBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        self.0.poll_recv(context).map(|piece| piece.map(|bytes| Ok(Frame::data(bytes))))
+        self.0
+            .poll_recv(context)
+            .map(|piece| piece.map(|bytes| Ok(Frame::data(bytes))))
     }
 }
 
@@ -96,7 +108,10 @@ mod tests {
     #[test]
     fn only_plain_json_is_read() {
         assert!(checked(Some("application/json"), None));
-        assert!(checked(Some("Application/JSON; charset=utf-8"), Some("identity")));
+        assert!(checked(
+            Some("Application/JSON; charset=utf-8"),
+            Some("identity")
+        ));
         assert!(checked(Some("application/vnd.api+json"), None));
         assert!(!checked(Some("text/plain"), None));
         assert!(!checked(None, None));
@@ -108,6 +123,9 @@ mod tests {
         let pieces = ["ab", "cd", "ef"].map(|piece| Ok::<_, Infallible>(piece));
         let stream = || Body::from_stream(futures_util::stream::iter(pieces));
         assert_eq!(read(stream(), 6).await.expect("fits"), "abcdef");
-        assert!(matches!(read(stream(), 5).await, Err(Refusal::TooLarge { most_bytes: 5 })));
+        assert!(matches!(
+            read(stream(), 5).await,
+            Err(Refusal::TooLarge { most_bytes: 5 })
+        ));
     }
 }

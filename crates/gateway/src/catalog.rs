@@ -90,7 +90,12 @@ impl Model {
     /// The deployments in the order they are tried: the first drawn by weight, then the others.
     /// `draw` is any number, such as random bits.
     pub(crate) fn order(&self, draw: u64) -> impl Iterator<Item = &Deployment> {
-        let total: u64 = self.deployments.iter().map(|it| it.weight).sum::<u64>().max(1);
+        let total: u64 = self
+            .deployments
+            .iter()
+            .map(|it| it.weight)
+            .sum::<u64>()
+            .max(1);
         let mut left = draw % total;
         let drawn = self.deployments.iter().position(|deployment| {
             let here = left < deployment.weight;
@@ -98,7 +103,9 @@ impl Model {
             here
         });
         let first = drawn.unwrap_or(0);
-        self.deployments[first..].iter().chain(&self.deployments[..first])
+        self.deployments[first..]
+            .iter()
+            .chain(&self.deployments[..first])
     }
 }
 
@@ -117,7 +124,11 @@ mod tests {
             on_disconnect: OnDisconnect::Cancel,
             responses: ResponsesMode::Auto,
         });
-        Deployment { upstream: Arc::new(upstream), model: model.into(), weight }
+        Deployment {
+            upstream: Arc::new(upstream),
+            model: model.into(),
+            weight,
+        }
     }
 
     #[test]
@@ -126,12 +137,20 @@ mod tests {
             id: "m".into(),
             owned_by: String::new(),
             created_at_s: 0,
-            size: ModelSize { context_tokens: 1, max_output_tokens: 1 },
+            size: ModelSize {
+                context_tokens: 1,
+                max_output_tokens: 1,
+            },
             endpoints: vec![],
             prices: PriceHistory::default(),
             deployments: vec![deployment("a", 3), deployment("b", 1)],
         };
-        let order = |draw| model.order(draw).map(|it| it.model.clone()).collect::<String>();
+        let order = |draw| {
+            model
+                .order(draw)
+                .map(|it| it.model.clone())
+                .collect::<String>()
+        };
         let orders: Vec<String> = (0..8).map(order).collect();
         assert_eq!(orders, ["ab", "ab", "ab", "ba", "ab", "ab", "ab", "ba"]);
     }

@@ -47,7 +47,10 @@ async fn step(gateway: &Gateway, store: &Store, seq: i64) -> Result<i64, StoreEr
     let read = store.read(move |tx| {
         let changes = changes::after(tx, seq, PAGE)?;
         let mut effects = Vec::new();
-        for Change { kind, reference, .. } in &changes {
+        for Change {
+            kind, reference, ..
+        } in &changes
+        {
             match kind {
                 ChangeKind::Key => {
                     let id = KeyId::new(reference);
@@ -56,9 +59,7 @@ async fn step(gateway: &Gateway, store: &Store, seq: i64) -> Result<i64, StoreEr
                 }
                 ChangeKind::Project => {
                     let keys = keys::active_of_project(tx, &ProjectId::new(reference))?;
-                    let effect = |key: ActiveKey| {
-                        Effect::Key(key.principal.key.clone(), Some(key))
-                    };
+                    let effect = |key: ActiveKey| Effect::Key(key.principal.key.clone(), Some(key));
                     effects.extend(keys.into_iter().map(effect));
                 }
                 ChangeKind::Wallet => {

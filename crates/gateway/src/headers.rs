@@ -34,6 +34,16 @@ const RESET_TOKENS: HeaderName = HeaderName::from_static("x-ratelimit-reset-toke
 const API_VERSION: &str = "2020-10-01";
 
 impl Stamp {
+    /// The stamp of a request of which nothing is known yet.
+    pub(crate) fn new(request_id: RequestId) -> Self {
+        Stamp {
+            request_id,
+            caller: None,
+            rates: None,
+            processing_ms: 0,
+        }
+    }
+
     /// Puts the headers of an answer.
     pub(crate) fn put(&self, headers: &mut HeaderMap) {
         headers.insert(REQUEST_ID, text(&self.request_id.to_string()));
@@ -48,7 +58,10 @@ impl Stamp {
         if let Some(rates) = &self.rates {
             headers.insert(LIMIT_REQUESTS, HeaderValue::from(rates.requests.limit));
             headers.insert(LIMIT_TOKENS, HeaderValue::from(rates.tokens.limit));
-            headers.insert(REMAINING_REQUESTS, HeaderValue::from(rates.requests.remaining));
+            headers.insert(
+                REMAINING_REQUESTS,
+                HeaderValue::from(rates.requests.remaining),
+            );
             headers.insert(REMAINING_TOKENS, HeaderValue::from(rates.tokens.remaining));
             headers.insert(RESET_REQUESTS, text(&go_duration(rates.requests.reset_us)));
             headers.insert(RESET_TOKENS, text(&go_duration(rates.tokens.reset_us)));
@@ -64,7 +77,11 @@ pub(crate) fn put_money(headers: &mut HeaderMap, cost: Nusd, balance: Nusd) {
 
 /// The same as a comment in a stream.
 pub(crate) fn money_comment(cost: Nusd, balance: Nusd) -> String {
-    format!("farebox-cost={} farebox-balance={}", cost.to_usd(), balance.to_usd())
+    format!(
+        "farebox-cost={} farebox-balance={}",
+        cost.to_usd(),
+        balance.to_usd()
+    )
 }
 
 /// Microseconds as Go writes a duration: `0s`, `120ms`, `8.64s`, `6m0s`. Rounded up to whole

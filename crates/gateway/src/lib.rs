@@ -25,6 +25,6 @@ mod stream;
 mod upstream;
 
 pub use catalog::{Catalog, Deployment, Model, OnDisconnect, ResponsesMode, UpstreamSpec};
-pub use routes::router;
+pub use routes::{router, with_unknown};
 pub use state::{Gateway, Settings};
 pub use upstream::Upstream;

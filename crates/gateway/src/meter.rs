@@ -26,7 +26,13 @@ pub(crate) struct Counted {
 
 impl Meter {
     pub(crate) fn new(prompt_bytes: u64, generates: bool) -> Self {
-        Meter { prompt_bytes, generates, deltas: 0, text_bytes: 0, reported: None }
+        Meter {
+            prompt_bytes,
+            generates,
+            deltas: 0,
+            text_bytes: 0,
+            reported: None,
+        }
     }
 
     /// Adds one chunk of a stream.
@@ -49,6 +55,11 @@ impl Meter {
         self.text_bytes += bytes;
     }
 
+    /// Whether nothing of an answer was seen.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.deltas == 0 && self.text_bytes == 0 && self.reported.is_none()
+    }
+
     /// The usage so far, for a checkpoint.
     pub(crate) fn so_far(&self) -> Usage {
         self.estimate()
@@ -61,7 +72,10 @@ impl Meter {
     pub(crate) fn count(&self) -> Counted {
         let estimate = self.estimate();
         let Some(reported) = self.reported else {
-            return Counted { usage: estimate, estimated: true };
+            return Counted {
+                usage: estimate,
+                estimated: true,
+            };
         };
         let mut reported = Reported {
             input_tokens: reported.input_tokens,
@@ -81,7 +95,10 @@ impl Meter {
         if no_output {
             reported.output_tokens = estimate.output_tokens();
         }
-        Counted { usage: Usage::from_reported(&reported), estimated: no_input || no_output }
+        Counted {
+            usage: Usage::from_reported(&reported),
+            estimated: no_input || no_output,
+        }
     }
 
     fn estimate(&self) -> Usage {
@@ -99,7 +116,11 @@ mod tests {
     use super::*;
 
     fn reported(input_tokens: u64, output_tokens: u64) -> Option<TokenUsage> {
-        Some(TokenUsage { input_tokens, output_tokens, ..TokenUsage::default() })
+        Some(TokenUsage {
+            input_tokens,
+            output_tokens,
+            ..TokenUsage::default()
+        })
     }
 
     #[test]
@@ -115,7 +136,13 @@ mod tests {
             ((0, 0, 0, None), (1, 0, true)),
         ];
         for ((prompt_bytes, deltas, text_bytes, reported), (input, output, estimated)) in table {
-            let meter = Meter { prompt_bytes, generates: true, deltas, text_bytes, reported };
+            let meter = Meter {
+                prompt_bytes,
+                generates: true,
+                deltas,
+                text_bytes,
+                reported,
+            };
             let counted = meter.count();
             assert_eq!(counted.usage.input_tokens(), input);
             assert_eq!(counted.usage.output_tokens(), output);
@@ -126,7 +153,11 @@ mod tests {
     #[test]
     fn embeddings_have_no_output() {
         let mut meter = Meter::new(40, false);
-        meter.answer(&AnswerFacts { usage: None, output_text_bytes: 0, choices: 1 });
+        meter.answer(&AnswerFacts {
+            usage: None,
+            output_text_bytes: 0,
+            choices: 1,
+        });
         assert_eq!(meter.count().usage.output_tokens(), 0);
     }
 }

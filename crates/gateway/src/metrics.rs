@@ -37,16 +37,29 @@ pub(crate) struct Metrics {
 impl Metrics {
     /// Adds a request that was charged.
     pub(crate) fn settled(&self, usage: &Usage, cost: Nusd) {
-        let count = |kind, tokens| self.tokens.get_or_create(&TokenLabels { kind }).inc_by(tokens);
+        let count = |kind, tokens| {
+            self.tokens
+                .get_or_create(&TokenLabels { kind })
+                .inc_by(tokens)
+        };
         count("input", usage.input_tokens());
         count("output", usage.output_tokens());
-        self.charged_nusd.inc_by(u64::try_from(cost.get()).unwrap_or(0));
+        self.charged_nusd
+            .inc_by(u64::try_from(cost.get()).unwrap_or(0));
     }
 
     pub(crate) fn register(&self, registry: &mut Registry) {
         let registry = registry.sub_registry_with_prefix("farebox");
-        registry.register("requests", "Requests answered or refused", self.requests.clone());
-        registry.register("in_flight", "Requests being answered", self.in_flight.clone());
+        registry.register(
+            "requests",
+            "Requests answered or refused",
+            self.requests.clone(),
+        );
+        registry.register(
+            "in_flight",
+            "Requests being answered",
+            self.in_flight.clone(),
+        );
         registry.register(
             "upstream_failures",
             "Calls to an upstream that failed",

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use domain::access::{self, AccessRefusal, Scope};
-use domain::admission::Ask;
+use domain::admission::{Ask, RateLimits};
 use domain::bound::{RequestSize, token_bound};
 use domain::hold::Hold;
 use domain::id::{ProjectId, RequestId};
@@ -33,6 +33,17 @@ pub(crate) struct Job {
     pub(crate) stamp: Stamp,
 }
 
+impl Job {
+    /// The headers of an answer that begins now.
+    pub(crate) fn stamp_now(&self) -> Stamp {
+        let took_us = self.gateway.now().since(self.admitted.hold.admitted_at);
+        Stamp {
+            processing_ms: took_us / 1_000,
+            ..self.stamp.clone()
+        }
+    }
+}
+
 /// Where the answer goes; closed when the client has left.
 pub(crate) type Reply = oneshot::Sender<Result<Response<Body>, Refusal>>;
 
@@ -51,7 +62,10 @@ pub(crate) async fn answer(
         stamp.processing_ms = gateway.now().since(arrived) / 1_000;
         respond::respond(&refusal, &stamp, &gateway.0.settings.public_url)
     });
-    let labels = RequestLabels { endpoint: endpoint.name(), status: response.status().as_u16() };
+    let labels = RequestLabels {
+        endpoint: endpoint.name(),
+        status: response.status().as_u16(),
+    };
     gateway.0.metrics.requests.get_or_create(&labels).inc();
     response
 }
@@ -67,7 +81,10 @@ async fn run(
     let caller = authenticate::caller(&gateway.0.directory, &head.headers)?;
     let claims = authenticate::claims(&head.headers);
     let project = access::data_plane(&caller.principal, claims, Scope::ModelRequest, arrived)
-        .map_err(|refusal| Refusal::Access { refusal, model: None })?;
+        .map_err(|refusal| Refusal::Access {
+            refusal,
+            model: None,
+        })?;
     stamp.caller = Some((caller.principal.organization.clone(), project.clone()));
 
     let most_bytes = gateway.0.settings.body_bytes;
@@ -81,14 +98,28 @@ async fn run(
     let price = model
         .prices
         .in_force(now)
-        .ok_or_else(|| Refusal::NotPriced { model: request.model.clone() })?;
+        .ok_or_else(|| Refusal::NotPriced {
+            model: request.model.clone(),
+        })?;
 
     if gateway.0.ledger.state() != LedgerState::Healthy {
         return Err(Refusal::Ledger);
     }
-    let prompt = Prompt { body_bytes: body.len() as u64, request: &request, now };
-    let bid = bid(gateway, stamp.request_id, &caller, project, &model, price, &prompt);
-    let admitted = admission::admit(&gateway.0.books, &gateway.0.ledger, &gateway.0.settings.clock, bid)
+    let paid = Paid {
+        caller: &caller,
+        project,
+        model: &model,
+        price,
+        now,
+    };
+    let bid = paid.bid(
+        stamp.request_id,
+        &request,
+        body.len() as u64,
+        gateway.0.settings.rates,
+    );
+    let shared = &gateway.0;
+    let admitted = admission::admit(&shared.books, &shared.ledger, &shared.settings.clock, bid)
         .map_err(|refusal| Refusal::Admission {
             refusal,
             model: request.model.clone(),
@@ -100,9 +131,14 @@ async fn run(
     // From here on the request lives in a task of its own: a client that leaves drops this future,
     // and the task notices, but is never cut off between spending and settling.
     let (reply, answer) = oneshot::channel();
-    let (gateway_, stamp) = (gateway.clone(), stamp.clone());
-    let job = Job { gateway: gateway_, admitted, model, request, stamp };
-    gateway.spawn(relay::run(job, reply, arrived));
+    let job = Job {
+        gateway: gateway.clone(),
+        admitted,
+        model,
+        request,
+        stamp: stamp.clone(),
+    };
+    gateway.spawn(relay::run(job, reply));
     answer.await.unwrap_or(Err(Refusal::Internal))
 }
 
@@ -118,67 +154,83 @@ fn resolve(
         .models
         .get(&request.model)
         .ok_or_else(|| Refusal::NoModel { model: named() })?;
-    access::model(&caller.principal, &request.model)
-        .map_err(|refusal: AccessRefusal| Refusal::Access { refusal, model: Some(named()) })?;
+    access::model(&caller.principal, &request.model).map_err(|refusal: AccessRefusal| {
+        Refusal::Access {
+            refusal,
+            model: Some(named()),
+        }
+    })?;
     if !model.endpoints.contains(&request.endpoint) {
         let endpoint = request.endpoint.name();
-        return Err(Refusal::NotOffered { model: named(), endpoint });
+        return Err(Refusal::NotOffered {
+            model: named(),
+            endpoint,
+        });
     }
     Ok(Arc::clone(model))
 }
 
-/// What bounds a request's cost.
-struct Prompt<'a> {
-    body_bytes: u64,
-    request: &'a ModelRequest,
+/// Who pays for what, at which price.
+struct Paid<'a> {
+    caller: &'a Caller,
+    project: &'a ProjectId,
+    model: &'a Model,
+    price: &'a PriceEntry,
     now: AtUs,
 }
 
-/// The most the request can cost, and everything that is pinned with it.
-fn bid(
-    gateway: &Gateway,
-    id: RequestId,
-    caller: &Caller,
-    project: &ProjectId,
-    model: &Model,
-    price: &PriceEntry,
-    prompt: &Prompt<'_>,
-) -> Bid {
-    let request = prompt.request;
-    let generates = request.endpoint != Endpoint::Embeddings;
-    let size = RequestSize {
-        body_bytes: prompt.body_bytes,
-        opaque: request.prompt.opaque,
-        many_prompts: matches!(request.endpoint, Endpoint::Completions | Endpoint::Embeddings),
-        max_output_tokens: request.max_output_tokens,
-        choices: request.choices,
-        generates,
-    };
-    let bound = token_bound(&model.size, &size);
-    let amount = price.price.most(bound.input_tokens, bound.output_tokens);
-    Bid {
-        hold: Hold {
+impl Paid<'_> {
+    /// The most the request can cost, and everything that is pinned with it.
+    fn bid(
+        &self,
+        id: RequestId,
+        request: &ModelRequest,
+        body_bytes: u64,
+        limits: RateLimits,
+    ) -> Bid {
+        let size = RequestSize {
+            body_bytes,
+            opaque: request.prompt.opaque,
+            many_prompts: matches!(
+                request.endpoint,
+                Endpoint::Completions | Endpoint::Embeddings
+            ),
+            max_output_tokens: request.max_output_tokens,
+            choices: request.choices,
+            generates: request.endpoint != Endpoint::Embeddings,
+        };
+        let bound = token_bound(&self.model.size, &size);
+        let amount = self
+            .price
+            .price
+            .most(bound.input_tokens, bound.output_tokens);
+        let hold = Hold {
             id,
-            organization: caller.principal.organization.clone(),
-            project: project.clone(),
-            key: caller.principal.key.clone(),
-            model: Arc::clone(&model.id),
+            organization: self.caller.principal.organization.clone(),
+            project: self.project.clone(),
+            key: self.caller.principal.key.clone(),
+            model: Arc::clone(&self.model.id),
             endpoint: request.endpoint.name(),
             amount,
-            price_id: price.id.clone(),
-            price: price.price,
-            cost: price.cost,
-            admitted_at: prompt.now,
-        },
-        ask: Ask {
-            project: project.clone(),
-            model: Arc::clone(&model.id),
+            price_id: self.price.id.clone(),
+            price: self.price.price,
+            cost: self.price.cost,
+            admitted_at: self.now,
+        };
+        let ask = Ask {
+            project: self.project.clone(),
+            model: Arc::clone(&self.model.id),
             amount,
             tokens: bound.input_tokens.saturating_add(bound.output_tokens),
-            limits: gateway.0.settings.rates,
-        },
-        bound,
-        stream: request.stream,
-        prompt_bytes: request.prompt.text_bytes,
+            limits,
+        };
+        let (stream, prompt_bytes) = (request.stream, request.prompt.text_bytes);
+        Bid {
+            hold,
+            ask,
+            bound,
+            stream,
+            prompt_bytes,
+        }
     }
 }

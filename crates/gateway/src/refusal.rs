@@ -13,7 +13,10 @@ pub(crate) enum Refusal {
     /// The key is not one of ours, mistyped, revoked or expired; shown masked.
     BadKey { masked: String },
     /// The key is known and may not do this.
-    Access { refusal: AccessRefusal, model: Option<String> },
+    Access {
+        refusal: AccessRefusal,
+        model: Option<String>,
+    },
     /// The `Content-Type` is not JSON.
     ContentType(String),
     /// The body is compressed or encoded.
@@ -27,17 +30,20 @@ pub(crate) enum Refusal {
     /// No such model.
     NoModel { model: String },
     /// The model does not offer this endpoint.
-    NotOffered { model: String, endpoint: &'static str },
+    NotOffered {
+        model: String,
+        endpoint: &'static str,
+    },
     /// The model has no price in force.
     NotPriced { model: String },
-    /// The prompt alone is larger than the model's window.
-    ContextExceeded { context_tokens: u64, at_least_tokens: u64 },
     /// A limit has no room.
-    Admission { refusal: admission::Refusal, model: String, organization: String },
+    Admission {
+        refusal: admission::Refusal,
+        model: String,
+        organization: String,
+    },
     /// The ledger cannot commit.
     Ledger,
-    /// This process is stopping.
-    Stopping,
     /// The upstream found the request bad, and said so in OpenAI's form.
     Upstream { status: u16, error: ErrorBody },
     /// The upstream failed.

@@ -16,11 +16,9 @@ use crate::refusal::{Refusal, UpstreamFailure};
 
 /// Every error code that the data plane itself answers with. docs/errors.md explains each.
 pub const CODES: &[&str] = &[
-    "context_length_exceeded",
     "credit_balance_exhausted",
     "empty_array",
     "endpoint_not_offered",
-    "insufficient_permissions",
     "integer_above_max_value",
     "integer_below_min_value",
     "internal_error",
@@ -37,7 +35,6 @@ pub const CODES: &[&str] = &[
     "model_not_priced",
     "project_archived",
     "rate_limit_exceeded",
-    "server_is_overloaded",
     "slow_down",
     "unsupported_parameter",
     "unsupported_value",
@@ -115,19 +112,23 @@ fn log(refusal: &Refusal, answer: &Answer, stamp: &Stamp) {
 fn answer(refusal: &Refusal, url: &str) -> Answer {
     match refusal {
         Refusal::NoKey | Refusal::BadKey { .. } | Refusal::Access { .. } => access(refusal, url),
-        Refusal::Request(error) => {
-            Answer { status: StatusCode::BAD_REQUEST, error: error.to_body(), retry: Retry::AsUsual }
-        }
-        Refusal::Admission { refusal, model, organization } => {
-            admission(refusal, model, organization, url)
-        }
+        Refusal::Request(error) => Answer {
+            status: StatusCode::BAD_REQUEST,
+            error: error.to_body(),
+            retry: Retry::AsUsual,
+        },
+        Refusal::Admission {
+            refusal,
+            model,
+            organization,
+        } => admission(refusal, model, organization, url),
         Refusal::Upstream { status, error } => Answer {
             status: StatusCode::from_u16(*status).unwrap_or(StatusCode::BAD_REQUEST),
             error: error.clone(),
             retry: Retry::AsUsual,
         },
         Refusal::UpstreamFailed(failure) => upstream(failure),
-        Refusal::Ledger | Refusal::Stopping | Refusal::Internal => ours(refusal),
+        Refusal::Ledger | Refusal::Internal => ours(refusal),
         _ => request(refusal),
     }
 }
@@ -149,15 +150,21 @@ fn access(refusal: &Refusal, url: &str) -> Answer {
     match refusal {
         AccessRefusal::Expired => unauthorized(
             Some("invalid_api_key"),
-            format!("Incorrect API key provided: it has expired. Make a new one at {url}/api-keys."),
+            format!(
+                "Incorrect API key provided: it has expired. Make a new one at {url}/api-keys."
+            ),
         ),
         AccessRefusal::AdminKeyOnDataPlane => unauthorized(
             Some("invalid_api_key"),
-            format!("Incorrect API key provided: an admin key cannot call models. Use a project key; you can find yours at {url}/api-keys."),
+            format!(
+                "Incorrect API key provided: an admin key cannot call models. Use a project key; you can find yours at {url}/api-keys."
+            ),
         ),
         AccessRefusal::DataKeyOnAdministration => unauthorized(
             Some("invalid_api_key"),
-            format!("Incorrect API key provided: the Administration API needs an admin key. You can find yours at {url}/api-keys."),
+            format!(
+                "Incorrect API key provided: the Administration API needs an admin key. You can find yours at {url}/api-keys."
+            ),
         ),
         AccessRefusal::MismatchedOrganization => unauthorized(
             Some("mismatched_organization"),
@@ -171,19 +178,26 @@ fn access(refusal: &Refusal, url: &str) -> Answer {
             StatusCode::FORBIDDEN,
             INVALID,
             Some("project_archived"),
-            format!("Project `{project}` is archived and takes no more requests. Use a key of another project."),
+            format!(
+                "Project `{project}` is archived and takes no more requests. Use a key of another project."
+            ),
         ),
         AccessRefusal::MissingScope(scope) => plain(
             StatusCode::FORBIDDEN,
             INVALID,
             Some("missing_scope"),
-            format!("You have insufficient permissions for this operation. Missing scopes: {}. Check that you have the correct role in your organization (Reader, Owner) and project (Member, Owner), and if you're using a restricted API key, that it has the necessary scopes.", scope.as_str()),
+            format!(
+                "You have insufficient permissions for this operation. Missing scopes: {}. Check that you have the correct role in your organization (Reader, Owner) and project (Member, Owner), and if you're using a restricted API key, that it has the necessary scopes.",
+                scope.as_str()
+            ),
         ),
         AccessRefusal::ModelNotAllowed => plain(
             StatusCode::FORBIDDEN,
             INVALID,
             Some("model_not_found"),
-            format!("This key does not have access to model `{model}`. Use a key that has, or change its models at {url}/api-keys."),
+            format!(
+                "This key does not have access to model `{model}`. Use a key that has, or change its models at {url}/api-keys."
+            ),
         ),
     }
 }
@@ -203,17 +217,23 @@ fn request(refusal: &Refusal) -> Answer {
         Refusal::ContentType(sent) => bad(
             StatusCode::BAD_REQUEST,
             None,
-            format!("Invalid Content-Type header ({sent}), expected application/json. (HINT: If you're using curl, you can pass -H 'Content-Type: application/json')"),
+            format!(
+                "Invalid Content-Type header ({sent}), expected application/json. (HINT: If you're using curl, you can pass -H 'Content-Type: application/json')"
+            ),
         ),
         Refusal::ContentEncoding(sent) => bad(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             None,
-            format!("Unsupported Content-Encoding header ({sent}). Send the body as plain JSON in UTF-8."),
+            format!(
+                "Unsupported Content-Encoding header ({sent}). Send the body as plain JSON in UTF-8."
+            ),
         ),
         Refusal::TooLarge { most_bytes } => bad(
             StatusCode::PAYLOAD_TOO_LARGE,
             None,
-            format!("The request body is too large: at most {most_bytes} bytes are accepted. Send less, or split the request."),
+            format!(
+                "The request body is too large: at most {most_bytes} bytes are accepted. Send less, or split the request."
+            ),
         ),
         Refusal::BodyCutOff => bad(
             StatusCode::BAD_REQUEST,
@@ -223,29 +243,29 @@ fn request(refusal: &Refusal) -> Answer {
         Refusal::NoModel { model } => bad(
             StatusCode::NOT_FOUND,
             Some("model_not_found"),
-            format!("The model `{model}` does not exist or you do not have access to it. GET /v1/models lists the models you can use."),
+            format!(
+                "The model `{model}` does not exist or you do not have access to it. GET /v1/models lists the models you can use."
+            ),
         ),
         Refusal::NotOffered { model, endpoint } => bad(
             StatusCode::NOT_FOUND,
             Some("endpoint_not_offered"),
-            format!("The model `{model}` does not offer the {endpoint} endpoint here. Use another model, or another endpoint of this one."),
+            format!(
+                "The model `{model}` does not offer the {endpoint} endpoint here. Use another model, or another endpoint of this one."
+            ),
         ),
         Refusal::NotPriced { model } => bad(
             StatusCode::BAD_REQUEST,
             Some("model_not_priced"),
-            format!("The model `{model}` has no price in force, so it cannot be called. Ask the operator to set one."),
-        ),
-        Refusal::ContextExceeded { context_tokens, at_least_tokens } => with_param(
-            bad(
-                StatusCode::BAD_REQUEST,
-                Some("context_length_exceeded"),
-                format!("This model's maximum context length is {context_tokens} tokens. However, your messages resulted in at least {at_least_tokens} tokens. Please reduce the length of the messages."),
+            format!(
+                "The model `{model}` has no price in force, so it cannot be called. Ask the operator to set one."
             ),
-            "messages",
         ),
-        Refusal::NoRoute { method, path } => {
-            bad(StatusCode::NOT_FOUND, None, format!("Invalid URL ({method} {path})"))
-        }
+        Refusal::NoRoute { method, path } => bad(
+            StatusCode::NOT_FOUND,
+            None,
+            format!("Invalid URL ({method} {path})"),
+        ),
         Refusal::NoMethod { method, path } => bad(
             StatusCode::METHOD_NOT_ALLOWED,
             Some("method_not_supported"),
@@ -255,28 +275,34 @@ fn request(refusal: &Refusal) -> Answer {
     }
 }
 
-fn admission(
-    refusal: &admission::Refusal,
-    model: &str,
-    organization: &str,
-    url: &str,
-) -> Answer {
+fn admission(refusal: &admission::Refusal, model: &str, organization: &str, url: &str) -> Answer {
     match refusal {
-        admission::Refusal::Credit { available, required } => Answer {
+        admission::Refusal::Credit {
+            available,
+            required,
+        } => Answer {
             retry: Retry::Never,
             ..plain(
                 StatusCode::TOO_MANY_REQUESTS,
                 "insufficient_quota",
                 Some("credit_balance_exhausted"),
-                format!("You exceeded your current quota, please check your plan and billing details. This request can cost up to {required} and {available} of credit is available. Add credit at {url}/billing, or lower the output limit (max_tokens)."),
+                format!(
+                    "You exceeded your current quota, please check your plan and billing details. This request can cost up to {required} and {available} of credit is available. Add credit at {url}/billing, or lower the output limit (max_tokens)."
+                ),
             )
         },
-        admission::Refusal::Requests(rate) => {
-            limited("requests", "requests per min (RPM)", rate, (model, organization, url))
-        }
-        admission::Refusal::Tokens(rate) => {
-            limited("tokens", "tokens per min (TPM)", rate, (model, organization, url))
-        }
+        admission::Refusal::Requests(rate) => limited(
+            "requests",
+            "requests per min (RPM)",
+            rate,
+            (model, organization, url),
+        ),
+        admission::Refusal::Tokens(rate) => limited(
+            "tokens",
+            "tokens per min (TPM)",
+            rate,
+            (model, organization, url),
+        ),
     }
 }
 
@@ -297,11 +323,17 @@ fn limited(
             let wait = crate::headers::go_duration(us);
             (Retry::After(us), format!("Please try again in {wait}."))
         }
-        None => (Retry::Never, "The request is larger than the limit itself: make it smaller.".into()),
+        None => (
+            Retry::Never,
+            "The request is larger than the limit itself: make it smaller.".into(),
+        ),
     };
     let message = format!("{facts} {advice} Visit {url}/limits to learn more.");
     let status = StatusCode::TOO_MANY_REQUESTS;
-    Answer { retry, ..plain(status, kind, Some("rate_limit_exceeded"), message) }
+    Answer {
+        retry,
+        ..plain(status, kind, Some("rate_limit_exceeded"), message)
+    }
 }
 
 fn upstream(failure: &UpstreamFailure) -> Answer {
@@ -369,15 +401,6 @@ fn ours(refusal: &Refusal) -> Answer {
                 "The ledger cannot record charges right now, so no request is taken. You were not charged. Please try again shortly.".into(),
             )
         },
-        Refusal::Stopping => Answer {
-            retry: Retry::After(1_000_000),
-            ..plain(
-                StatusCode::SERVICE_UNAVAILABLE,
-                UNAVAILABLE,
-                Some("server_is_overloaded"),
-                "The server is restarting. Please try again shortly.".into(),
-            )
-        },
         _ => plain(
             StatusCode::INTERNAL_SERVER_ERROR,
             SERVER,
@@ -394,13 +417,17 @@ fn plain(
     message: String,
 ) -> Answer {
     let code = code.map(Into::into);
-    let error = ErrorBody { message, kind: kind.into(), param: None, code };
-    Answer { status, error, retry: Retry::AsUsual }
-}
-
-fn with_param(mut answer: Answer, param: &str) -> Answer {
-    answer.error.param = Some(param.to_owned());
-    answer
+    let error = ErrorBody {
+        message,
+        kind: kind.into(),
+        param: None,
+        code,
+    };
+    Answer {
+        status,
+        error,
+        retry: Retry::AsUsual,
+    }
 }
 
 fn number(value: i64) -> HeaderValue {

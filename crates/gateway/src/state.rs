@@ -80,7 +80,10 @@ impl Gateway {
         }));
         store.heard(seq);
         let follower = follow::run(gateway.clone(), store, seq);
-        gateway.0.tasks.spawn(following.run_until_cancelled_owned(follower));
+        gateway
+            .0
+            .tasks
+            .spawn(following.run_until_cancelled_owned(follower));
         Ok(gateway)
     }
 
@@ -89,7 +92,9 @@ impl Gateway {
     pub async fn drain(&self, most: Duration) -> bool {
         self.0.following.cancel();
         self.0.tasks.close();
-        tokio::time::timeout(most, self.0.tasks.wait()).await.is_ok()
+        tokio::time::timeout(most, self.0.tasks.wait())
+            .await
+            .is_ok()
     }
 
     /// Replaces what can be called, from the next request on.

@@ -66,8 +66,11 @@ impl Upstream {
             .expect("ring speaks TLS 1.2 and 1.3")
             .with_webpki_roots()
             .with_no_client_auth();
-        let connector =
-            HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(connector);
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(tls)
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(connector);
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
@@ -77,7 +80,12 @@ impl Upstream {
             value.set_sensitive(true);
             Some(value)
         });
-        Upstream { spec, client, authorization, speaks_responses: AtomicU8::new(UNKNOWN) }
+        Upstream {
+            spec,
+            client,
+            authorization,
+            speaks_responses: AtomicU8::new(UNKNOWN),
+        }
     }
 
     pub(crate) fn id(&self) -> &Arc<str> {
@@ -121,24 +129,39 @@ impl Upstream {
         stream: bool,
     ) -> Result<Response<Incoming>, UpstreamFailure> {
         let base = self.spec.base_url.borrow().clone();
-        let base = base.ok_or(UpstreamFailure::Unavailable { retry_after_s: Some(2) })?;
+        let base = base.ok_or(UpstreamFailure::Unavailable {
+            retry_after_s: Some(2),
+        })?;
         let mut request = Request::post(format!("{base}{path}"))
             .header(CONTENT_TYPE, "application/json")
-            .header(ACCEPT, if stream { "text/event-stream" } else { "application/json" })
+            .header(
+                ACCEPT,
+                if stream {
+                    "text/event-stream"
+                } else {
+                    "application/json"
+                },
+            )
             .header(USER_AGENT, "farebox");
         if let Some(authorization) = &self.authorization {
             request = request.header(AUTHORIZATION, authorization);
         }
-        let request =
-            request.body(Full::new(body)).map_err(|_| UpstreamFailure::Misconfigured)?;
+        let request = request
+            .body(Full::new(body))
+            .map_err(|_| UpstreamFailure::Misconfigured)?;
         match tokio::time::timeout(self.spec.timeout, self.client.request(request)).await {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(error)) => {
                 tracing::warn!(upstream = &*self.spec.id, %error, "the upstream cannot be reached");
-                Err(UpstreamFailure::Unavailable { retry_after_s: None })
+                Err(UpstreamFailure::Unavailable {
+                    retry_after_s: None,
+                })
             }
             Err(_) => {
-                tracing::warn!(upstream = &*self.spec.id, "the upstream did not answer in time");
+                tracing::warn!(
+                    upstream = &*self.spec.id,
+                    "the upstream did not answer in time"
+                );
                 Err(UpstreamFailure::TimedOut)
             }
         }
@@ -158,12 +181,12 @@ impl Upstream {
         );
         let failed = Rejection::Failed;
         match status {
-            StatusCode::UNAUTHORIZED
-            | StatusCode::FORBIDDEN
-            | StatusCode::PAYMENT_REQUIRED => failed(UpstreamFailure::Misconfigured),
-            StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => {
-                Rejection::NoSuchPath
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::PAYMENT_REQUIRED => {
+                failed(UpstreamFailure::Misconfigured)
             }
+            StatusCode::NOT_FOUND
+            | StatusCode::METHOD_NOT_ALLOWED
+            | StatusCode::NOT_IMPLEMENTED => Rejection::NoSuchPath,
             StatusCode::TOO_MANY_REQUESTS if is_quota(error.as_ref()) => {
                 failed(UpstreamFailure::Misconfigured)
             }

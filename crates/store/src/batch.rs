@@ -4,7 +4,7 @@
 //! reaches its table: its settlement is all there is to keep. Committing a batch twice is
 //! committing it once, so a lost acknowledgement is answered by sending the same batch again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use domain::hold::{Charge, Flags, Hold};
@@ -76,12 +76,13 @@ impl Batch {
         let mut holds: HashMap<RequestId, NewHold> = HashMap::new();
         let mut order = Vec::new();
         let mut checkpoints: HashMap<RequestId, Seen> = HashMap::new();
+        let mut ended: HashSet<RequestId> = HashSet::new();
         let mut batch = Batch::default();
         let mut end = |id: RequestId,
                        holds: &mut HashMap<RequestId, NewHold>,
                        checkpoints: &mut HashMap<RequestId, Seen>| {
             checkpoints.remove(&id);
-            if holds.remove(&id).is_none() {
+            if holds.remove(&id).is_none() && ended.insert(id) {
                 batch.ended.push(id);
             }
         };
@@ -111,6 +112,9 @@ impl Batch {
                 }
             }
         }
+        // PostgreSQL cannot update and delete a row in one statement: a late checkpoint of a hold
+        // that ended is worth nothing.
+        checkpoints.retain(|id, _| !ended.contains(id));
         batch.settlements = settlements;
         batch.holds = order.iter().filter_map(|id| holds.remove(id)).collect();
         batch.checkpoints = checkpoints.into_iter().collect();
@@ -199,8 +203,6 @@ pub(crate) mod tests {
     use domain::price::{StatedPrices, UnitPrices};
 
     pub(crate) fn hold(number: u8, amount: i64) -> Arc<Hold> {
-        let mut bytes = [number; 16];
-        bytes[15] = number;
         let at = AtUs::from_seconds(1_800_000_000);
         let id = RequestId::parse(&format!("req_{:024x}{:08x}", at.millis(), number));
         let stated = StatedPrices {

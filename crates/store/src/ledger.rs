@@ -65,7 +65,10 @@ impl Ledger {
     pub fn hold_soon(&self, hold: Arc<Hold>) -> HoldTicket {
         let (sender, ack) = oneshot::channel();
         self.queue.push_urgent(Op::Hold(hold), Some(sender));
-        HoldTicket { queue: Arc::clone(&self.queue), ack }
+        HoldTicket {
+            queue: Arc::clone(&self.queue),
+            ack,
+        }
     }
 
     /// Notes what was delivered of a stream so far, in case this process dies before its end.

@@ -10,6 +10,7 @@ pub mod changes;
 mod commit;
 mod error;
 pub mod grants;
+pub mod keys;
 mod ledger;
 mod migrate;
 mod orphans;

@@ -4,10 +4,12 @@
 //! for (a hold whose answer has not begun) does not start a commit by itself: it rides with the
 //! next one, or goes after [`PATIENCE`]. So a request with a quick answer costs one commit.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
 use std::time::Duration;
 
+use domain::time::{AtUs, Clock, SECOND_US};
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
 
@@ -23,6 +25,8 @@ const RETRY_PAUSE: Duration = Duration::from_millis(250);
 const BATCH_OPS: usize = 8_192;
 /// Above this many waiting steps nothing new is admitted.
 const BACKLOG_OPS: usize = 200_000;
+/// While a commit takes longer, nothing new is admitted.
+const SLOW_US: i64 = 2 * SECOND_US;
 
 /// A write of the control plane that must run on the writer's connection.
 pub(crate) type Task = Box<dyn FnOnce(&mut rusqlite::Connection) + Send>;
@@ -35,6 +39,9 @@ pub(crate) struct Queue {
     wake: Condvar,
     state: AtomicU8,
     trouble: Mutex<String>,
+    clock: Clock,
+    /// When the commit under way began; zero when there is none.
+    committing_since_us: AtomicI64,
 }
 
 #[derive(Default)]
@@ -50,18 +57,23 @@ const STALLED: u8 = 1;
 const POISONED: u8 = 2;
 
 impl Queue {
-    pub(crate) fn new() -> Arc<Self> {
+    pub(crate) fn new(clock: Clock) -> Arc<Self> {
         Arc::new(Queue {
             pending: Mutex::default(),
             wake: Condvar::new(),
             state: AtomicU8::new(HEALTHY),
             trouble: Mutex::default(),
+            clock,
+            committing_since_us: AtomicI64::new(0),
         })
     }
 
-    /// Appends a step that nobody waits for yet.
+    /// Appends a step that nobody waits for yet. After the end it is dropped, and its ack with it.
     pub(crate) fn push(&self, op: Op, ack: Option<Ack>) {
         let mut pending = self.pending.lock();
+        if pending.closed {
+            return;
+        }
         pending.ops.push((op, ack));
         // The writer sleeps without limit while nothing waits: the first step starts its patience.
         if pending.ops.len() == 1 {
@@ -72,18 +84,27 @@ impl Queue {
     /// Appends a step that somebody waits for.
     pub(crate) fn push_urgent(&self, op: Op, ack: Option<Ack>) {
         let mut pending = self.pending.lock();
+        if pending.closed {
+            return;
+        }
         pending.ops.push((op, ack));
         self.hurry(&mut pending);
     }
 
     /// Somebody began to wait for a step pushed before.
     pub(crate) fn urge(&self) {
-        self.hurry(&mut self.pending.lock());
+        let mut pending = self.pending.lock();
+        if !pending.ops.is_empty() {
+            self.hurry(&mut pending);
+        }
     }
 
     /// Appends a write for the writer's connection.
     pub(crate) fn push_task(&self, task: Task) {
         let mut pending = self.pending.lock();
+        if pending.closed {
+            return;
+        }
         pending.tasks.push(task);
         self.hurry(&mut pending);
     }
@@ -92,18 +113,36 @@ impl Queue {
     pub(crate) fn close(&self) {
         let mut pending = self.pending.lock();
         pending.closed = true;
-        self.hurry(&mut pending);
+        pending.urgent = true;
+        self.wake.notify_one();
     }
 
     pub(crate) fn state(&self) -> LedgerState {
+        let stalled = |reason: &str| LedgerState::Stalled(reason.to_owned());
         match self.state.load(Ordering::Acquire) {
-            HEALTHY if self.pending.lock().ops.len() > BACKLOG_OPS => {
-                LedgerState::Stalled("the database does not keep up".into())
+            HEALTHY => {
+                let (closed, waiting) = {
+                    let pending = self.pending.lock();
+                    (pending.closed, pending.ops.len())
+                };
+                if closed {
+                    stalled("the store is being closed")
+                } else if waiting > BACKLOG_OPS {
+                    stalled("the database does not keep up")
+                } else if self.is_slow() {
+                    stalled("the database takes longer than 2 seconds to commit")
+                } else {
+                    LedgerState::Healthy
+                }
             }
-            HEALTHY => LedgerState::Healthy,
             STALLED => LedgerState::Stalled(self.trouble.lock().clone()),
             _ => LedgerState::Poisoned(self.trouble.lock().clone()),
         }
+    }
+
+    fn is_slow(&self) -> bool {
+        let since = self.committing_since_us.load(Ordering::Acquire);
+        since != 0 && (self.clock)().since(AtUs(since)) > SLOW_US
     }
 
     fn hurry(&self, pending: &mut Pending) {
@@ -149,6 +188,7 @@ impl Queue {
 
 /// The writer: runs on its own thread until the queue is closed and empty.
 pub(crate) fn run(queue: &Queue, committer: &mut dyn Committer, writer: &Writer) {
+    let _ending = Ending(queue);
     while let Some((ops, tasks)) = queue.take() {
         let (ops, acks): (Vec<Op>, Vec<Option<Ack>>) = ops.into_iter().unzip();
         if !ops.is_empty() && commit(queue, committer, writer, &Batch::gather(ops)) {
@@ -158,17 +198,49 @@ pub(crate) fn run(queue: &Queue, committer: &mut dyn Committer, writer: &Writer)
             }
         }
         if let Some(connection) = committer.connection() {
-            tasks.into_iter().for_each(|task| task(connection));
+            for task in tasks {
+                // A bug in one write must not end the ledger; whoever wrote it is told.
+                let _ = catch_unwind(AssertUnwindSafe(|| task(connection)));
+            }
         }
         committer.idle();
     }
 }
 
-/// Commits a batch, however long the database takes to come back. False if it never will.
+/// However the writer ends, nobody waits for it any more.
+struct Ending<'a>(&'a Queue);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.set_state(POISONED, "the writer broke");
+        }
+        let mut pending = self.0.pending.lock();
+        pending.closed = true;
+        pending.ops.clear();
+        pending.tasks.clear();
+    }
+}
+
+/// Commits a batch, however long the database takes to come back. False if it never will: then no
+/// later one may be committed either, as it stands on this one.
 fn commit(queue: &Queue, committer: &mut dyn Committer, writer: &Writer, batch: &Batch) -> bool {
     if queue.state.load(Ordering::Acquire) == POISONED {
         return false;
     }
+    let now = (queue.clock)().0;
+    queue.committing_since_us.store(now, Ordering::Release);
+    let committed = commit_at_last(queue, committer, writer, batch);
+    queue.committing_since_us.store(0, Ordering::Release);
+    committed
+}
+
+fn commit_at_last(
+    queue: &Queue,
+    committer: &mut dyn Committer,
+    writer: &Writer,
+    batch: &Batch,
+) -> bool {
     loop {
         match committer.commit(batch, writer) {
             Ok(()) => {
@@ -187,6 +259,7 @@ fn commit(queue: &Queue, committer: &mut dyn Committer, writer: &Writer, batch: 
                         reason,
                         "stopping with money undecided; a restart settles it"
                     );
+                    queue.set_state(POISONED, &reason);
                     return false;
                 }
             }

@@ -81,6 +81,20 @@ impl<'a> TensorReader<'a> {
             .collect::<Result<Vec<_>>>()?;
         let whole = Tensor::cat(&parts, 0)?;
         let fits = whole.dim(1)? % GgmlDType::Q8_0.block_size() == 0;
+        let exp = std::env::var("EXP").unwrap_or_default();
+        let tag = names.last().unwrap();
+        for item in exp.split(',').filter(|i| !i.is_empty()) {
+            let (part, ty) = item.split_once('=').unwrap();
+            if tag.contains(part) {
+                match ty {
+                    "f32" => return Ok(QMatMul::Tensor(whole)),
+                    "f16" => return Ok(QMatMul::QTensor(Arc::new(QTensor::quantize(&whole, GgmlDType::F16)?))),
+                    "bf16" => return Ok(QMatMul::QTensor(Arc::new(QTensor::quantize(&whole, GgmlDType::BF16)?))),
+                    "tf16" => return Ok(QMatMul::TensorF16(whole.to_dtype(candle_core::DType::F16)?)),
+                    _ => panic!(),
+                }
+            }
+        }
         if wanted && fits {
             let quantised = QTensor::quantize(&whole, GgmlDType::Q8_0)?;
             return Ok(QMatMul::QTensor(Arc::new(quantised)));

@@ -75,7 +75,7 @@ async fn a_prompt_beyond_the_context_says_how_far_beyond() {
     let messages = json!([{"role": "user", "content": "x".repeat(2000)}]);
     let answer = server.post(CHAT, &chat(&json!({"messages": messages}))).await;
     let opening = "This model's maximum context length is 1024 tokens. However, your messages \
-        resulted in 2021 tokens.";
+        resulted in 2020 tokens.";
     check(&answer, StatusCode::BAD_REQUEST, &json!("context_length_exceeded"), opening);
     assert_eq!(answer.json()["error"]["param"], "messages");
 }

@@ -1,0 +1,205 @@
+//! The handlers: each names its endpoint and its part of the API's description.
+
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, Method, Request, Response, Uri};
+use domain::access::{self, Scope};
+use domain::id::RequestId;
+use domain::money::Nusd;
+use http::header::{CONTENT_TYPE, HeaderValue};
+use wire::models;
+use wire::request::Endpoint;
+
+use crate::catalog::Model;
+use crate::headers::{Stamp, put_money};
+use crate::refusal::Refusal;
+use crate::state::Gateway;
+use crate::{authenticate, pipeline, respond};
+
+/// Create a chat completion.
+///
+/// OpenAI's request and answer, plain or streamed. Fields that Farebox does not know reach the
+/// model untouched.
+#[utoipa::path(
+    post, path = "/v1/chat/completions", tag = "Models", request_body = Object,
+    responses((status = 200, description = "A chat completion, or a stream of its chunks", body = Object)),
+    security(("key" = []))
+)]
+pub(crate) async fn chat(State(gateway): State<Gateway>, request: Request<Body>) -> Response<Body> {
+    pipeline::answer(&gateway, Endpoint::Chat, request).await
+}
+
+/// Create a completion.
+#[utoipa::path(
+    post, path = "/v1/completions", tag = "Models", request_body = Object,
+    responses((status = 200, description = "A completion, or a stream of its chunks", body = Object)),
+    security(("key" = []))
+)]
+pub(crate) async fn completions(
+    State(gateway): State<Gateway>,
+    request: Request<Body>,
+) -> Response<Body> {
+    pipeline::answer(&gateway, Endpoint::Completions, request).await
+}
+
+/// Create a response.
+///
+/// Nothing is stored: `store`, `previous_response_id`, `conversation` and hosted tools are refused.
+#[utoipa::path(
+    post, path = "/v1/responses", tag = "Models", request_body = Object,
+    responses((status = 200, description = "A response, or a stream of its events", body = Object)),
+    security(("key" = []))
+)]
+pub(crate) async fn responses(
+    State(gateway): State<Gateway>,
+    request: Request<Body>,
+) -> Response<Body> {
+    pipeline::answer(&gateway, Endpoint::Responses, request).await
+}
+
+/// Create embeddings.
+#[utoipa::path(
+    post, path = "/v1/embeddings", tag = "Models", request_body = Object,
+    responses((status = 200, description = "A list of embeddings", body = Object)),
+    security(("key" = []))
+)]
+pub(crate) async fn embeddings(
+    State(gateway): State<Gateway>,
+    request: Request<Body>,
+) -> Response<Body> {
+    pipeline::answer(&gateway, Endpoint::Embeddings, request).await
+}
+
+/// List the models that the key may use.
+#[utoipa::path(
+    get, path = "/v1/models", tag = "Models",
+    responses((status = 200, description = "All models", body = Object)),
+    security(("key" = []))
+)]
+pub(crate) async fn list_models(
+    State(gateway): State<Gateway>,
+    headers: HeaderMap,
+) -> Response<Body> {
+    look_up(&gateway, &headers, |visible| {
+        let list = models::ModelList::new(visible.iter().map(|model| shown(model)).collect());
+        Ok(serde_json::to_vec(&list).unwrap_or_default())
+    })
+}
+
+/// Retrieve a model. Its id may contain slashes.
+#[utoipa::path(
+    get, path = "/v1/models/{model}", tag = "Models",
+    params(("model" = String, Path, description = "The model's id")),
+    responses((status = 200, description = "The model", body = Object)),
+    security(("key" = []))
+)]
+pub(crate) async fn retrieve_model(
+    State(gateway): State<Gateway>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Response<Body> {
+    model_named(&gateway, &id, &headers)
+}
+
+/// As [`retrieve_model`], for an id with slashes that the client did not encode.
+pub(crate) async fn retrieve_slashed_model(
+    State(gateway): State<Gateway>,
+    Path((vendor, rest)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Response<Body> {
+    model_named(&gateway, &format!("{vendor}/{rest}"), &headers)
+}
+
+fn model_named(gateway: &Gateway, id: &str, headers: &HeaderMap) -> Response<Body> {
+    look_up(gateway, headers, |visible| {
+        let model = visible.iter().find(|model| *model.id == *id);
+        let model = model.ok_or_else(|| Refusal::NoModel {
+            model: id.to_owned(),
+        })?;
+        Ok(serde_json::to_vec(&shown(model)).unwrap_or_default())
+    })
+}
+
+/// Answers a path that nobody serves.
+pub(crate) async fn no_route(
+    State(gateway): State<Gateway>,
+    method: Method,
+    uri: Uri,
+) -> Response<Body> {
+    let refusal = Refusal::NoRoute {
+        method: method.to_string(),
+        path: uri.path().to_owned(),
+    };
+    refuse(&gateway, &refusal)
+}
+
+/// Answers a method that a path does not take.
+pub(crate) async fn no_method(
+    State(gateway): State<Gateway>,
+    method: Method,
+    uri: Uri,
+) -> Response<Body> {
+    let refusal = Refusal::NoMethod {
+        method: method.to_string(),
+        path: uri.path().to_owned(),
+    };
+    refuse(&gateway, &refusal)
+}
+
+fn refuse(gateway: &Gateway, refusal: &Refusal) -> Response<Body> {
+    let id = RequestId::random(gateway.now(), gateway.0.settings.entropy);
+    respond::respond(refusal, &Stamp::new(id), &gateway.0.settings.public_url)
+}
+
+/// A look at the catalogue, which costs nothing and still wants a key.
+fn look_up(
+    gateway: &Gateway,
+    headers: &HeaderMap,
+    read: impl FnOnce(&[std::sync::Arc<Model>]) -> Result<Vec<u8>, Refusal>,
+) -> Response<Body> {
+    let now = gateway.now();
+    let mut stamp = Stamp::new(RequestId::random(now, gateway.0.settings.entropy));
+    let outcome = (|| {
+        let caller = authenticate::caller(&gateway.0.directory, headers)?;
+        let principal = &caller.principal;
+        let claims = authenticate::claims(headers);
+        let project =
+            access::data_plane(principal, claims, Scope::ModelRead, now).map_err(|refusal| {
+                Refusal::Access {
+                    refusal,
+                    model: None,
+                }
+            })?;
+        stamp.caller = Some((principal.organization.clone(), project.clone()));
+        let catalog = gateway.0.catalog.load();
+        let allowed = |model: &&std::sync::Arc<Model>| access::model(principal, &model.id).is_ok();
+        let visible: Vec<_> = catalog.models.values().filter(allowed).cloned().collect();
+        let body = read(&visible)?;
+        caller.used(now);
+        Ok((
+            body,
+            gateway
+                .0
+                .books
+                .of(&principal.organization)
+                .lock()
+                .wallet()
+                .balance(),
+        ))
+    })();
+    match outcome {
+        Ok((body, balance)) => {
+            let mut response = Response::new(Body::from(body));
+            let headers = response.headers_mut();
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            stamp.put(headers);
+            put_money(headers, Nusd::ZERO, balance);
+            response
+        }
+        Err(refusal) => respond::respond(&refusal, &stamp, &gateway.0.settings.public_url),
+    }
+}
+
+fn shown(model: &Model) -> models::Model {
+    models::Model::new(&*model.id, model.created_at_s, &*model.owned_by)
+}

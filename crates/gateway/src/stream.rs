@@ -1,0 +1,403 @@
+//! Relays an answer that comes as a stream, event by event as it arrives.
+//!
+//! The head leaves when the hold is durable, the last event when the settlement is. Between them
+//! nothing is kept but the event being read, so a stream's memory does not grow with its length.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use bytes::{Bytes, BytesMut};
+use domain::hold::Flags;
+use domain::time::{AtUs, SECOND_US};
+use http::Response;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use tokio::sync::mpsc;
+use wire::chunk::{self, ChunkFacts};
+use wire::error::ErrorBody;
+use wire::request::Endpoint;
+use wire::responses::{StreamEnd, StreamTranslator};
+use wire::sse::{self, SseFrame, SseReader};
+use wire::usage::TokenUsage;
+
+use crate::body::ChannelBody;
+use crate::catalog::OnDisconnect;
+use crate::headers::money_comment;
+use crate::meter::{Counted, Meter};
+use crate::pipeline::{Job, Reply};
+use crate::plain::response_meta;
+use crate::refusal::{Refusal, UpstreamFailure};
+use crate::relay::Called;
+use crate::respond::stream_error;
+
+/// The largest single event that is taken from an upstream.
+const MOST_EVENT_BYTES: usize = 8 * 1024 * 1024;
+/// Pieces that may wait for a slow client before the upstream is made to wait too.
+const PIECES: usize = 16;
+/// What was delivered is noted this often, for the case that this process dies.
+const CHECKPOINT_US: i64 = SECOND_US;
+/// Tells proxies in front not to collect a stream.
+const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// How a stream ended.
+enum End {
+    /// As it should.
+    Finished,
+    /// The upstream sent an error instead of going on.
+    Errored(ErrorBody),
+    /// The upstream stopped without an end.
+    Failed(UpstreamFailure),
+    /// The client left.
+    ClientLeft,
+}
+
+/// A stream being relayed.
+struct Relay {
+    job: Job,
+    meter: Meter,
+    reader: SseReader,
+    out: mpsc::Sender<Bytes>,
+    /// The form the upstream speaks.
+    endpoint: Endpoint,
+    translator: Option<StreamTranslator>,
+    renamed: bool,
+    /// The upstream said that the answer is complete.
+    finished: bool,
+    /// The event that ends the stream; it waits for the settlement.
+    last: Option<Bytes>,
+    client_left: bool,
+    checkpoint_at: AtUs,
+}
+
+/// Runs a request whose upstream has begun a stream.
+pub(crate) async fn run(mut job: Job, called: Called, reply: Reply) {
+    if !is_event_stream(&called.response) {
+        tracing::warn!(
+            upstream = &**called.upstream.id(),
+            "the upstream sent no event stream"
+        );
+        job.admitted.release();
+        let _ = reply.send(Err(UpstreamFailure::NotAnAnswer.into()));
+        return;
+    }
+    if job.admitted.durable().await.is_err() {
+        job.admitted.release();
+        let _ = reply.send(Err(Refusal::Ledger));
+        return;
+    }
+    let (out, pieces) = mpsc::channel(PIECES);
+    // A client that has left by now is noticed through the channel, like one that leaves later.
+    let _ = reply.send(Ok(head(&job, pieces)));
+    let translated = called.endpoint != job.request.endpoint;
+    let translator = translated.then(|| StreamTranslator::new(response_meta(&job)));
+    let relay = Relay {
+        meter: Meter::new(job.admitted.prompt_bytes, true),
+        reader: SseReader::new(MOST_EVENT_BYTES),
+        out,
+        endpoint: called.endpoint,
+        translator,
+        renamed: called.renamed,
+        finished: false,
+        last: None,
+        client_left: false,
+        checkpoint_at: job.gateway.now().plus(CHECKPOINT_US),
+        job,
+    };
+    let pace = Pace {
+        timeout: called.upstream.timeout(),
+        drain: called.upstream.on_disconnect() == OnDisconnect::Drain,
+    };
+    relay.run(called.response.into_body(), pace).await;
+}
+
+/// What the upstream's settings say about waiting.
+#[derive(Clone, Copy)]
+struct Pace {
+    timeout: Duration,
+    drain: bool,
+}
+
+fn head(job: &Job, pieces: mpsc::Receiver<Bytes>) -> Response<Body> {
+    let mut response = Response::new(Body::new(ChannelBody(pieces)));
+    let headers = response.headers_mut();
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/event-stream; charset=utf-8"),
+    );
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
+    job.stamp_now().put(headers);
+    response
+}
+
+fn is_event_stream(response: &Response<Incoming>) -> bool {
+    let media_type = response
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    media_type.is_some_and(|it| it.trim_start().starts_with("text/event-stream"))
+}
+
+impl Relay {
+    async fn run(mut self, mut upstream: Incoming, pace: Pace) {
+        if let Some(translator) = &mut self.translator {
+            let opening = translator.start();
+            self.send(opening, pace).await;
+        }
+        let end = self.pump(&mut upstream, pace).await;
+        // An upstream that is not read to its end is told to stop: its connection closes here.
+        drop(upstream);
+        self.close(end).await;
+    }
+
+    /// Relays until the stream ends, one way or another.
+    async fn pump(&mut self, upstream: &mut Incoming, pace: Pace) -> End {
+        loop {
+            let next = tokio::time::timeout(pace.timeout, upstream.frame());
+            let next = match self.client_left {
+                true => next.await,
+                false => tokio::select! {
+                    biased;
+                    next = next => next,
+                    () = self.out.closed() => {
+                        self.client_left = true;
+                        if pace.drain { continue } else { return End::ClientLeft }
+                    }
+                },
+            };
+            let mut pieces = Vec::new();
+            let end = match next {
+                Err(_) => Some(End::Failed(UpstreamFailure::TimedOut)),
+                Ok(Some(Err(_))) => Some(End::Failed(UpstreamFailure::BrokeOff)),
+                Ok(None) => Some(self.at_end(&mut pieces)),
+                Ok(Some(Ok(frame))) => {
+                    self.reader.push(frame.into_data().unwrap_or_default());
+                    self.take_events(&mut pieces)
+                }
+            };
+            self.send(pieces, pace).await;
+            if let Some(end) = end {
+                return end;
+            }
+            if self.client_left && !pace.drain {
+                return End::ClientLeft;
+            }
+            self.checkpoint();
+        }
+    }
+
+    /// Takes every event that has arrived whole.
+    fn take_events(&mut self, pieces: &mut Vec<Bytes>) -> Option<End> {
+        loop {
+            match self.reader.next() {
+                Ok(Some(event)) => {
+                    if let Some(end) = self.take(event, pieces) {
+                        return Some(end);
+                    }
+                }
+                Ok(None) => return None,
+                Err(error) => {
+                    tracing::warn!(%error, "the upstream's stream cannot be read");
+                    return Some(End::Failed(UpstreamFailure::NotAnAnswer));
+                }
+            }
+        }
+    }
+
+    /// The upstream closed the stream: well, if it had said that the answer is complete.
+    fn at_end(&mut self, pieces: &mut Vec<Bytes>) -> End {
+        if let Ok(Some(event)) = self.reader.finish()
+            && let Some(end) = self.take(event, pieces)
+        {
+            return end;
+        }
+        match self.finished {
+            true => End::Finished,
+            false => End::Failed(UpstreamFailure::BrokeOff),
+        }
+    }
+
+    /// Meters one event, and decides what of it leaves.
+    fn take(&mut self, event: SseFrame, pieces: &mut Vec<Bytes>) -> Option<End> {
+        if event.is_done() {
+            return Some(End::Finished);
+        }
+        let Some(data) = &event.data else {
+            // A comment keeps the connection alive; it says nothing of the answer.
+            pieces.push(event.raw);
+            return None;
+        };
+        let facts = chunk::read_chunk(self.endpoint, data);
+        if facts.malformed {
+            // What cannot be read cannot be metered, so it does not leave.
+            tracing::debug!("an event of the upstream is malformed and was left out");
+            return None;
+        }
+        self.meter.chunk(&facts);
+        self.finished |= facts.finished;
+        if let Some(error) = facts.error {
+            return Some(End::Errored(error));
+        }
+        if let Some(translator) = &mut self.translator {
+            pieces.extend(translator.on_chunk(data));
+            return translator.is_full().then_some(End::Finished);
+        }
+        let piece = self.passed_on(&event, data, &facts)?;
+        if self.endpoint == Endpoint::Responses && facts.finished {
+            self.last = Some(piece);
+            return Some(End::Finished);
+        }
+        pieces.push(piece);
+        None
+    }
+
+    /// The event as the client gets it; none if it is not the client's.
+    fn passed_on(&self, event: &SseFrame, data: &Bytes, facts: &ChunkFacts) -> Option<Bytes> {
+        let asked_for_usage =
+            self.job.request.include_usage || self.endpoint == Endpoint::Responses;
+        if facts.usage_only && !asked_for_usage {
+            return None;
+        }
+        let stripped = match asked_for_usage {
+            true => data.as_ref().into(),
+            false => chunk::strip_null_usage(data),
+        };
+        let named = match self.renamed {
+            true => chunk::rewrite_model(self.endpoint, &stripped, &self.job.model.id),
+            false => std::borrow::Cow::Borrowed(&*stripped),
+        };
+        if *named == **data {
+            return Some(event.raw.clone());
+        }
+        Some(match event.event.as_deref().map(std::str::from_utf8) {
+            Some(Ok(name)) => sse::event_frame(name, &named),
+            _ => sse::data_frame(&named),
+        })
+    }
+
+    /// Sends pieces as one; a client that does not take them for too long has left.
+    async fn send(&mut self, mut pieces: Vec<Bytes>, pace: Pace) {
+        if self.client_left || pieces.is_empty() {
+            return;
+        }
+        let piece = match pieces.len() {
+            1 => pieces.remove(0),
+            _ => {
+                let mut all = BytesMut::with_capacity(pieces.iter().map(Bytes::len).sum());
+                pieces.iter().for_each(|piece| all.extend_from_slice(piece));
+                all.freeze()
+            }
+        };
+        let sent = tokio::time::timeout(pace.timeout, self.out.send(piece)).await;
+        self.client_left = !matches!(sent, Ok(Ok(())));
+    }
+
+    fn checkpoint(&mut self) {
+        let now = self.job.gateway.now();
+        if now >= self.checkpoint_at {
+            self.job.admitted.checkpoint(&self.meter.so_far());
+            self.checkpoint_at = now.plus(CHECKPOINT_US);
+        }
+    }
+
+    /// Settles, and then lets the end of the stream go.
+    async fn close(mut self, end: End) {
+        let nothing_came = self.meter.is_empty();
+        let Relay {
+            job, meter, out, ..
+        } = self;
+        let ending = Ending {
+            error: match &end {
+                End::Finished | End::ClientLeft => None,
+                End::Errored(error) => Some(error.clone()),
+                End::Failed(failure) => Some(stream_error(&failure.clone().into())),
+            },
+            last: self.last.take(),
+            translator: self.translator.take(),
+            endpoint: job.request.endpoint,
+        };
+        let failed = matches!(end, End::Errored(_) | End::Failed(_));
+        if failed && nothing_came {
+            // Nothing was delivered, so nothing is charged.
+            job.admitted.release();
+            send_all(&out, ending.frames(None)).await;
+            return;
+        }
+        let counted = meter.count();
+        let flags = Flags {
+            estimated: counted.estimated,
+            disconnected: self.client_left || matches!(end, End::ClientLeft),
+            broken_off: failed,
+            ..Flags::default()
+        };
+        let metrics = &job.gateway.0.metrics;
+        let (settled, ticket) = job.admitted.settle(&counted.usage, flags);
+        metrics.settled(&counted.usage, settled.cost);
+        let frames = match ticket.durable().await {
+            Ok(()) => {
+                let money = sse::comment_frame(&money_comment(settled.cost, settled.balance));
+                let mut frames = vec![money];
+                frames.extend(ending.frames(Some(&counted)));
+                frames
+            }
+            Err(_) => vec![sse::data_frame(&stream_error(&Refusal::Ledger).to_json())],
+        };
+        send_all(&out, frames).await;
+    }
+}
+
+/// What is left to say when everything was settled.
+struct Ending {
+    error: Option<ErrorBody>,
+    last: Option<Bytes>,
+    translator: Option<StreamTranslator>,
+    endpoint: Endpoint,
+}
+
+impl Ending {
+    fn frames(self, counted: Option<&Counted>) -> Vec<Bytes> {
+        if let Some(mut translator) = self.translator {
+            let end = self.error.map_or(StreamEnd::Finished, StreamEnd::Failed);
+            return translator.finish(counted.map(token_usage), end);
+        }
+        match (self.error, self.last) {
+            (Some(error), _) => vec![error_frame(self.endpoint, &error)],
+            (None, Some(last)) => vec![last],
+            (None, None) if self.endpoint == Endpoint::Responses => Vec::new(),
+            (None, None) => vec![sse::done_frame()],
+        }
+    }
+}
+
+/// An error in the middle of a stream, as the endpoint's clients know it.
+fn error_frame(endpoint: Endpoint, error: &ErrorBody) -> Bytes {
+    match endpoint {
+        Endpoint::Responses => sse::event_frame("error", &error.to_json()),
+        _ => sse::data_frame(&error.to_json()),
+    }
+}
+
+fn token_usage(counted: &Counted) -> TokenUsage {
+    use domain::usage::UsageClass;
+    let usage = &counted.usage;
+    TokenUsage {
+        input_tokens: usage.input_tokens(),
+        cached_input_tokens: usage[UsageClass::CachedInput],
+        cache_write_tokens: usage[UsageClass::CacheWrite],
+        audio_input_tokens: usage[UsageClass::AudioInput],
+        image_input_tokens: usage[UsageClass::Image],
+        output_tokens: usage.output_tokens(),
+        reasoning_tokens: usage[UsageClass::Reasoning],
+        audio_output_tokens: usage[UsageClass::AudioOutput],
+    }
+}
+
+/// The end of a stream; a client that has left misses it.
+async fn send_all(out: &mpsc::Sender<Bytes>, frames: Vec<Bytes>) {
+    for frame in frames {
+        if out.send(frame).await.is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! Keys: kept as digests, found by them, revoked for good.
+
+use domain::access::{Owner, Principal, Scope};
+use domain::id::{KeyId, OrganizationId, ProjectId, ServiceAccountId, UserId};
+use domain::key::{KeyClass, KeyDigest, KeySecret};
+use domain::time::AtUs;
+
+use crate::changes::{self, ChangeKind};
+use crate::{Row, StoreError, Tx, Value};
+
+/// A key that works: what recognises it, and whom it stands for.
+#[derive(Clone, Debug)]
+pub struct ActiveKey {
+    /// What is kept of the secret.
+    pub digest: KeyDigest,
+    /// Everything that decides what it may do.
+    pub principal: Principal,
+}
+
+/// A key as people see it in lists.
+#[derive(Clone, Debug)]
+pub struct KeyRow {
+    /// Its id.
+    pub id: KeyId,
+    /// Its name.
+    pub name: String,
+    /// Enough of it to recognise it.
+    pub redacted_value: String,
+    /// What it may call.
+    pub class: KeyClass,
+    /// Whose it is.
+    pub owner: OwnerRow,
+    /// When it was made.
+    pub created_at: AtUs,
+    /// When it stops working.
+    pub expires_at: Option<AtUs>,
+    /// When it was last used, within seconds.
+    pub last_used_at: Option<AtUs>,
+}
+
+/// The owner of a key, with what lists show of it.
+#[derive(Clone, Debug)]
+pub struct OwnerRow {
+    /// Who.
+    pub owner: Owner,
+    /// The person's or the account's name.
+    pub name: String,
+    /// The person's address; empty for a service account.
+    pub email: String,
+    /// The role in the project or organization.
+    pub role: String,
+    /// When the person or the account was made.
+    pub created_at: AtUs,
+}
+
+/// A key to be made.
+#[derive(Debug)]
+pub struct NewKey<'a> {
+    /// Its id.
+    pub id: KeyId,
+    /// Whose money it spends.
+    pub organization: &'a OrganizationId,
+    /// Its project; none for an admin key.
+    pub project: Option<&'a ProjectId>,
+    /// Who owns it.
+    pub owner: Owner,
+    /// Its name.
+    pub name: &'a str,
+    /// When it stops working.
+    pub expires_at: Option<AtUs>,
+}
+
+/// Makes a key. Only its digest is kept.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn create(
+    tx: &mut Tx<'_>,
+    new: &NewKey<'_>,
+    secret: &KeySecret,
+    now: AtUs,
+) -> Result<(), StoreError> {
+    let (user, service_account) = match &new.owner {
+        Owner::User(id) => (Some(id.as_str()), None),
+        Owner::ServiceAccount(id) => (None, Some(id.as_str())),
+    };
+    tx.execute_one(
+        "INSERT INTO keys (id, organization_id, project_id, class, user_id, service_account_id,
+                           name, digest, redacted_value, created_at_us, expires_at_us)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        &[
+            new.id.as_str().into(),
+            new.organization.as_str().into(),
+            new.project.map(ProjectId::as_str).into(),
+            secret.class().as_str().into(),
+            user.into(),
+            service_account.into(),
+            new.name.into(),
+            secret.digest().to_hex().into(),
+            secret.redacted().into(),
+            now.0.into(),
+            new.expires_at.map(|at| at.0).into(),
+        ],
+    )?;
+    changes::record(tx, ChangeKind::Key, new.id.as_str(), now)
+}
+
+/// Revokes a key; false if it does not work any more.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn revoke(tx: &mut Tx<'_>, id: &KeyId, now: AtUs) -> Result<bool, StoreError> {
+    let revoked = tx.execute(
+        "UPDATE keys SET revoked_at_us = $2 WHERE id = $1 AND revoked_at_us IS NULL",
+        &[id.as_str().into(), now.0.into()],
+    )?;
+    if revoked == 1 {
+        changes::record(tx, ChangeKind::Key, id.as_str(), now)?;
+    }
+    Ok(revoked == 1)
+}
+
+const ACTIVE: &str = "SELECT k.digest, k.id, k.class, k.user_id, k.service_account_id,
+        k.organization_id, k.project_id, p.archived_at_us, k.models, k.scopes, k.expires_at_us
+     FROM keys k LEFT JOIN projects p ON p.id = k.project_id
+     WHERE k.revoked_at_us IS NULL";
+
+/// Every key that works: what a server starts from.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn all_active(tx: &mut Tx<'_>) -> Result<Vec<ActiveKey>, StoreError> {
+    active(tx, "", &[])
+}
+
+/// One key, if it works.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn active_by_id(tx: &mut Tx<'_>, id: &KeyId) -> Result<Option<ActiveKey>, StoreError> {
+    Ok(active(tx, "AND k.id = $1", &[id.as_str().into()])?.pop())
+}
+
+/// The key with this digest, if it works.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn active_by_digest(
+    tx: &mut Tx<'_>,
+    digest: &KeyDigest,
+) -> Result<Option<ActiveKey>, StoreError> {
+    Ok(active(tx, "AND k.digest = $1", &[digest.to_hex().into()])?.pop())
+}
+
+/// Every key of a project that works.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn active_of_project(
+    tx: &mut Tx<'_>,
+    project: &ProjectId,
+) -> Result<Vec<ActiveKey>, StoreError> {
+    active(tx, "AND k.project_id = $1", &[project.as_str().into()])
+}
+
+fn active(tx: &mut Tx<'_>, filter: &str, params: &[Value]) -> Result<Vec<ActiveKey>, StoreError> {
+    tx.query(&format!("{ACTIVE} {filter}"), params)?
+        .iter()
+        .map(active_key)
+        .collect()
+}
+
+fn active_key(row: &Row) -> Result<ActiveKey, StoreError> {
+    let corrupt = |what: &str| StoreError::Corrupt(format!("a key has {what}"));
+    let digest = KeyDigest::from_hex(row.text(0)?).ok_or_else(|| corrupt("no digest"))?;
+    let models =
+        words(row.opt_text(8)?)?.map(|it| it.iter().map(|model| (**model).into()).collect());
+    let scope = |word: &String| match word.as_str() {
+        "model.request" => Ok(Scope::ModelRequest),
+        "api.model.read" => Ok(Scope::ModelRead),
+        other => Err(corrupt(&format!("the scope {other}"))),
+    };
+    let scopes = words(row.opt_text(9)?)?
+        .map(|it| it.iter().map(scope).collect::<Result<Vec<_>, _>>())
+        .transpose()?;
+    let principal = Principal {
+        key: KeyId::new(row.text(1)?),
+        class: class(row.text(2)?)?,
+        owner: owner(row.opt_text(3)?, row.opt_text(4)?)?,
+        organization: OrganizationId::new(row.text(5)?),
+        project: row.opt_text(6)?.map(ProjectId::new),
+        project_archived: row.opt_int(7)?.is_some(),
+        models,
+        scopes,
+        expires_at: row.opt_int(10)?.map(AtUs),
+    };
+    Ok(ActiveKey { digest, principal })
+}
+
+fn words(json: Option<&str>) -> Result<Option<Vec<String>>, StoreError> {
+    json.map(serde_json::from_str)
+        .transpose()
+        .map_err(|error| StoreError::Corrupt(format!("a key's list is no list: {error}")))
+}
+
+fn class(word: &str) -> Result<KeyClass, StoreError> {
+    KeyClass::from_word(word)
+        .ok_or_else(|| StoreError::Corrupt(format!("a key is of the class {word}")))
+}
+
+fn owner(user: Option<&str>, service_account: Option<&str>) -> Result<Owner, StoreError> {
+    match (user, service_account) {
+        (Some(id), None) => Ok(Owner::User(UserId::new(id))),
+        (None, Some(id)) => Ok(Owner::ServiceAccount(ServiceAccountId::new(id))),
+        _ => Err(StoreError::Corrupt("a key needs one owner".into())),
+    }
+}
+
+const SHOWN: &str = "SELECT k.id, k.name, k.redacted_value, k.class, k.user_id,
+        k.service_account_id, k.created_at_us, k.expires_at_us, k.last_used_at_us,
+        COALESCE(u.name, s.name), COALESCE(u.email, ''), COALESCE(s.role, m.role, 'member'),
+        COALESCE(u.created_at_us, s.created_at_us)
+     FROM keys k
+     LEFT JOIN users u ON u.id = k.user_id
+     LEFT JOIN members m ON m.user_id = k.user_id AND m.organization_id = k.organization_id
+     LEFT JOIN service_accounts s ON s.id = k.service_account_id
+     WHERE k.revoked_at_us IS NULL";
+
+/// Keys of a project, oldest first, at most `limit`, after the key `after`.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn list(
+    tx: &mut Tx<'_>,
+    project: &ProjectId,
+    after: Option<&KeyRow>,
+    limit: i64,
+) -> Result<Vec<KeyRow>, StoreError> {
+    let (at, id) = after.map_or((i64::MIN, ""), |key| (key.created_at.0, key.id.as_str()));
+    let sql = format!(
+        "{SHOWN} AND k.project_id = $1 AND (k.created_at_us, k.id) > ($2, $3)
+         ORDER BY k.created_at_us, k.id LIMIT $4"
+    );
+    let params = [project.as_str().into(), at.into(), id.into(), limit.into()];
+    tx.query(&sql, &params)?.iter().map(shown).collect()
+}
+
+/// One key of a project.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn get(tx: &mut Tx<'_>, project: &ProjectId, id: &KeyId) -> Result<Option<KeyRow>, StoreError> {
+    let sql = format!("{SHOWN} AND k.project_id = $1 AND k.id = $2");
+    let row = tx.query_optional(&sql, &[project.as_str().into(), id.as_str().into()])?;
+    row.as_ref().map(shown).transpose()
+}
+
+fn shown(row: &Row) -> Result<KeyRow, StoreError> {
+    Ok(KeyRow {
+        id: KeyId::new(row.text(0)?),
+        name: row.text(1)?.to_owned(),
+        redacted_value: row.text(2)?.to_owned(),
+        class: class(row.text(3)?)?,
+        owner: OwnerRow {
+            owner: owner(row.opt_text(4)?, row.opt_text(5)?)?,
+            name: row.text(9)?.to_owned(),
+            email: row.text(10)?.to_owned(),
+            role: row.text(11)?.to_owned(),
+            created_at: AtUs(row.int(12)?),
+        },
+        created_at: AtUs(row.int(6)?),
+        expires_at: row.opt_int(7)?.map(AtUs),
+        last_used_at: row.opt_int(8)?.map(AtUs),
+    })
+}
+
+/// Notes when keys were last used.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn touch_last_used(tx: &mut Tx<'_>, uses: &[(KeyId, AtUs)]) -> Result<(), StoreError> {
+    for (id, at) in uses {
+        let sql = "UPDATE keys SET last_used_at_us = $2
+                   WHERE id = $1 AND (last_used_at_us IS NULL OR last_used_at_us < $2)";
+        tx.execute(sql, &[id.as_str().into(), at.0.into()])?;
+    }
+    Ok(())
+}
