@@ -10,8 +10,15 @@ fn main() {
     // that cannot be written to merely builds more often.
     let _ = std::fs::create_dir_all(&dist);
     let built = dist.join("index.html").is_file();
-    let folder = if built { dist.clone() } else { crate_folder.join("placeholder") };
+    let folder = if built {
+        dist.clone()
+    } else {
+        crate_folder.join("placeholder")
+    };
     println!("cargo::rerun-if-changed={}", dist.display());
     println!("cargo::rerun-if-changed=placeholder");
-    println!("cargo::rustc-env=FAREBOX_CONSOLE_FOLDER={}", folder.display());
+    println!(
+        "cargo::rustc-env=FAREBOX_CONSOLE_FOLDER={}",
+        folder.display()
+    );
 }

@@ -9,11 +9,11 @@ use std::collections::HashMap;
 
 use axum::Router;
 use axum::body::Body;
+use axum::http::header::CONTENT_SECURITY_POLICY;
 use axum::http::header::{
     ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH,
     REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::header::CONTENT_SECURITY_POLICY;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -31,7 +31,15 @@ const POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self' 'u
                       frame-ancestors 'none'";
 
 /// Addresses that belong to programs: what is unknown there is never a page of the console.
-const NOT_PAGES: &[&str] = &["v1", "api", "healthz", "readyz", "metrics", "openapi.json", "assets"];
+const NOT_PAGES: &[&str] = &[
+    "v1",
+    "api",
+    "healthz",
+    "readyz",
+    "metrics",
+    "openapi.json",
+    "assets",
+];
 
 #[derive(RustEmbed)]
 #[folder = "$FAREBOX_CONSOLE_FOLDER"]
@@ -73,18 +81,22 @@ impl Assets {
         let variant = |path: &str| files.get(path).map(Variant::of);
         let is_variant = |path: &str| {
             [".br", ".gz"].iter().any(|end| {
-                path.strip_suffix(end).is_some_and(|plain| files.contains_key(plain))
+                path.strip_suffix(end)
+                    .is_some_and(|plain| files.contains_key(plain))
             })
         };
-        let assets = files.iter().filter(|(path, _)| !is_variant(path)).map(|(path, body)| {
-            let asset = Asset {
-                content_type: content_type(path),
-                plain: Variant::of(body),
-                gzip: variant(&format!("{path}.gz")),
-                brotli: variant(&format!("{path}.br")),
-            };
-            (path.clone(), asset)
-        });
+        let assets = files
+            .iter()
+            .filter(|(path, _)| !is_variant(path))
+            .map(|(path, body)| {
+                let asset = Asset {
+                    content_type: content_type(path),
+                    plain: Variant::of(body),
+                    gzip: variant(&format!("{path}.gz")),
+                    brotli: variant(&format!("{path}.br")),
+                };
+                (path.clone(), asset)
+            });
         Assets(assets.collect())
     }
 
@@ -152,9 +164,17 @@ impl Asset {
 impl Variant {
     fn of(body: &Bytes) -> Self {
         let digest = Sha256::digest(body);
-        let hex: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        let etag = HeaderValue::from_str(&format!("\"{hex}\"")).expect("hexadecimal digits are ASCII");
-        Variant { body: body.clone(), etag }
+        let hex: String = digest
+            .iter()
+            .take(8)
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        let etag =
+            HeaderValue::from_str(&format!("\"{hex}\"")).expect("hexadecimal digits are ASCII");
+        Variant {
+            body: body.clone(),
+            etag,
+        }
     }
 }
 
@@ -178,12 +198,18 @@ fn content_type(path: &str) -> &'static str {
 /// Whether a browser asked for a page, rather than a program for something that is not there.
 fn is_page(path: &str, headers: &HeaderMap) -> bool {
     let first = path.split('/').next().unwrap_or_default();
-    let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    let accept = headers
+        .get(ACCEPT)
+        .and_then(|accept| accept.to_str().ok())
+        .unwrap_or_default();
     !NOT_PAGES.contains(&first) && accept.contains("text/html")
 }
 
 fn accepts(headers: &HeaderMap, encoding: &str) -> bool {
-    let values = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    let values = headers
+        .get_all(ACCEPT_ENCODING)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).any(|offer| {
         let (name, weight) = offer.split_once(';').unwrap_or((offer, ""));
         let weight = weight.trim().strip_prefix("q=").unwrap_or("1");
@@ -193,7 +219,10 @@ fn accepts(headers: &HeaderMap, encoding: &str) -> bool {
 }
 
 fn known(headers: &HeaderMap, etag: &HeaderValue) -> bool {
-    let values = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    let values = headers
+        .get_all(IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).any(|known| {
         let known = known.trim();
         known == "*" || known.trim_start_matches("W/").as_bytes() == etag.as_bytes()
@@ -208,6 +237,9 @@ fn not_found(method: &Method, path: &str) -> Response {
         param: None,
         code: None,
     };
-    let json = [(CONTENT_TYPE, "application/json"), (X_CONTENT_TYPE_OPTIONS, "nosniff")];
+    let json = [
+        (CONTENT_TYPE, "application/json"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
     (StatusCode::NOT_FOUND, json, error.to_json()).into_response()
 }

@@ -127,9 +127,16 @@ impl Failure {
 pub fn main() -> ExitCode {
     // Ends the process itself for --help (0) and for wrong usage (2).
     let cli = Cli::parse();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
-        Err(error) => return report(&Failure::new(format!("no threads could be started: {error}."))),
+        Err(error) => {
+            return report(&Failure::new(format!(
+                "no threads could be started: {error}."
+            )));
+        }
     };
     match runtime.block_on(commands::run(cli, &Environment::of_this_process())) {
         Ok(()) => ExitCode::SUCCESS,
@@ -140,7 +147,11 @@ pub fn main() -> ExitCode {
 fn report(failure: &Failure) -> ExitCode {
     let text = failure.to_string();
     let text = text.trim_end();
-    let end = if text.ends_with(['.', '?', '!', ')']) || text.contains('\n') { "" } else { "." };
+    let end = if text.ends_with(['.', '?', '!', ')']) || text.contains('\n') {
+        ""
+    } else {
+        "."
+    };
     eprintln!("farebox: {text}{end}");
     ExitCode::from(1)
 }

@@ -1,4 +1,5 @@
 //! The only place that reads a clock. Everything else is handed one.
+#![expect(clippy::disallowed_methods, reason = "the one place that reads a clock")]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -15,7 +16,9 @@ pub fn system() -> Clock {
 #[must_use]
 pub fn now() -> AtUs {
     // A clock set before 1970 or after the year 294000 is no clock; zero makes that visible.
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     AtUs(i64::try_from(since.as_micros()).unwrap_or_default())
 }
 

@@ -1,4 +1,5 @@
 //! The only place that asks the operating system for randomness.
+#![expect(clippy::disallowed_methods, reason = "the one place that makes randomness")]
 
 /// Fills `buffer` with unpredictable bytes: the `domain::Entropy` of the running program.
 ///

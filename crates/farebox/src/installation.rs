@@ -1,11 +1,17 @@
 //! What the commands do to an installation: found it, grant credit, prove the ledger.
 
-use domain::id::{OrganizationId, ProjectId, UserId};
+use argon2::PasswordHasher;
+use domain::id::{OrganizationId, ProjectId, RequestId, UserId};
 use domain::key::KeySecret;
 use domain::money::Nusd;
 
+use store::grants::{self, GrantError};
+use store::installation::SetUpError;
+use store::{Role, StoreError};
+
 use crate::cli::{Failure, Grant};
 use crate::config::{Config, Secret};
+use crate::{clock, entropy, wiring};
 
 /// What an installation begins with.
 #[derive(Debug)]
@@ -49,6 +55,10 @@ pub struct Granted {
 pub struct Proof {
     /// Transfers that were looked at.
     pub transfers: u64,
+    /// Usage records that were looked at.
+    pub usage_records: u64,
+    /// Holds that were open: requests in flight.
+    pub open_holds: u64,
     /// Every invariant that does not hold: which, where, by how much.
     pub violations: Vec<String>,
 }
@@ -57,22 +67,117 @@ pub struct Proof {
 ///
 /// # Errors
 /// [`Failure`] if it is not empty, or the database cannot be used.
-pub async fn found(_config: &Config, _new: &NewInstallation) -> Result<Founded, Failure> {
-    Err(Failure::new("not wired"))
+pub async fn found(config: &Config, new: &NewInstallation) -> Result<Founded, Failure> {
+    let store = wiring::open(config, Role::Command).await?;
+    let first = store::installation::NewInstallation {
+        email: new.email.clone(),
+        password_hash: hash(&new.password).await?,
+        organization: new.organization.clone(),
+    };
+    let credit = new.credit;
+    let found = store.write(move |tx| {
+        let now = clock::now();
+        let made = store::installation::set_up(tx, &first, now, entropy::system)?;
+        if credit > Nusd::ZERO {
+            let grant = grants::Grant {
+                id: grant_id(),
+                organization: made.organization.clone(),
+                amount: credit,
+                reason: "credit at set-up".into(),
+            };
+            grants::give(tx, &grant, now).map_err(|error| match error {
+                GrantError::Store(error) => SetUpError::Store(error),
+                other => SetUpError::Store(StoreError::Conflict(other.to_string())),
+            })?;
+        }
+        Ok(made)
+    });
+    let made = found.await.map_err(|error: SetUpError| match error {
+        SetUpError::AlreadySetUp => Failure::new(format!(
+            "this installation is already set up ({}). Use it, or name another database_url.",
+            config.database_url
+        )),
+        SetUpError::Store(error) => Failure::new(error.to_string()),
+    })?;
+    store.close().await;
+    Ok(Founded {
+        organization_id: made.organization,
+        project_id: made.project,
+        user_id: made.user,
+        api_key: made.api_key,
+        admin_key: made.admin_key,
+    })
 }
 
 /// Grants an organization credit. A running server hears of it.
 ///
 /// # Errors
 /// [`Failure`] if there is no such organization, or the database cannot be used.
-pub async fn grant(_config: &Config, _grant: &Grant) -> Result<Granted, Failure> {
-    Err(Failure::new("not wired"))
+pub async fn grant(config: &Config, grant: &Grant) -> Result<Granted, Failure> {
+    let store = wiring::open(config, Role::Command).await?;
+    let given = grants::Grant {
+        id: grant_id(),
+        organization: OrganizationId::new(&grant.organization),
+        amount: grant.amount,
+        reason: grant.reason.clone(),
+    };
+    let id = given.id.clone();
+    let balance = store
+        .write(move |tx| {
+            grants::give(tx, &given, clock::now())?;
+            let wallet = store::wallets::get(tx, &given.organization)?;
+            Ok::<_, GrantError>(wallet.map_or(Nusd::ZERO, |wallet| wallet.balance()))
+        })
+        .await
+        .map_err(|error| Failure::new(format!("no credit was granted: {error}.")))?;
+    store.close().await;
+    Ok(Granted { id, balance })
 }
 
 /// Proves every invariant of the ledger, beside a running server too.
 ///
 /// # Errors
 /// [`Failure`] if the database cannot be read.
-pub async fn verify(_config: &Config) -> Result<Proof, Failure> {
-    Err(Failure::new("not wired"))
+pub async fn verify(config: &Config) -> Result<Proof, Failure> {
+    let store = wiring::open(config, Role::Reader).await?;
+    let report = store
+        .read(store::verify::verify)
+        .await
+        .map_err(|error| Failure::new(format!("nothing was proved: {error}.")))?;
+    store.close().await;
+    let of_check = |check: store::verify::Check| {
+        let line = move |violation| format!("{}: {}: {violation}", check.name, check.claim);
+        check.violations.into_iter().map(line)
+    };
+    Ok(Proof {
+        transfers: report.transfers,
+        usage_records: report.usage_records,
+        open_holds: report.open_holds,
+        violations: report.checks.into_iter().flat_map(of_check).collect(),
+    })
+}
+
+/// An id for a grant; like a request's, it sorts by time.
+fn grant_id() -> String {
+    format!(
+        "grant_{}",
+        RequestId::random(clock::now(), entropy::system).hex()
+    )
+}
+
+/// The argon2id hash of a password, with a salt of its own.
+async fn hash(password: &Secret) -> Result<String, Failure> {
+    let password = password.clone();
+    let hashing = tokio::task::spawn_blocking(move || {
+        let mut salt = [0_u8; 16];
+        entropy::system(&mut salt);
+        argon2::Argon2::default()
+            .hash_password_with_salt(password.expose().as_bytes(), &salt)
+            .map(|hash| hash.to_string())
+    });
+    let failed = |error: String| Failure::new(format!("the password cannot be hashed: {error}."));
+    hashing
+        .await
+        .map_err(|error| failed(error.to_string()))?
+        .map_err(|error| failed(error.to_string()))
 }

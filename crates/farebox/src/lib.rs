@@ -13,6 +13,7 @@ pub mod entropy;
 pub mod health;
 pub mod installation;
 pub mod local_model;
+pub mod openapi;
 pub mod serve;
 pub mod server;
 pub mod shutdown;

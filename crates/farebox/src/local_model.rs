@@ -93,7 +93,9 @@ impl Health {
 #[derive(Debug, thiserror::Error)]
 pub enum LocalModelError {
     /// There is no binary.
-    #[error("the built-in engine, {PROGRAM}, was found neither beside farebox nor on the PATH. Build it with `make build`, or set FAREBOX_LOCAL_BIN to where it is")]
+    #[error(
+        "the built-in engine, {PROGRAM}, was found neither beside farebox nor on the PATH. Build it with `make build`, or set FAREBOX_LOCAL_BIN to where it is"
+    )]
     NoProgram,
     /// `FAREBOX_LOCAL_BIN` is wrong.
     #[error("FAREBOX_LOCAL_BIN names {0}, which is not a file. Correct or unset it")]
@@ -137,12 +139,18 @@ impl LocalModel {
 pub fn find_program(environment: &Environment) -> Result<PathBuf, LocalModelError> {
     if let Some(program) = environment.local_engine() {
         let found = program.is_file();
-        return found.then(|| program.clone()).ok_or(LocalModelError::WrongProgram(program));
+        return found
+            .then(|| program.clone())
+            .ok_or(LocalModelError::WrongProgram(program));
     }
-    let beside = std::env::current_exe().ok().and_then(|this| Some(this.parent()?.to_owned()));
+    let beside = std::env::current_exe()
+        .ok()
+        .and_then(|this| Some(this.parent()?.to_owned()));
     let folders = beside.into_iter().chain(environment.program_folders());
     let mut programs = folders.map(|folder| folder.join(PROGRAM));
-    programs.find(|program| program.is_file()).ok_or(LocalModelError::NoProgram)
+    programs
+        .find(|program| program.is_file())
+        .ok_or(LocalModelError::NoProgram)
 }
 
 /// Starts the child and keeps it running until `stop`.
@@ -151,12 +159,22 @@ pub fn find_program(environment: &Environment) -> Result<PathBuf, LocalModelErro
 /// [`LocalModelError::NoWeights`] at once, rather than a child that dies again and again.
 pub fn supervise(spec: Spec, stop: CancellationToken) -> Result<LocalModel, LocalModelError> {
     if !spec.model_path.is_file() {
-        let Spec { upstream, model_path, .. } = spec;
-        return Err(LocalModelError::NoWeights { upstream, model_path });
+        let Spec {
+            upstream,
+            model_path,
+            ..
+        } = spec;
+        return Err(LocalModelError::NoWeights {
+            upstream,
+            model_path,
+        });
     }
     let (health, watched) = watch::channel(Health::Starting);
     let task = tokio::spawn(keep_running(spec, health, stop));
-    Ok(LocalModel { health: watched, task })
+    Ok(LocalModel {
+        health: watched,
+        task,
+    })
 }
 
 async fn keep_running(spec: Spec, health: watch::Sender<Health>, stop: CancellationToken) {
@@ -166,7 +184,11 @@ async fn keep_running(spec: Spec, health: watch::Sender<Health>, stop: Cancellat
             ready_for = run_once(&spec, &health) => ready_for,
             () = stop.cancelled() => break,
         };
-        attempt = if ready_for >= spec.pace.forgiven_after { 1 } else { attempt + 1 };
+        attempt = if ready_for >= spec.pace.forgiven_after {
+            1
+        } else {
+            attempt + 1
+        };
         health.send_replace(Health::Restarting { attempt });
         tokio::select! {
             () = tokio::time::sleep(pause(&spec.pace, attempt)) => {}
@@ -179,7 +201,9 @@ async fn keep_running(spec: Spec, health: watch::Sender<Health>, stop: Cancellat
 
 /// The pause before the given attempt, counted from 1.
 fn pause(pace: &Pace, attempt: u32) -> Duration {
-    let doubled = 1_u32.checked_shl(attempt.saturating_sub(1)).unwrap_or(u32::MAX);
+    let doubled = 1_u32
+        .checked_shl(attempt.saturating_sub(1))
+        .unwrap_or(u32::MAX);
     pace.first.saturating_mul(doubled).min(pace.most)
 }
 
@@ -199,7 +223,10 @@ async fn run_once(spec: &Spec, health: &watch::Sender<Health>) -> Duration {
     if let Some(complaints) = child.stderr.take() {
         tokio::spawn(forward(complaints, upstream.to_owned()));
     }
-    let mut output = child.stdout.take().map(|output| BufReader::new(output).split(b'\n'));
+    let mut output = child
+        .stdout
+        .take()
+        .map(|output| BufReader::new(output).split(b'\n'));
     let mut ready: Option<Stopwatch> = None;
     let ended = loop {
         tokio::select! {
@@ -224,7 +251,13 @@ fn start(spec: &Spec) -> io::Result<Child> {
     Command::new(&spec.program)
         .arg("--model")
         .arg(&spec.model_path)
-        .args(["--name", &spec.name, "--listen", "127.0.0.1:0", "--exit-with-parent"])
+        .args([
+            "--name",
+            &spec.name,
+            "--listen",
+            "127.0.0.1:0",
+            "--exit-with-parent",
+        ])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -271,7 +304,9 @@ mod tests {
     #[test]
     fn pauses_double_up_to_the_longest() {
         let pace = Pace::default();
-        let seconds: Vec<u64> = (1..=7).map(|attempt| pause(&pace, attempt).as_secs()).collect();
+        let seconds: Vec<u64> = (1..=7)
+            .map(|attempt| pause(&pace, attempt).as_secs())
+            .collect();
         assert_eq!(seconds, [1, 2, 4, 8, 16, 30, 30]);
         assert_eq!(pause(&pace, u32::MAX), pace.most);
     }
@@ -280,8 +315,14 @@ mod tests {
     fn only_announcements_announce() {
         let address = |line: &str| announced(line.as_bytes()).map(|url| url.to_string());
         let expected = Some("http://127.0.0.1:1/v1".to_owned());
-        assert_eq!(address(r#"{"listening":"http://127.0.0.1:1/v1"}"#), expected);
-        assert_eq!(address(r#"{"listening":"http://127.0.0.1:1/v1/","model":"m"}"#), expected);
+        assert_eq!(
+            address(r#"{"listening":"http://127.0.0.1:1/v1"}"#),
+            expected
+        );
+        assert_eq!(
+            address(r#"{"listening":"http://127.0.0.1:1/v1/","model":"m"}"#),
+            expected
+        );
         assert_eq!(address("loading the weights"), None);
         assert_eq!(address("{}"), None);
     }

@@ -68,8 +68,14 @@ pub async fn start(
     let doors = Doors::open(&loaded.config, listener).await?;
     let config = doors.settled(loaded.config.clone());
     let engines = Engines::start(&config, environment)?;
-    let Planes { data, control, registry, ready, end } =
-        wiring::planes(&config, &engines.healths()).await?;
+    let Planes {
+        data,
+        control,
+        gateway,
+        registry,
+        ready,
+        end,
+    } = wiring::planes(&config, &engines.healths()).await?;
 
     let probes = health::routes(move || ready(), Arc::new(registry));
     let control = control.merge(Assets::embedded().router());
@@ -77,12 +83,16 @@ pub async fn start(
     let mut servers = JoinSet::new();
     let bounds = Bounds::from(&config.limits);
     let mut serve = |listener: TcpListener, app: Router| {
+        let app = gateway::with_unknown(app, gateway.clone());
         servers.spawn(server::serve(listener, app, bounds, stop.clone()));
     };
     match doors.admin {
         None => serve(doors.main, data.merge(control).merge(probes)),
         Some(admin) => {
-            serve(doors.main, data.merge(Assets::default().router()).merge(probes.clone()));
+            serve(
+                doors.main,
+                data.merge(Assets::default().router()).merge(probes.clone()),
+            );
             serve(admin, control.merge(probes));
         }
     }
@@ -93,14 +103,23 @@ pub async fn start(
         models = config.models.len(),
         "serving"
     );
-    Ok(Running { stop, servers, engines, planes_end: end })
+    Ok(Running {
+        stop,
+        servers,
+        engines,
+        planes_end: end,
+    })
 }
 
 impl Running {
     /// How each built-in engine is.
     #[must_use]
     pub fn local_models(&self) -> Vec<watch::Receiver<Health>> {
-        self.engines.healths().into_iter().map(|(_, health)| health).collect()
+        self.engines
+            .healths()
+            .into_iter()
+            .map(|(_, health)| health)
+            .collect()
     }
 
     /// Ends everything in order.
@@ -144,7 +163,12 @@ impl Doors {
         };
         let main_at = address(&main)?;
         let admin_at = admin.as_ref().map(address).transpose()?;
-        Ok(Doors { main, admin, main_at, admin_at })
+        Ok(Doors {
+            main,
+            admin,
+            main_at,
+            admin_at,
+        })
     }
 
     /// The configuration with the ports that port 0 turned into.
@@ -168,7 +192,9 @@ impl Engines {
         let guard = stop.clone().drop_guard();
         let mut running = Vec::new();
         for upstream in &config.upstreams {
-            let Target::Local { model_path, name } = &upstream.target else { continue };
+            let Target::Local { model_path, name } = &upstream.target else {
+                continue;
+            };
             let spec = Spec {
                 upstream: upstream.id.clone(),
                 program: local_model::find_program(environment).map_err(failed)?,

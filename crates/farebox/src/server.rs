@@ -30,10 +30,14 @@ const PAUSE: Duration = Duration::from_millis(50);
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
     /// Another program has it.
-    #[error("{0} is taken by another program. Stop that one, or set another address: FAREBOX_LISTEN=127.0.0.1:8081 or `listen` in farebox.toml")]
+    #[error(
+        "{0} is taken by another program. Stop that one, or set another address: FAREBOX_LISTEN=127.0.0.1:8081 or `listen` in farebox.toml"
+    )]
     Taken(SocketAddr),
     /// The operating system refuses it.
-    #[error("{address} cannot be listened on: {reason}. Set another address: FAREBOX_LISTEN=127.0.0.1:8081 or `listen` in farebox.toml")]
+    #[error(
+        "{address} cannot be listened on: {reason}. Set another address: FAREBOX_LISTEN=127.0.0.1:8081 or `listen` in farebox.toml"
+    )]
     Refused {
         /// What was asked for.
         address: SocketAddr,
@@ -68,10 +72,12 @@ impl From<&Limits> for Bounds {
 /// # Errors
 /// [`BindError`] when it is taken or refused.
 pub async fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
-    TcpListener::bind(address).await.map_err(|reason| match reason.kind() {
-        io::ErrorKind::AddrInUse => BindError::Taken(address),
-        _ => BindError::Refused { address, reason },
-    })
+    TcpListener::bind(address)
+        .await
+        .map_err(|reason| match reason.kind() {
+            io::ErrorKind::AddrInUse => BindError::Taken(address),
+            _ => BindError::Refused { address, reason },
+        })
 }
 
 /// Serves `app` until `stop`, then drains. Returns how many connections had to be cut.
@@ -95,7 +101,13 @@ pub async fn serve(
         };
         match accepted {
             Ok((stream, peer)) => {
-                open.spawn(converse(http.clone(), stream, peer, app.clone(), watched.clone()));
+                open.spawn(converse(
+                    http.clone(),
+                    stream,
+                    peer,
+                    app.clone(),
+                    watched.clone(),
+                ));
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -106,7 +118,10 @@ pub async fn serve(
     drop(listener);
     phase.send_replace(Phase::Draining);
     open.close();
-    if tokio::time::timeout(bounds.grace, open.wait()).await.is_ok() {
+    if tokio::time::timeout(bounds.grace, open.wait())
+        .await
+        .is_ok()
+    {
         return 0;
     }
     let cut = open.len();

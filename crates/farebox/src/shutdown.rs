@@ -20,7 +20,10 @@ pub fn on_signals() -> io::Result<CancellationToken> {
         tracing::info!(signal = name, "stopping; a second signal stops at once");
         first.cancel();
         let name = either(&mut terminate, &mut interrupt).await;
-        tracing::warn!(signal = name, "stopped at once: running requests were cut off");
+        tracing::warn!(
+            signal = name,
+            "stopped at once: running requests were cut off"
+        );
         leave();
     });
     Ok(stop)

@@ -12,9 +12,14 @@ use crate::config::{Log, LogFormat};
 /// Begins to log. A second call in one process changes nothing.
 pub fn start(log: &Log) {
     let filter = EnvFilter::try_new(&log.level).unwrap_or_else(|_| EnvFilter::new("info"));
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     let begun = match log.format {
-        LogFormat::Text => logs.with_ansi(std::io::stderr().is_terminal()).finish().try_init(),
+        LogFormat::Text => logs
+            .with_ansi(std::io::stderr().is_terminal())
+            .finish()
+            .try_init(),
         LogFormat::Json => logs.json().flatten_event(true).finish().try_init(),
     };
     if begun.is_err() {
@@ -35,9 +40,11 @@ pub(crate) fn check_level(text: &str) -> Result<(), String> {
     if understood && EnvFilter::try_new(text).is_ok() {
         return Ok(());
     }
-    Err("must be error, warn, info, debug, trace or off, or rules such as \
+    Err(
+        "must be error, warn, info, debug, trace or off, or rules such as \
          \"info,farebox_gateway=debug\""
-        .to_owned())
+            .to_owned(),
+    )
 }
 
 #[cfg(test)]
@@ -46,7 +53,13 @@ mod tests {
 
     #[test]
     fn levels_and_rules_are_understood_and_slips_are_not() {
-        for good in ["info", "WARN", "off", "info,farebox_gateway=debug", "warn, hyper=error"] {
+        for good in [
+            "info",
+            "WARN",
+            "off",
+            "info,farebox_gateway=debug",
+            "warn, hyper=error",
+        ] {
             assert_eq!(check_level(good), Ok(()), "{good}");
         }
         for bad in ["", "infos", "info,", "verbose", "info,farebox_gateway=loud"] {

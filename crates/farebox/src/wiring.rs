@@ -1,15 +1,26 @@
 //! Builds the layers below from the configuration: store, gateway, control plane.
 
+use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
+use domain::admission::RateLimits;
+use domain::bound::ModelSize;
+use domain::price::{PriceHistory, StatedPrices, UnitPrices};
+use domain::rate::PerMinute;
+use gateway::{BaseUrl, Catalog, Deployment, Gateway, Model, Upstream, UpstreamSpec};
 use prometheus_client::registry::Registry;
+use store::prices::{self, Stated};
+use store::{LedgerState, Options, Role, Store, StoreError};
 use tokio::sync::watch;
+use wire::request::Endpoint;
 
 use crate::cli::Failure;
-use crate::config::Config;
+use crate::config::{self, Config, HoldDurability, Target};
 use crate::local_model::Health;
+use crate::{clock, entropy, openapi};
 
 /// What the listeners serve, and how it ends.
 pub(crate) struct Planes {
@@ -17,6 +28,8 @@ pub(crate) struct Planes {
     pub(crate) data: Router,
     /// The control plane: the Administration API, `/api`, `/openapi.json`.
     pub(crate) control: Router,
+    /// Completes what is served at an address with the answers to everything else.
+    pub(crate) gateway: Gateway,
     /// The meters of every layer.
     pub(crate) registry: Registry,
     /// Whether the ledger can commit.
@@ -26,24 +39,230 @@ pub(crate) struct Planes {
 }
 
 /// Asks whether the ledger can commit.
-pub(crate) type Ready = Arc<
-    dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync,
->;
+pub(crate) type Ready =
+    Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
 
 /// Writes what is left and closes the database.
 pub(crate) type End = Pin<Box<dyn Future<Output = ()> + Send>>;
 
+/// Requests whose connection was cut settle within this time after a stop.
+const SETTLE_TIME: Duration = Duration::from_secs(10);
+
+/// Opens the installation that the configuration names.
+///
+/// # Errors
+/// [`Failure`] with what to do about it.
+pub(crate) async fn open(config: &Config, role: Role) -> Result<Store, Failure> {
+    let options = Options {
+        url: config.database_url.clone(),
+        role,
+        clock: clock::system(),
+    };
+    Store::open(options)
+        .await
+        .map_err(|error| Failure::new(error.to_string()))
+}
+
 /// Opens the store, provisions upstreams and models, and builds both planes. `engines` tells where
 /// the built-in engines answer, by upstream.
+///
+/// # Errors
+/// [`Failure`] when the database cannot be used.
 pub(crate) async fn planes(
-    _config: &Config,
-    _engines: &[(String, watch::Receiver<Health>)],
+    config: &Config,
+    engines: &[(String, watch::Receiver<Health>)],
 ) -> Result<Planes, Failure> {
+    let store = open(config, Role::Server).await?;
+    let failed = |error: StoreError| Failure::new(error.to_string());
+    let histories = provision_prices(&store, config).await.map_err(failed)?;
+    let catalog = catalog(config, engines, histories);
+    let gateway = Gateway::start(store.clone(), catalog, settings(config))
+        .await
+        .map_err(failed)?;
+    let mut registry = Registry::default();
+    gateway.register_metrics(&mut registry);
+
+    let (data, data_description) = gateway::router(gateway.clone()).split_for_parts();
+    let state = control::Control {
+        store: store.clone(),
+        clock: clock::system(),
+        entropy: entropy::system,
+        public_url: config.public_url.as_str().into(),
+    };
+    let (control, control_description) = control::router(state).split_for_parts();
+    let description = openapi::merged(data_description, control_description);
+    let asked = gateway.clone();
+    let ready: Ready = Arc::new(move || {
+        let state = asked.ledger_state();
+        Box::pin(async move {
+            match state {
+                LedgerState::Healthy => Ok(()),
+                LedgerState::Stalled(why) | LedgerState::Poisoned(why) => {
+                    tracing::debug!(why, "not ready");
+                    Err("the ledger cannot commit".to_owned())
+                }
+            }
+        })
+    });
+    let ending = gateway.clone();
+    let end: End = Box::pin(async move {
+        if !ending.drain(SETTLE_TIME).await {
+            tracing::warn!("some requests had not settled; the next start resolves them");
+        }
+        store.close().await;
+    });
+    let control = control.merge(openapi::routes(&description));
     Ok(Planes {
-        data: Router::new(),
-        control: Router::new(),
-        registry: Registry::default(),
-        ready: Arc::new(|| Box::pin(async { Ok(()) })),
-        end: Box::pin(async {}),
+        data,
+        control,
+        gateway,
+        registry,
+        ready,
+        end,
     })
+}
+
+fn settings(config: &Config) -> gateway::Settings {
+    gateway::Settings {
+        hold_before_forward: config.hold_durability == HoldDurability::BeforeForward,
+        body_bytes: usize::try_from(config.limits.body_bytes).unwrap_or(usize::MAX),
+        rates: RateLimits {
+            requests: PerMinute {
+                units: config.limits.requests_per_minute,
+            },
+            tokens: PerMinute {
+                units: config.limits.tokens_per_minute,
+            },
+        },
+        public_url: config.public_url.clone(),
+        clock: clock::system(),
+        entropy: entropy::system,
+    }
+}
+
+/// Puts the configured prices into force, and answers each priced model's history.
+async fn provision_prices(
+    store: &Store,
+    config: &Config,
+) -> Result<HashMap<String, PriceHistory>, StoreError> {
+    let stated: Vec<Stated> = config.models.iter().filter_map(stated_price).collect();
+    let provision = move |tx: &mut store::Tx<'_>| {
+        let now = clock::now();
+        let history = |stated: Stated| {
+            let history = prices::provision(tx, &stated, now, entropy::system)?;
+            Ok((stated.model, history))
+        };
+        stated
+            .into_iter()
+            .map(history)
+            .collect::<Result<HashMap<_, _>, StoreError>>()
+    };
+    store.write(provision).await
+}
+
+fn stated_price(model: &config::Model) -> Option<Stated> {
+    let price = UnitPrices::from(model.price?);
+    let cost = UnitPrices::from(model.cost.unwrap_or(StatedPrices::default()));
+    Some(Stated {
+        model: model.id.clone(),
+        price,
+        cost,
+    })
+}
+
+fn catalog(
+    config: &Config,
+    engines: &[(String, watch::Receiver<Health>)],
+    mut histories: HashMap<String, PriceHistory>,
+) -> Catalog {
+    let upstreams: HashMap<&str, Arc<Upstream>> = config
+        .upstreams
+        .iter()
+        .map(|upstream| {
+            (
+                upstream.id.as_str(),
+                Arc::new(Upstream::new(spec(upstream, engines))),
+            )
+        })
+        .collect();
+    let created_at_s = clock::now().seconds();
+    let model = |model: &config::Model| {
+        let deployment = |it: &config::Deployment| {
+            let upstream = upstreams.get(it.upstream.as_str())?;
+            Some(Deployment {
+                upstream: Arc::clone(upstream),
+                model: it.model.clone(),
+                weight: it.weight,
+            })
+        };
+        let built = Model {
+            id: model.id.as_str().into(),
+            owned_by: model.owned_by.clone(),
+            created_at_s,
+            size: ModelSize {
+                context_tokens: model.context_tokens,
+                max_output_tokens: model.max_output_tokens,
+            },
+            endpoints: model.endpoints.iter().copied().map(endpoint).collect(),
+            prices: histories.remove(&model.id).unwrap_or_default(),
+            deployments: model.deployments.iter().filter_map(deployment).collect(),
+        };
+        (model.id.clone(), Arc::new(built))
+    };
+    Catalog {
+        models: config.models.iter().map(model).collect(),
+    }
+}
+
+fn spec(
+    upstream: &config::Upstream,
+    engines: &[(String, watch::Receiver<Health>)],
+) -> UpstreamSpec {
+    let (base_url, api_key): (BaseUrl, _) = match &upstream.target {
+        Target::OpenAi {
+            base_url, api_key, ..
+        } => {
+            let base_url: Arc<str> = base_url.as_str().into();
+            let fixed = move || Some(Arc::clone(&base_url));
+            (
+                Arc::new(fixed),
+                api_key.as_ref().map(|key| key.expose().to_owned()),
+            )
+        }
+        Target::Local { .. } => {
+            let health = engines.iter().find(|(id, _)| *id == upstream.id);
+            let health = health.map(|(_, health)| health.clone());
+            let now = move || {
+                health
+                    .as_ref()
+                    .and_then(|health| health.borrow().base_url())
+            };
+            (Arc::new(now), None)
+        }
+    };
+    UpstreamSpec {
+        id: upstream.id.as_str().into(),
+        base_url,
+        api_key,
+        timeout: Duration::from_millis(upstream.timeout_ms),
+        connect_timeout: Duration::from_millis(upstream.connect_timeout_ms),
+        on_disconnect: match upstream.on_disconnect {
+            config::OnDisconnect::Cancel => gateway::OnDisconnect::Cancel,
+            config::OnDisconnect::Drain => gateway::OnDisconnect::Drain,
+        },
+        responses: match upstream.responses {
+            config::ResponsesMode::Auto => gateway::ResponsesMode::Auto,
+            config::ResponsesMode::Native => gateway::ResponsesMode::Native,
+            config::ResponsesMode::Translate => gateway::ResponsesMode::Translate,
+        },
+    }
+}
+
+fn endpoint(endpoint: config::Endpoint) -> Endpoint {
+    match endpoint {
+        config::Endpoint::Chat => Endpoint::Chat,
+        config::Endpoint::Responses => Endpoint::Responses,
+        config::Endpoint::Completions => Endpoint::Completions,
+        config::Endpoint::Embeddings => Endpoint::Embeddings,
+    }
 }

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use domain::bound::ModelSize;
 use domain::price::PriceHistory;
-use tokio::sync::watch;
 use wire::request::Endpoint;
 
 use crate::upstream::Upstream;
@@ -48,12 +47,16 @@ pub struct Deployment {
     pub weight: u64,
 }
 
+/// Tells where a server answers, version included, without a slash at the end; none while it
+/// starts.
+pub type BaseUrl = Arc<dyn Fn() -> Option<Arc<str>> + Send + Sync>;
+
 /// A server that runs models.
 pub struct UpstreamSpec {
     /// The operator's name for it.
     pub id: Arc<str>,
-    /// Where it answers, version included, without a slash at the end; none while it starts.
-    pub base_url: watch::Receiver<Option<String>>,
+    /// Where it answers.
+    pub base_url: BaseUrl,
     /// The key it wants, sent as a bearer.
     pub api_key: Option<String>,
     /// The longest wait for the next byte of an answer.
@@ -114,10 +117,9 @@ mod tests {
     use super::*;
 
     fn deployment(model: &str, weight: u64) -> Deployment {
-        let (_, base_url) = watch::channel(None);
         let upstream = Upstream::new(UpstreamSpec {
             id: "u".into(),
-            base_url,
+            base_url: Arc::new(|| None),
             api_key: None,
             timeout: Duration::from_secs(1),
             connect_timeout: Duration::from_secs(1),

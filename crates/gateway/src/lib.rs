@@ -24,7 +24,7 @@ mod state;
 mod stream;
 mod upstream;
 
-pub use catalog::{Catalog, Deployment, Model, OnDisconnect, ResponsesMode, UpstreamSpec};
+pub use catalog::{BaseUrl, Catalog, Deployment, Model, OnDisconnect, ResponsesMode, UpstreamSpec};
 pub use routes::{router, with_unknown};
 pub use state::{Gateway, Settings};
 pub use upstream::Upstream;

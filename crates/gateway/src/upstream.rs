@@ -128,7 +128,7 @@ impl Upstream {
         body: Bytes,
         stream: bool,
     ) -> Result<Response<Incoming>, UpstreamFailure> {
-        let base = self.spec.base_url.borrow().clone();
+        let base = (self.spec.base_url)();
         let base = base.ok_or(UpstreamFailure::Unavailable {
             retry_after_s: Some(2),
         })?;

@@ -70,55 +70,60 @@ pub(crate) struct Batch {
     pub(crate) settlements: Vec<Arc<Settlement>>,
 }
 
+/// What a run of steps comes to, while it is being folded.
+#[derive(Default)]
+struct Gathering {
+    order: Vec<RequestId>,
+    holds: HashMap<RequestId, NewHold>,
+    checkpoints: HashMap<RequestId, Seen>,
+    ended: HashSet<RequestId>,
+    settlements: Vec<Arc<Settlement>>,
+}
+
+impl Gathering {
+    fn take(&mut self, op: Op) {
+        match op {
+            Op::Hold(hold) => {
+                let seen = Seen::default();
+                self.order.push(hold.id);
+                self.holds.insert(hold.id, NewHold { hold, seen });
+            }
+            Op::Checkpoint(id, seen) => match self.holds.get_mut(&id) {
+                Some(new) => new.seen = seen,
+                None => {
+                    self.checkpoints.insert(id, seen);
+                }
+            },
+            Op::Release(id) => self.end(id),
+            Op::Settle(settlement) => {
+                self.end(settlement.hold.id);
+                self.settlements.push(settlement);
+            }
+        }
+    }
+
+    fn end(&mut self, id: RequestId) {
+        if self.holds.remove(&id).is_none() {
+            self.ended.insert(id);
+        }
+    }
+}
+
 impl Batch {
     /// Folds steps, in the order they were taken.
     pub(crate) fn gather(ops: impl IntoIterator<Item = Op>) -> Self {
-        let mut holds: HashMap<RequestId, NewHold> = HashMap::new();
-        let mut order = Vec::new();
-        let mut checkpoints: HashMap<RequestId, Seen> = HashMap::new();
-        let mut ended: HashSet<RequestId> = HashSet::new();
-        let mut batch = Batch::default();
-        let mut end = |id: RequestId,
-                       holds: &mut HashMap<RequestId, NewHold>,
-                       checkpoints: &mut HashMap<RequestId, Seen>| {
-            checkpoints.remove(&id);
-            if holds.remove(&id).is_none() && ended.insert(id) {
-                batch.ended.push(id);
-            }
-        };
-        let mut settlements = Vec::new();
-        for op in ops {
-            match op {
-                Op::Hold(hold) => {
-                    order.push(hold.id);
-                    holds.insert(
-                        hold.id,
-                        NewHold {
-                            hold,
-                            seen: Seen::default(),
-                        },
-                    );
-                }
-                Op::Checkpoint(id, seen) => match holds.get_mut(&id) {
-                    Some(new) => new.seen = seen,
-                    None => {
-                        checkpoints.insert(id, seen);
-                    }
-                },
-                Op::Release(id) => end(id, &mut holds, &mut checkpoints),
-                Op::Settle(settlement) => {
-                    end(settlement.hold.id, &mut holds, &mut checkpoints);
-                    settlements.push(settlement);
-                }
-            }
+        let mut all = Gathering::default();
+        ops.into_iter().for_each(|op| all.take(op));
+        // A statement cannot both update and delete a row: what ends needs no checkpoint, also not
+        // one that came late.
+        all.checkpoints.retain(|id, _| !all.ended.contains(id));
+        let kept = |id: &RequestId| all.holds.remove(id);
+        Batch {
+            holds: all.order.iter().filter_map(kept).collect(),
+            checkpoints: all.checkpoints.into_iter().collect(),
+            ended: all.ended.into_iter().collect(),
+            settlements: all.settlements,
         }
-        // PostgreSQL cannot update and delete a row in one statement: a late checkpoint of a hold
-        // that ended is worth nothing.
-        checkpoints.retain(|id, _| !ended.contains(id));
-        batch.settlements = settlements;
-        batch.holds = order.iter().filter_map(|id| holds.remove(id)).collect();
-        batch.checkpoints = checkpoints.into_iter().collect();
-        batch
     }
 
     /// How many rows it touches, roughly.
@@ -225,7 +230,7 @@ pub(crate) mod tests {
         })
     }
 
-    fn settle(hold: &Arc<Hold>, output_tokens: u64) -> Arc<Settlement> {
+    pub(crate) fn settle(hold: &Arc<Hold>, output_tokens: u64) -> Arc<Settlement> {
         let usage = Usage::text(0, output_tokens);
         Arc::new(Settlement {
             charge: hold.charge(&usage),
@@ -252,6 +257,7 @@ pub(crate) mod tests {
             Op::Checkpoint(c.id, seen),
             Op::Settle(settle(&a, 3)),
             Op::Release(c.id),
+            Op::Checkpoint(c.id, seen),
         ]);
         assert_eq!(batch.holds.len(), 1);
         assert_eq!((batch.holds[0].hold.id, batch.holds[0].seen), (b.id, seen));
@@ -270,8 +276,9 @@ pub(crate) mod tests {
             epoch: 1,
         };
         let moves = |amount, tokens| {
-            settle(&hold(1, amount), tokens)
-                .transfers(&writer)
+            let settlement = settle(&hold(1, amount), tokens);
+            let transfers = settlement.transfers(&writer);
+            transfers
                 .map(|transfer| (transfer.code, transfer.amount.get()))
                 .collect::<Vec<_>>()
         };

@@ -105,7 +105,7 @@ impl Store {
             settle_orphans(&mut committer, ops, &writer)?;
         }
         let engine = StoreEngine::Sqlite(SqliteFile::new(path, lock));
-        Ok(Self::start(engine, Box::new(committer), writer))
+        Ok(Self::start(engine, Box::new(committer), writer, Arc::clone(&options.clock)))
     }
 
     async fn open_postgres(url: &str, options: &Options) -> Result<Self, OpenError> {
@@ -139,11 +139,16 @@ impl Store {
             server,
             _lock: lock,
         };
-        Ok(Self::start(engine, Box::new(committer), writer))
+        Ok(Self::start(engine, Box::new(committer), writer, Arc::clone(&options.clock)))
     }
 
-    fn start(engine: StoreEngine, mut committer: Box<dyn Committer>, writer: Writer) -> Self {
-        let queue = Queue::new();
+    fn start(
+        engine: StoreEngine,
+        mut committer: Box<dyn Committer>,
+        writer: Writer,
+        clock: Clock,
+    ) -> Self {
+        let queue = Queue::new(clock);
         let waiting = Arc::clone(&queue);
         let thread = std::thread::Builder::new()
             .name("ledger".into())

@@ -39,17 +39,27 @@ fn load(file: Option<&Path>, environment: &Environment) -> Result<Loaded, Failur
 /// Prints to standard output, which may be a pipe that somebody closed.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| {
-        Failure::new(format!("the output could not be written: {error}. Look where it goes."))
-    })
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .map_err(|error| {
+            Failure::new(format!(
+                "the output could not be written: {error}. Look where it goes."
+            ))
+        })
 }
 
 /// Lines of a label and a value, aligned, indented by two.
 pub(crate) fn aligned(rows: &[(&str, String)]) -> String {
-    let width = rows.iter().map(|(label, _)| label.chars().count()).max().unwrap_or(0);
+    let width = rows
+        .iter()
+        .map(|(label, _)| label.chars().count())
+        .max()
+        .unwrap_or(0);
     let line = |(label, value): &(&str, String)| {
         // Values of several lines stay in their column.
-        let value = value.trim_end().replace('\n', &format!("\n{:1$}", "", width + 4));
+        let value = value
+            .trim_end()
+            .replace('\n', &format!("\n{:1$}", "", width + 4));
         format!("  {label:width$}  {value}\n")
     };
     rows.iter().map(line).collect()
@@ -61,7 +71,13 @@ mod tests {
 
     #[test]
     fn values_stand_in_a_column_also_when_they_have_lines() {
-        let rows = [("a", "one".to_owned()), ("longer", "two\nlines\n".to_owned())];
-        assert_eq!(aligned(&rows), "  a       one\n  longer  two\n          lines\n");
+        let rows = [
+            ("a", "one".to_owned()),
+            ("longer", "two\nlines\n".to_owned()),
+        ];
+        assert_eq!(
+            aligned(&rows),
+            "  a       one\n  longer  two\n          lines\n"
+        );
     }
 }

@@ -23,7 +23,10 @@ pub(super) async fn run(loaded: &Loaded, setup: Setup) -> Result<(), Failure> {
     let made = if setup.password_stdin {
         None
     } else {
-        Some(Secret::new(random_base62(MADE_PASSWORD_CHARS, entropy::system)))
+        Some(Secret::new(random_base62(
+            MADE_PASSWORD_CHARS,
+            entropy::system,
+        )))
     };
     let password = match &made {
         Some(password) => password.clone(),
@@ -46,7 +49,9 @@ pub(super) async fn run(loaded: &Loaded, setup: Setup) -> Result<(), Failure> {
 
 fn read_password(input: impl Read) -> Result<Secret, Failure> {
     let mut text = String::new();
-    let read = input.take(LONGEST_PASSWORD_BYTES + 1).read_to_string(&mut text);
+    let read = input
+        .take(LONGEST_PASSWORD_BYTES + 1)
+        .read_to_string(&mut text);
     let problem = match read {
         Err(error) => format!("the password could not be read: {error}. Pipe one line of text in."),
         Ok(_) => {
@@ -89,7 +94,10 @@ fn as_text(
     made_password: Option<&Secret>,
 ) -> String {
     let mut rows = vec![
-        ("organization", format!("{} ({})", new.organization, founded.organization_id)),
+        (
+            "organization",
+            format!("{} ({})", new.organization, founded.organization_id),
+        ),
         ("project", founded.project_id.to_string()),
         ("user", format!("{} ({})", new.email, founded.user_id)),
     ];

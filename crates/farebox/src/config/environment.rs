@@ -30,11 +30,18 @@ pub struct Environment(BTreeMap<String, String>);
 impl Environment {
     /// The variables of this process. Those that are not UTF-8 are left out.
     #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the environment"
+    )]
     pub fn of_this_process() -> Self {
         let text = |text: OsString| text.into_string().ok();
         let variables = std::env::vars_os();
-        Environment(variables.filter_map(|(name, value)| Some((text(name)?, text(value)?))).collect())
+        Environment(
+            variables
+                .filter_map(|(name, value)| Some((text(name)?, text(value)?)))
+                .collect(),
+        )
     }
 
     /// Variables made up by a test.
@@ -47,19 +54,29 @@ impl Environment {
     /// The secret that the variable `name` holds; an empty one counts as none.
     #[must_use]
     pub fn secret(&self, name: &str) -> Option<Secret> {
-        self.0.get(name).filter(|text| !text.is_empty()).cloned().map(Secret::new)
+        self.0
+            .get(name)
+            .filter(|text| !text.is_empty())
+            .cloned()
+            .map(Secret::new)
     }
 
     /// The path in `FAREBOX_LOCAL_BIN`.
     #[must_use]
     pub fn local_engine(&self) -> Option<PathBuf> {
-        self.0.get("FAREBOX_LOCAL_BIN").filter(|path| !path.is_empty()).map(PathBuf::from)
+        self.0
+            .get("FAREBOX_LOCAL_BIN")
+            .filter(|path| !path.is_empty())
+            .map(PathBuf::from)
     }
 
     /// The folders where programs are looked for.
     #[must_use]
     pub fn program_folders(&self) -> Vec<PathBuf> {
-        self.0.get("PATH").map(|path| std::env::split_paths(path).collect()).unwrap_or_default()
+        self.0
+            .get("PATH")
+            .map(|path| std::env::split_paths(path).collect())
+            .unwrap_or_default()
     }
 
     /// The same without what configures a Farebox: for one that has a configuration of its own.
@@ -67,7 +84,11 @@ impl Environment {
     pub fn without_configuration(&self) -> Environment {
         let ours = |name: &str| name.starts_with(PREFIX) && !is_other_program(name);
         let others = self.0.iter().filter(|(name, _)| !ours(name));
-        Environment(others.map(|(name, value)| (name.clone(), value.clone())).collect())
+        Environment(
+            others
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect(),
+        )
     }
 
     /// The overrides as a layer of configuration.
@@ -81,7 +102,10 @@ impl Environment {
             }
         }
         let origin = Origin::Environment(format!("{PREFIX}…"));
-        Item { value: Value::Table(root), origin }
+        Item {
+            value: Value::Table(root),
+            origin,
+        }
     }
 }
 
@@ -89,10 +113,14 @@ fn insert(root: &mut BTreeMap<String, Item>, path: &str, name: &str, value: &str
     let origin = Origin::Environment(name.to_owned());
     let Some((section, key)) = path.split_once("__") else {
         // A section already begun by another variable stays: the clash is that variable's.
-        root.entry(path.to_owned()).or_insert_with(|| text(value, origin));
+        root.entry(path.to_owned())
+            .or_insert_with(|| text(value, origin));
         return;
     };
-    let table = || Item { value: Value::Table(BTreeMap::new()), origin: origin.clone() };
+    let table = || Item {
+        value: Value::Table(BTreeMap::new()),
+        origin: origin.clone(),
+    };
     let section = root.entry(section.to_owned()).or_insert_with(table);
     if let Value::Table(section) = &mut section.value {
         section.insert(key.to_owned(), text(value, origin));
@@ -100,7 +128,10 @@ fn insert(root: &mut BTreeMap<String, Item>, path: &str, name: &str, value: &str
 }
 
 fn text(value: &str, origin: Origin) -> Item {
-    Item { value: Value::Environment(value.to_owned()), origin }
+    Item {
+        value: Value::Environment(value.to_owned()),
+        origin,
+    }
 }
 
 /// Whether the variable is not meant as a key of ours. Kubernetes gives every container the
@@ -109,7 +140,9 @@ fn text(value: &str, origin: Origin) -> Item {
 fn is_other_program(name: &str) -> bool {
     let kubernetes = ["_SERVICE_HOST", "_SERVICE_PORT", "_TCP", "_UDP"];
     RESERVED.contains(&name)
-        || RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+        || RESERVED_PREFIXES
+            .iter()
+            .any(|prefix| name.starts_with(prefix))
         || name.ends_with("_PORT")
         || kubernetes.iter().any(|mark| name.contains(mark))
 }

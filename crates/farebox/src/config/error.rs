@@ -43,10 +43,16 @@ pub enum ConfigError {
 }
 
 fn list(problems: &[Problem]) -> String {
-    let lines: Vec<String> = problems.iter().map(|problem| format!("\n  {problem}")).collect();
+    let lines: Vec<String> = problems
+        .iter()
+        .map(|problem| format!("\n  {problem}"))
+        .collect();
     let count = match problems.len() {
         1 => "a problem".to_owned(),
         count => format!("{count} problems"),
     };
-    format!("the configuration has {count}. Correct it and start again:{}", lines.concat())
+    format!(
+        "the configuration has {count}. Correct it and start again:{}",
+        lines.concat()
+    )
 }

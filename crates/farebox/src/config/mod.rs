@@ -62,14 +62,19 @@ pub fn load(named: Option<&Path>, environment: &Environment) -> Result<Loaded, C
         Some(file) => Some(file.to_owned()),
         None => Some(PathBuf::from(DEFAULT_FILE)).filter(|file| file.exists()),
     };
-    let Some(file) = file else { return from_text(None, environment) };
+    let Some(file) = file else {
+        return from_text(None, environment);
+    };
     let path = file.display().to_string();
     let text = std::fs::read_to_string(&file).map_err(|error| ConfigError::Unreadable {
         path: path.clone(),
         reason: error.to_string(),
     })?;
     let loaded = from_text(Some((&path, &text)), environment)?;
-    Ok(Loaded { file: Some(file), ..loaded })
+    Ok(Loaded {
+        file: Some(file),
+        ..loaded
+    })
 }
 
 /// As [`load`], from the name and text of a file.
@@ -81,12 +86,22 @@ pub fn from_text(
     environment: &Environment,
 ) -> Result<Loaded, ConfigError> {
     let invalid = |(origin, message): (Origin, String)| {
-        ConfigError::Invalid(vec![Problem { origin, path: String::new(), message }])
+        ConfigError::Invalid(vec![Problem {
+            origin,
+            path: String::new(),
+            message,
+        }])
     };
     let mut root = tree::parse_document(EXAMPLE, &|_| Origin::Default).map_err(invalid)?;
     if let Some((name, text)) = file {
-        let locate = |line| Origin::File { name: name.to_owned(), line };
-        tree::overlay(&mut root, tree::parse_document(text, &locate).map_err(invalid)?);
+        let locate = |line| Origin::File {
+            name: name.to_owned(),
+            line,
+        };
+        tree::overlay(
+            &mut root,
+            tree::parse_document(text, &locate).map_err(invalid)?,
+        );
     }
     tree::overlay(&mut root, environment.layer());
     section::read_list_variables(&mut root, &["upstreams", "models"]);
@@ -102,14 +117,24 @@ pub fn from_text(
     }
     let unset_keys = fill_in_keys(&mut config, environment, &root);
     let warnings = warnings::warnings(&config, &root);
-    Ok(Loaded { config, file: None, unset_keys, warnings })
+    Ok(Loaded {
+        config,
+        file: None,
+        unset_keys,
+        warnings,
+    })
 }
 
 /// Looks up the keys that upstreams name; returns those that are not set.
 fn fill_in_keys(config: &mut Config, environment: &Environment, root: &Item) -> Vec<Problem> {
     let mut unset = Vec::new();
     for (index, upstream) in config.upstreams.iter_mut().enumerate() {
-        let Target::OpenAi { api_key_env: Some(name), api_key, .. } = &mut upstream.target else {
+        let Target::OpenAi {
+            api_key_env: Some(name),
+            api_key,
+            ..
+        } = &mut upstream.target
+        else {
             continue;
         };
         *api_key = environment.secret(name);
@@ -130,7 +155,9 @@ fn fill_in_keys(config: &mut Config, environment: &Environment, root: &Item) -> 
 /// A variable that an upstream names for its key is that upstream's, even if it is called
 /// `FAREBOX_…` and so looked like an override.
 fn leave_out_named_variables(root: &mut Item) {
-    let Value::Table(table) = &mut root.value else { return };
+    let Value::Table(table) = &mut root.value else {
+        return;
+    };
     let Some(Value::List(upstreams)) = table.get("upstreams").map(|item| &item.value) else {
         return;
     };
@@ -151,8 +178,14 @@ fn origin_of(root: &Item, list: &str, index: usize, key: &str) -> Origin {
         Value::Table(table) => table.get(key).cloned(),
         _ => None,
     };
-    let Some(found) = below(root, list) else { return root.origin.clone() };
-    let Value::List(items) = &found.value else { return found.origin };
-    let Some(item) = items.get(index) else { return found.origin };
+    let Some(found) = below(root, list) else {
+        return root.origin.clone();
+    };
+    let Value::List(items) = &found.value else {
+        return found.origin;
+    };
+    let Some(item) = items.get(index) else {
+        return found.origin;
+    };
     below(item, key).map_or_else(|| item.origin.clone(), |item| item.origin)
 }

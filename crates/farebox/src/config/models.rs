@@ -16,10 +16,7 @@ const MOST_WEIGHT: u64 = 1_000_000;
 
 /// Reads every model. `upstreams` is `None` when they have problems of their own; deployments are
 /// then not held against them.
-pub(super) fn read_models(
-    root: &Section<'_>,
-    upstreams: Option<&[Upstream]>,
-) -> Read<Vec<Model>> {
+pub(super) fn read_models(root: &Section<'_>, upstreams: Option<&[Upstream]>) -> Read<Vec<Model>> {
     let sections = root.sections("models")?;
     let mut seen: Vec<String> = Vec::new();
     // Every model is read before the first failure ends it, so that all problems are noted.
@@ -52,8 +49,22 @@ fn read_model(section: &Section<'_>, upstreams: Option<&[Upstream]>) -> Read<Mod
     let deployments = read_deployments(section, id.as_deref().unwrap_or_default(), upstreams);
     let endpoints = read_endpoints(section);
     let embeds_only = endpoints.as_deref() == Ok(&[Endpoint::Embeddings]);
-    let price = read_prices(section, "price", Required { input: true, output: !embeds_only });
-    let cost = read_prices(section, "cost", Required { input: false, output: false });
+    let price = read_prices(
+        section,
+        "price",
+        Required {
+            input: true,
+            output: !embeds_only,
+        },
+    );
+    let cost = read_prices(
+        section,
+        "cost",
+        Required {
+            input: false,
+            output: false,
+        },
+    );
     let owned_by = section.optional_parsed("owned_by", parse_id);
     section.finish();
     Ok(Model {
@@ -80,8 +91,10 @@ fn read_deployments(
             "is empty: name at least one upstream, as [{ upstream = \"vllm\" }]",
         );
     }
-    let read: Vec<Read<Deployment>> =
-        sections.iter().map(|section| read_deployment(section, model_id, upstreams)).collect();
+    let read: Vec<Read<Deployment>> = sections
+        .iter()
+        .map(|section| read_deployment(section, model_id, upstreams))
+        .collect();
     read.into_iter().collect()
 }
 
@@ -91,14 +104,20 @@ fn read_deployment(
     upstreams: Option<&[Upstream]>,
 ) -> Read<Deployment> {
     let upstream = section.parsed("upstream", |id| {
-        let Some(upstreams) = upstreams else { return Ok(id.to_owned()) };
+        let Some(upstreams) = upstreams else {
+            return Ok(id.to_owned());
+        };
         if upstreams.iter().any(|upstream| upstream.id == id) {
             return Ok(id.to_owned());
         }
-        Err(match nearest(id, upstreams.iter().map(|upstream| upstream.id.as_str())) {
-            Some(near) => format!("\"{id}\" is not an upstream. Did you mean \"{near}\"?"),
-            None => format!("\"{id}\" is not an upstream: add [[upstreams]] with id = \"{id}\""),
-        })
+        Err(
+            match nearest(id, upstreams.iter().map(|upstream| upstream.id.as_str())) {
+                Some(near) => format!("\"{id}\" is not an upstream. Did you mean \"{near}\"?"),
+                None => {
+                    format!("\"{id}\" is not an upstream: add [[upstreams]] with id = \"{id}\"")
+                }
+            },
+        )
     });
     let model = section.optional_text("model");
     let weight = section.integer("weight", 1..=MOST_WEIGHT, Some(1));
@@ -109,22 +128,39 @@ fn read_deployment(
         Some(model) => model.to_owned(),
         None => name_at(upstreams.unwrap_or_default(), &upstream, model_id),
     };
-    Ok(Deployment { upstream, model, weight: weight? })
+    Ok(Deployment {
+        upstream,
+        model,
+        weight: weight?,
+    })
 }
 
 /// What an upstream calls a model when nobody says: the built-in engine has one of its own.
 fn name_at(upstreams: &[Upstream], upstream: &str, model_id: &str) -> String {
-    match upstreams.iter().find(|known| known.id == upstream).map(|known| &known.target) {
+    match upstreams
+        .iter()
+        .find(|known| known.id == upstream)
+        .map(|known| &known.target)
+    {
         Some(Target::Local { name, .. }) => name.clone(),
         _ => model_id.to_owned(),
     }
 }
 
 fn read_endpoints(section: &Section<'_>) -> Read<Vec<Endpoint>> {
-    let every = || Endpoint::WORDS.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ");
+    let every = || {
+        Endpoint::WORDS
+            .iter()
+            .map(|(word, _)| *word)
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     if !section.has("endpoints") {
         section.list("endpoints")?;
-        return Ok(Endpoint::WORDS.iter().map(|(_, endpoint)| *endpoint).collect());
+        return Ok(Endpoint::WORDS
+            .iter()
+            .map(|(_, endpoint)| *endpoint)
+            .collect());
     }
     let mut endpoints = Vec::new();
     for item in section.list("endpoints")? {
@@ -158,16 +194,20 @@ fn read_prices(
     key: &'static str,
     required: Required,
 ) -> Read<Option<StatedPrices>> {
-    let Some(section) = model.optional_section(key)? else { return Ok(None) };
+    let Some(section) = model.optional_section(key)? else {
+        return Ok(None);
+    };
     let main = |key: &'static str, required: bool| match section.optional_parsed(key, parse_usd) {
-        Ok(None) if required => {
-            section.note(key, format!("is missing: state it, and write \"0\" if {key} is free"))
-        }
+        Ok(None) if required => section.note(
+            key,
+            format!("is missing: state it, and write \"0\" if {key} is free"),
+        ),
         other => other.map(Option::unwrap_or_default),
     };
     let input = main("input", required.input);
     let output = main("output", required.output);
-    let other = |key: &'static str| -> Read<Option<Nusd>> { section.optional_parsed(key, parse_usd) };
+    let other =
+        |key: &'static str| -> Read<Option<Nusd>> { section.optional_parsed(key, parse_usd) };
     let (cached_input, cache_write) = (other("cached_input"), other("cache_write"));
     let (reasoning, image) = (other("reasoning"), other("image"));
     let (audio_input, audio_output) = (other("audio_input"), other("audio_output"));

@@ -29,12 +29,16 @@ pub(super) fn read_config(root: &Item, problems: &RefCell<Vec<Problem>>) -> Read
     let public_url = read_public_url(&root, listen);
     let database_url = root.parsed("database_url", parse_database_url);
     let hold_durability = root.choice("hold_durability", None);
-    let signup = root.section("signup").and_then(|section| read_signup(&section));
+    let signup = root
+        .section("signup")
+        .and_then(|section| read_signup(&section));
     let mail = read_kind(&root, "mail", MailKind::Outbox);
     let sms = read_kind(&root, "sms", SmsKind::Outbox);
     let payments = read_kind(&root, "payments", PaymentsKind::Test);
     let log = root.section("log").and_then(|section| read_log(&section));
-    let limits = root.section("limits").and_then(|section| read_limits(&section));
+    let limits = root
+        .section("limits")
+        .and_then(|section| read_limits(&section));
     let upstreams = read_upstreams(&root);
     let upstream_names = upstreams.as_deref().ok();
     let models = read_models(&root, upstream_names);
@@ -62,11 +66,15 @@ pub(super) fn read_config(root: &Item, problems: &RefCell<Vec<Problem>>) -> Read
 /// What to write instead, as the end of a sentence.
 pub(super) fn parse_url(text: &str) -> Result<String, String> {
     let example = "write an address such as http://127.0.0.1:8000/v1";
-    let uri: Uri = text.parse().map_err(|_| format!("is not an address: {example}"))?;
+    let uri: Uri = text
+        .parse()
+        .map_err(|_| format!("is not an address: {example}"))?;
     if !matches!(uri.scheme_str(), Some("http" | "https")) {
         return Err(format!("must begin with http:// or https://: {example}"));
     }
-    let authority = uri.authority().ok_or_else(|| format!("names no server: {example}"))?;
+    let authority = uri
+        .authority()
+        .ok_or_else(|| format!("names no server: {example}"))?;
     if authority.as_str().contains('@') {
         return Err("must not hold a password: name its variable with api_key_env".to_owned());
     }
@@ -81,13 +89,21 @@ fn address_of(listen: SocketAddr) -> String {
     if !listen.ip().is_unspecified() {
         return format!("http://{listen}");
     }
-    let loopback = if listen.is_ipv4() { "127.0.0.1" } else { "[::1]" };
+    let loopback = if listen.is_ipv4() {
+        "127.0.0.1"
+    } else {
+        "[::1]"
+    };
     format!("http://{loopback}:{}", listen.port())
 }
 
 fn read_public_url(root: &Section<'_>, listen: Read<SocketAddr>) -> Read<String> {
     let stated = root.parsed("public_url", parse_url);
-    if root.is_set("public_url") { stated } else { listen.map(address_of) }
+    if root.is_set("public_url") {
+        stated
+    } else {
+        listen.map(address_of)
+    }
 }
 
 fn parse_listen(text: &str) -> Result<SocketAddr, String> {
@@ -134,7 +150,11 @@ fn read_kind<T: Choice>(root: &Section<'_>, name: &'static str, only: T) -> Read
         kind if kind == only => Ok(kind),
         kind => section.note(
             "kind",
-            format!("cannot be \"{}\" in this version yet: use \"{}\"", kind.word(), only.word()),
+            format!(
+                "cannot be \"{}\" in this version yet: use \"{}\"",
+                kind.word(),
+                only.word()
+            ),
         ),
     }
 }
@@ -145,7 +165,10 @@ fn read_log(section: &Section<'_>) -> Read<Log> {
     });
     let format = section.choice("format", None);
     section.finish();
-    Ok(Log { level: level?, format: format? })
+    Ok(Log {
+        level: level?,
+        format: format?,
+    })
 }
 
 fn read_limits(section: &Section<'_>) -> Read<Limits> {

@@ -48,11 +48,21 @@ impl<'a> Section<'a> {
         match &item.value {
             Value::Table(table) => {
                 let asked = RefCell::default();
-                Ok(Section { path, table, origin: &item.origin, asked, problems })
+                Ok(Section {
+                    path,
+                    table,
+                    origin: &item.origin,
+                    asked,
+                    problems,
+                })
             }
             other => {
                 let message = wants_section(&item.origin, &path, other);
-                problems.borrow_mut().push(Problem { origin: item.origin.clone(), path, message });
+                problems.borrow_mut().push(Problem {
+                    origin: item.origin.clone(),
+                    path,
+                    message,
+                });
                 Err(Noted)
             }
         }
@@ -60,7 +70,9 @@ impl<'a> Section<'a> {
 
     /// Whether the key is written anywhere above the defaults.
     pub(super) fn is_set(&self, key: &str) -> bool {
-        self.table.get(key).is_some_and(|item| item.origin != Origin::Default)
+        self.table
+            .get(key)
+            .is_some_and(|item| item.origin != Origin::Default)
     }
 
     /// Whether the key is written at all.
@@ -70,19 +82,23 @@ impl<'a> Section<'a> {
 
     /// A text that may be left out.
     pub(super) fn optional_text(&self, key: &'static str) -> Read<Option<&'a str>> {
-        let Some(item) = self.ask(key) else { return Ok(None) };
+        let Some(item) = self.ask(key) else {
+            return Ok(None);
+        };
         match &item.value {
             Value::Text(text) | Value::Environment(text) => Ok(Some(text)),
-            Value::Float | Value::Integer(_) => {
-                self.note(key, "is a number here: write it as a string, in quotation marks")
-            }
+            Value::Float | Value::Integer(_) => self.note(
+                key,
+                "is a number here: write it as a string, in quotation marks",
+            ),
             other => self.note(key, format!("must be a text, not {}", other.kind())),
         }
     }
 
     /// A text that must be there.
     pub(super) fn text(&self, key: &'static str) -> Read<&'a str> {
-        self.optional_text(key)?.map_or_else(|| self.missing(key), Ok)
+        self.optional_text(key)?
+            .map_or_else(|| self.missing(key), Ok)
     }
 
     /// A text that `parse` understands or explains.
@@ -101,7 +117,9 @@ impl<'a> Section<'a> {
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Read<Option<T>> {
         match self.optional_text(key)? {
-            Some(text) => parse(text).map(Some).or_else(|message| self.note(key, message)),
+            Some(text) => parse(text)
+                .map(Some)
+                .or_else(|message| self.note(key, message)),
             None => Ok(None),
         }
     }
@@ -137,19 +155,25 @@ impl<'a> Section<'a> {
             Ok(number) if range.contains(&number) => Ok(number),
             _ => {
                 let (least, most) = range.into_inner();
-                self.note(key, format!("must be a whole number from {least} to {most}"))
+                self.note(
+                    key,
+                    format!("must be a whole number from {least} to {most}"),
+                )
             }
         }
     }
 
     /// A section below this one; left out, it is read as an empty one would be.
     pub(super) fn section(&self, key: &'static str) -> Read<Section<'a>> {
-        self.optional_section(key).and_then(|found| found.map_or_else(|| self.missing(key), Ok))
+        self.optional_section(key)
+            .and_then(|found| found.map_or_else(|| self.missing(key), Ok))
     }
 
     /// A section below this one, if it is there.
     pub(super) fn optional_section(&self, key: &'static str) -> Read<Option<Section<'a>>> {
-        let Some(item) = self.ask(key) else { return Ok(None) };
+        let Some(item) = self.ask(key) else {
+            return Ok(None);
+        };
         Section::of(item, self.path_of(key), self.problems).map(Some)
     }
 
@@ -166,7 +190,9 @@ impl<'a> Section<'a> {
     pub(super) fn sections(&self, key: &'static str) -> Read<Vec<Section<'a>>> {
         let items = self.list(key)?.iter().enumerate();
         let path = self.path_of(key);
-        items.map(|(index, item)| Section::of(item, format!("{path}[{index}]"), self.problems)).collect()
+        items
+            .map(|(index, item)| Section::of(item, format!("{path}[{index}]"), self.problems))
+            .collect()
     }
 
     /// Notes that something is wrong with a key.
@@ -182,7 +208,10 @@ impl<'a> Section<'a> {
             if !asked.contains(&key.as_str()) {
                 let message = match nearest(key, asked.iter().copied()) {
                     Some(near) => {
-                        format!("is not a key of Farebox. Did you mean {}?", spelled(near, item, key))
+                        format!(
+                            "is not a key of Farebox. Did you mean {}?",
+                            spelled(near, item, key)
+                        )
                     }
                     None => format!("is not a key of Farebox. Known here: {}", asked.join(", ")),
                 };
@@ -201,18 +230,28 @@ impl<'a> Section<'a> {
     }
 
     fn path_of(&self, key: &str) -> String {
-        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+        if self.path.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{}.{key}", self.path)
+        }
     }
 
     fn push<T>(&self, origin: &Origin, path: String, message: String) -> Read<T> {
-        self.problems.borrow_mut().push(Problem { origin: origin.clone(), path, message });
+        self.problems.borrow_mut().push(Problem {
+            origin: origin.clone(),
+            path,
+            message,
+        });
         Err(Noted)
     }
 }
 
 /// Turns lists that arrived as the text of a variable into lists: TOML, else JSON.
 pub(super) fn read_list_variables(root: &mut Item, keys: &[&str]) {
-    let Value::Table(table) = &mut root.value else { return };
+    let Value::Table(table) = &mut root.value else {
+        return;
+    };
     for key in keys {
         if let Some(item) = table.get_mut(*key)
             && let Value::Environment(text) = &item.value
@@ -225,13 +264,13 @@ pub(super) fn read_list_variables(root: &mut Item, keys: &[&str]) {
 }
 
 /// The known word closest to `word`, unless none is close.
-pub(super) fn nearest<'w>(
-    word: &str,
-    known: impl IntoIterator<Item = &'w str>,
-) -> Option<&'w str> {
+pub(super) fn nearest<'w>(word: &str, known: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
     let most = (word.chars().count() / 3).max(1);
     let distance = |known: &str| strsim::damerau_levenshtein(&word.to_lowercase(), known);
-    let closest = known.into_iter().map(|known| (distance(known), known)).min()?;
+    let closest = known
+        .into_iter()
+        .map(|known| (distance(known), known))
+        .min()?;
     (closest.0 <= most).then_some(closest.1)
 }
 
@@ -249,7 +288,10 @@ fn spelled(near: &str, item: &Item, wrong: &str) -> String {
 
 fn unknown_word<T: Choice>(word: &str) -> String {
     let known = || T::WORDS.iter().map(|(known, _)| *known);
-    let all = known().map(|known| format!("\"{known}\"")).collect::<Vec<_>>().join(" or ");
+    let all = known()
+        .map(|known| format!("\"{known}\""))
+        .collect::<Vec<_>>()
+        .join(" or ");
     match nearest(word, known()) {
         Some(near) => format!("cannot be \"{word}\". Did you mean \"{near}\"? It is {all}"),
         None => format!("cannot be \"{word}\": it is {all}"),

@@ -14,7 +14,10 @@ use super::section::Choice;
 #[must_use]
 pub fn effective(config: &Config) -> String {
     let mut page = Page(String::new());
-    let admin = config.admin_listen.map(|address| address.to_string()).unwrap_or_default();
+    let admin = config
+        .admin_listen
+        .map(|address| address.to_string())
+        .unwrap_or_default();
     page.text("listen", config.listen);
     page.text("admin_listen", admin);
     page.text("public_url", &config.public_url);
@@ -23,7 +26,10 @@ pub fn effective(config: &Config) -> String {
 
     page.section("[signup]");
     page.text("mode", config.signup.mode.word());
-    page.text("phone_verification", config.signup.phone_verification.word());
+    page.text(
+        "phone_verification",
+        config.signup.phone_verification.word(),
+    );
     page.text("trial_credit_usd", config.signup.trial_credit.to_usd());
     page.bare("trial_credit_days", config.signup.trial_credit_days);
 
@@ -47,7 +53,10 @@ pub fn effective(config: &Config) -> String {
     page.bare("requests_per_minute", limits.requests_per_minute);
     page.bare("tokens_per_minute", limits.tokens_per_minute);
 
-    config.upstreams.iter().for_each(|upstream| page.upstream(upstream));
+    config
+        .upstreams
+        .iter()
+        .for_each(|upstream| page.upstream(upstream));
     config.models.iter().for_each(|model| page.model(model));
     page.0
 }
@@ -75,7 +84,11 @@ impl Page {
         self.section("[[upstreams]]");
         self.text("id", &upstream.id);
         match &upstream.target {
-            Target::OpenAi { base_url, api_key_env, api_key } => {
+            Target::OpenAi {
+                base_url,
+                api_key_env,
+                api_key,
+            } => {
                 self.text("kind", "openai");
                 self.text("base_url", base_url);
                 if let Some(name) = api_key_env {
@@ -108,8 +121,11 @@ impl Page {
         if let Some(cost) = &model.cost {
             self.bare("cost", prices(cost));
         }
-        let endpoints: Vec<String> =
-            model.endpoints.iter().map(|endpoint| quoted(endpoint.word())).collect();
+        let endpoints: Vec<String> = model
+            .endpoints
+            .iter()
+            .map(|endpoint| quoted(endpoint.word()))
+            .collect();
         self.bare("endpoints", format_args!("[{}]", endpoints.join(", ")));
         self.text("owned_by", &model.owned_by);
     }
@@ -121,7 +137,10 @@ fn quoted(text: impl Display) -> String {
 
 fn deployment(place: &Deployment) -> String {
     let (upstream, model) = (quoted(&place.upstream), quoted(&place.model));
-    format!("{{ upstream = {upstream}, model = {model}, weight = {} }}", place.weight)
+    format!(
+        "{{ upstream = {upstream}, model = {model}, weight = {} }}",
+        place.weight
+    )
 }
 
 fn prices(stated: &StatedPrices) -> String {

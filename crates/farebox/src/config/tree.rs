@@ -77,14 +77,20 @@ pub(super) fn parse_document(
     locate: &dyn Fn(usize) -> Origin,
 ) -> Result<Item, (Origin, String)> {
     let line_of = |offset: usize| {
-        1 + text.as_bytes()[..offset.min(text.len())].iter().filter(|byte| **byte == b'\n').count()
+        1 + text.as_bytes()[..offset.min(text.len())]
+            .iter()
+            .filter(|byte| **byte == b'\n')
+            .count()
     };
     let at = |offset: usize| locate(line_of(offset));
     let table = DeTable::parse(text).map_err(|error| {
         let origin = at(error.span().map_or(0, |span| span.start));
         (origin, error.message().replace('\n', "; "))
     })?;
-    Ok(Item { value: convert_table(table.into_inner(), &at), origin: locate(1) })
+    Ok(Item {
+        value: convert_table(table.into_inner(), &at),
+        origin: locate(1),
+    })
 }
 
 /// Reads one TOML value, such as a list in an environment variable. All of it has one `origin`.
@@ -99,12 +105,16 @@ pub(super) fn parse_json(text: &str, origin: &Origin) -> Option<Item> {
         use serde_json::Value as Json;
         let value = match json {
             Json::Object(map) => {
-                let items = map.into_iter().map(|(key, value)| (key, convert(value, origin)));
+                let items = map
+                    .into_iter()
+                    .map(|(key, value)| (key, convert(value, origin)));
                 Value::Table(items.collect())
             }
-            Json::Array(list) => {
-                Value::List(list.into_iter().map(|value| convert(value, origin)).collect())
-            }
+            Json::Array(list) => Value::List(
+                list.into_iter()
+                    .map(|value| convert(value, origin))
+                    .collect(),
+            ),
             Json::String(text) => Value::Text(text),
             Json::Number(number) if number.is_i64() || number.is_u64() => {
                 Value::Integer(number.to_string())
@@ -113,9 +123,14 @@ pub(super) fn parse_json(text: &str, origin: &Origin) -> Option<Item> {
             Json::Bool(_) => Value::Other("true or false"),
             Json::Null => Value::Other("null"),
         };
-        Item { value, origin: origin.clone() }
+        Item {
+            value,
+            origin: origin.clone(),
+        }
     }
-    serde_json::from_str(text).ok().map(|json| convert(json, origin))
+    serde_json::from_str(text)
+        .ok()
+        .map(|json| convert(json, origin))
 }
 
 /// Lays `over` on `under`: sections are merged key by key, everything else is replaced.

@@ -19,7 +19,10 @@ pub(super) fn read_upstreams(root: &Section<'_>) -> Read<Vec<Upstream>> {
         .map(|section| {
             let upstream = read_upstream(section)?;
             if seen.contains(&upstream.id) {
-                return section.note("id", format!("\"{}\" is taken by another upstream", upstream.id));
+                return section.note(
+                    "id",
+                    format!("\"{}\" is taken by another upstream", upstream.id),
+                );
             }
             seen.push(upstream.id.clone());
             Ok(upstream)
@@ -36,7 +39,10 @@ pub(super) fn parse_id(text: &str) -> Result<String, String> {
     match text {
         "" => Err("is empty".to_owned()),
         text if text.len() > 256 => Err("is longer than 256 characters".to_owned()),
-        text if !text.chars().all(|letter| letter.is_ascii_graphic() && letter != '"') => {
+        text if !text
+            .chars()
+            .all(|letter| letter.is_ascii_graphic() && letter != '"') =>
+        {
             Err("may hold letters, digits and marks, but no blanks or quotation marks".to_owned())
         }
         text => Ok(text.to_owned()),
@@ -78,14 +84,25 @@ fn read_target(section: &Section<'_>, kind: Read<UpstreamKind>, id: &str) -> Rea
                     "is missing: say where the server is, such as http://127.0.0.1:8000/v1",
                 )?,
             };
-            Ok(Target::OpenAi { base_url, api_key_env: api_key_env?, api_key: None })
+            Ok(Target::OpenAi {
+                base_url,
+                api_key_env: api_key_env?,
+                api_key: None,
+            })
         }
         UpstreamKind::Local => {
-            refuse(section, &["base_url", "api_key_env"], "is not for kind = \"local\"")?;
+            refuse(
+                section,
+                &["base_url", "api_key_env"],
+                "is not for kind = \"local\"",
+            )?;
             match model_path? {
                 Some(path) if !path.is_empty() => {
                     let name = name?.unwrap_or_else(|| id.to_owned());
-                    Ok(Target::Local { model_path: PathBuf::from(path), name })
+                    Ok(Target::Local {
+                        model_path: PathBuf::from(path),
+                        name,
+                    })
                 }
                 _ => section.note("model_path", "is missing: name the weights, a .gguf file"),
             }
@@ -111,6 +128,9 @@ fn parse_variable(text: &str) -> Result<String, String> {
     if named && text.chars().all(letter) {
         Ok(text.to_owned())
     } else {
-        Err("must be the name of an environment variable that holds the key, not the key".to_owned())
+        Err(
+            "must be the name of an environment variable that holds the key, not the key"
+                .to_owned(),
+        )
     }
 }

@@ -28,34 +28,52 @@ fn nothing_to_serve(config: &Config) -> Option<Problem> {
 
 fn unpriced<'a>(config: &'a Config, root: &'a Item) -> impl Iterator<Item = Problem> + 'a {
     let models = config.models.iter().enumerate();
-    models.filter(|(_, model)| model.price.is_none()).map(|(index, model)| Problem {
-        origin: origin_of(root, "models", index, "id"),
-        path: format!("models[{index}].price"),
-        message: format!("is missing: calls of \"{}\" are refused until it has one", model.id),
-    })
+    models
+        .filter(|(_, model)| model.price.is_none())
+        .map(|(index, model)| Problem {
+            origin: origin_of(root, "models", index, "id"),
+            path: format!("models[{index}].price"),
+            message: format!(
+                "is missing: calls of \"{}\" are refused until it has one",
+                model.id
+            ),
+        })
 }
 
 fn unused<'a>(config: &'a Config, root: &'a Item) -> impl Iterator<Item = Problem> + 'a {
     let used = |id: &str| {
-        config.models.iter().flat_map(|model| &model.deployments).any(|place| place.upstream == id)
+        config
+            .models
+            .iter()
+            .flat_map(|model| &model.deployments)
+            .any(|place| place.upstream == id)
     };
     let upstreams = config.upstreams.iter().enumerate();
-    upstreams.filter(move |(_, upstream)| !used(&upstream.id)).map(|(index, upstream)| Problem {
-        origin: origin_of(root, "upstreams", index, "id"),
-        path: format!("upstreams[{index}]"),
-        message: format!("\"{}\" serves no model: name it in a model's deployments", upstream.id),
-    })
+    upstreams
+        .filter(move |(_, upstream)| !used(&upstream.id))
+        .map(|(index, upstream)| Problem {
+            origin: origin_of(root, "upstreams", index, "id"),
+            path: format!("upstreams[{index}]"),
+            message: format!(
+                "\"{}\" serves no model: name it in a model's deployments",
+                upstream.id
+            ),
+        })
 }
 
 fn missing_weights<'a>(config: &'a Config, root: &'a Item) -> impl Iterator<Item = Problem> + 'a {
-    config.upstreams.iter().enumerate().filter_map(|(index, upstream)| match &upstream.target {
-        Target::Local { model_path, .. } if !model_path.is_file() => Some(Problem {
-            origin: origin_of(root, "upstreams", index, "model_path"),
-            path: format!("upstreams[{index}].model_path"),
-            message: format!("names {}, which is not there", model_path.display()),
-        }),
-        _ => None,
-    })
+    config
+        .upstreams
+        .iter()
+        .enumerate()
+        .filter_map(|(index, upstream)| match &upstream.target {
+            Target::Local { model_path, .. } if !model_path.is_file() => Some(Problem {
+                origin: origin_of(root, "upstreams", index, "model_path"),
+                path: format!("upstreams[{index}].model_path"),
+                message: format!("names {}, which is not there", model_path.display()),
+            }),
+            _ => None,
+        })
 }
 
 /// A loopback address nobody else can follow is right only if it is ours.
@@ -64,7 +82,12 @@ fn foreign_port(config: &Config) -> Option<Problem> {
         .iter()
         .find_map(|loopback| config.public_url.strip_prefix(loopback))
         .and_then(|rest| rest.split('/').next()?.parse().ok());
-    let ours = |port| [Some(config.listen), config.admin_listen].iter().flatten().any(|at| at.port() == port);
+    let ours = |port| {
+        [Some(config.listen), config.admin_listen]
+            .iter()
+            .flatten()
+            .any(|at| at.port() == port)
+    };
     port.filter(|port| !ours(*port)).map(|port| Problem {
         origin: Origin::Default,
         path: "public_url".to_owned(),

@@ -67,18 +67,27 @@ pub(super) async fn chat(
         .map_err(|error| format!("the request to {url} failed: {error}. Try again."))?;
     let text = String::from_utf8_lossy(&answer);
     if status != StatusCode::OK {
-        return Err(format!("the request was answered with {status}: {}.", text.trim()));
+        return Err(format!(
+            "the request was answered with {status}: {}.",
+            text.trim()
+        ));
     }
     let completion: Completion = serde_json::from_slice(&answer)
         .map_err(|error| format!("the answer is not what was expected ({error}): {text}."))?;
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let money = |name: &str| {
-        header(name).map(str::to_owned).ok_or_else(|| format!("the answer has no {name} header."))
+        header(name)
+            .map(str::to_owned)
+            .ok_or_else(|| format!("the answer has no {name} header."))
     };
     let usage = &completion.usage;
     Ok(Exchange {
         request: format!("POST {url}\n{body}"),
-        answer: completion.choices.into_iter().map(|choice| choice.message.content).collect(),
+        answer: completion
+            .choices
+            .into_iter()
+            .map(|choice| choice.message.content)
+            .collect(),
         usage: format!(
             "{} input + {} output = {} tokens",
             usage.prompt_tokens, usage.completion_tokens, usage.total_tokens

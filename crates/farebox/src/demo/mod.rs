@@ -47,17 +47,24 @@ pub async fn run(demo: &Demo, environment: &Environment) -> Result<(), Failure> 
             demo.model.display()
         )));
     }
-    let stop = shutdown::on_signals().map_err(|error| {
-        Failure::new(format!("signals cannot be listened for: {error}."))
-    })?;
-    let folder = tempfile::Builder::new().prefix("farebox-demo-").tempdir().map_err(|error| {
-        Failure::new(format!("no temporary folder could be made: {error}. Free some space."))
-    })?;
+    let stop = shutdown::on_signals()
+        .map_err(|error| Failure::new(format!("signals cannot be listened for: {error}.")))?;
+    let folder = tempfile::Builder::new()
+        .prefix("farebox-demo-")
+        .tempdir()
+        .map_err(|error| {
+            Failure::new(format!(
+                "no temporary folder could be made: {error}. Free some space."
+            ))
+        })?;
     let (listener, address) = listen().await?;
     let loaded = configure(folder.path(), address, &demo.model, environment)?;
     telemetry::start(&loaded.config.log);
 
-    say(&format!("Setting up a throwaway installation in {}\n", folder.path().display()))?;
+    say(&format!(
+        "Setting up a throwaway installation in {}\n",
+        folder.path().display()
+    ))?;
     let founded = installation::found(&loaded.config, &new_installation()).await?;
     let running = serve::start(&loaded, environment, Some(listener)).await?;
     say(&format!("Serving on http://{address}\n"))?;
@@ -87,7 +94,9 @@ async fn greet(
     say("Asking it to say hello\n")?;
     let base = loaded.config.api_base();
     let key = founded.api_key.expose();
-    let exchange = call::chat(&base, key, MODEL, PROMPT).await.map_err(Failure::new)?;
+    let exchange = call::chat(&base, key, MODEL, PROMPT)
+        .await
+        .map_err(Failure::new)?;
     print(&page::exchange(&exchange))?;
     print(&page::access(&loaded.config.public_url, &base, key))?;
     print(&page::snippets(&base, key, MODEL))?;
@@ -113,8 +122,14 @@ async fn loading(mut health: watch::Receiver<Health>) -> Result<(), Failure> {
             Health::Stopped => return Err(Failure::new("the built-in model was stopped.")),
             Health::Starting | Health::Restarting { .. } => {}
         }
-        if tokio::time::timeout(PROGRESS_EVERY, health.changed()).await.is_err() {
-            say(&format!("  still loading the model ({} s)\n", begun.elapsed().as_secs()))?;
+        if tokio::time::timeout(PROGRESS_EVERY, health.changed())
+            .await
+            .is_err()
+        {
+            say(&format!(
+                "  still loading the model ({} s)\n",
+                begun.elapsed().as_secs()
+            ))?;
         }
     }
 }
@@ -125,13 +140,17 @@ async fn listen() -> Result<(TcpListener, SocketAddr), Failure> {
     let listener = match TcpListener::bind(USUAL_ADDRESS).await {
         Ok(listener) => Ok(listener),
         Err(_) => {
-            say(&format!("{USUAL_ADDRESS} is taken by another program; using a free port\n"))?;
+            say(&format!(
+                "{USUAL_ADDRESS} is taken by another program; using a free port\n"
+            ))?;
             TcpListener::bind(anywhere).await
         }
     };
     let bound = listener.and_then(|listener| Ok((listener.local_addr()?, listener)));
     let (address, listener) = bound.map_err(|error| {
-        Failure::new(format!("no loopback address could be listened on: {error}."))
+        Failure::new(format!(
+            "no loopback address could be listened on: {error}."
+        ))
     })?;
     Ok((listener, address))
 }
@@ -146,9 +165,8 @@ fn configure(
 ) -> Result<Loaded, Failure> {
     let text = page::configuration(folder, address, weights, MODEL);
     let file = folder.join(config::DEFAULT_FILE);
-    std::fs::write(&file, &text).map_err(|error| {
-        Failure::new(format!("{} cannot be written: {error}.", file.display()))
-    })?;
+    std::fs::write(&file, &text)
+        .map_err(|error| Failure::new(format!("{} cannot be written: {error}.", file.display())))?;
     config::load(Some(&file), &environment.without_configuration())
         .map_err(|error| Failure::new(error.to_string()))
 }

@@ -43,7 +43,13 @@ price = {{ input = "0.15", output = "0.60" }}
 
 /// What was asked, what came back, and what it cost.
 pub(super) fn exchange(exchange: &Exchange) -> String {
-    let Exchange { request, answer, usage, cost, balance } = exchange;
+    let Exchange {
+        request,
+        answer,
+        usage,
+        cost,
+        balance,
+    } = exchange;
     let rows = aligned(&[
         ("request", request.clone()),
         ("answer", answer.clone()),

@@ -1,0 +1,87 @@
+//! The balance is never exceeded, whatever happens at once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use domain::money::Nusd;
+use testkit::{Reply, Upstream, on_each_database};
+
+use crate::world::{Plan, World, hello};
+
+/// 400 clients, each sending until it is refused, against a balance that pays for about 50.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn four_hundred_clients_never_spend_more_than_there_is() {
+    on_each_database(async |database| {
+        // The answer costs less than its bound, so refused clients may fit later.
+        let upstream = Upstream::start(|_| {
+            Reply::chat_with_usage("Hi there", 20, 40).first_byte_delay_ms(3)
+        })
+        .await;
+        // Bound: (bytes + 64) * 1,000 + 50 * 2,000 nUSD; cost: 100,000 nUSD.
+        let body = hello(50);
+        let bound = (body.to_string().len() as i64 + 64) * 1_000 + 100_000;
+        let plan = Plan { credit: "0.005", ..Plan::default() };
+        let world = Arc::new(World::start(database, &[upstream.base_url()], plan).await);
+        let served = Arc::new(AtomicU64::new(0));
+        // Refused clients try again until a whole round of all of them admits nobody.
+        loop {
+            let before = served.load(Ordering::Relaxed);
+            let clients: Vec<_> = (0..400)
+                .map(|_| {
+                    let (world, served, body) =
+                        (Arc::clone(&world), Arc::clone(&served), body.clone());
+                    tokio::spawn(async move {
+                        let answer = world.chat(&body).await;
+                        match answer.status {
+                            200 => {
+                                served.fetch_add(1, Ordering::Relaxed);
+                            }
+                            429 => {
+                                let code = answer.json()["error"]["code"].clone();
+                                assert_eq!(code, "credit_balance_exhausted");
+                                assert_eq!(answer.header("x-should-retry"), Some("false"));
+                            }
+                            other => panic!("{other}: {}", answer.text()),
+                        }
+                    })
+                })
+                .collect();
+            for client in clients {
+                client.await.unwrap();
+            }
+            if served.load(Ordering::Relaxed) == before {
+                break;
+            }
+        }
+        world.at_rest().await;
+        let served = i64::try_from(served.load(Ordering::Relaxed)).unwrap();
+        let left = world.wallet().await.balance();
+        assert_eq!(left, Nusd::new(5_000_000 - served * 100_000), "every answer is charged");
+        assert!(left >= Nusd::ZERO, "never above the balance");
+        assert!(left < Nusd::new(bound), "no more is left than one request may cost");
+        assert_eq!(world.usage().await.len() as i64, served);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rate_limit_is_exact_and_tells_a_true_wait() {
+    let upstream = Upstream::echo().await;
+    let plan = Plan { requests_per_minute: 60, ..Plan::default() };
+    let world = World::start(testkit::sqlite(), &[upstream.base_url()], plan).await;
+    let body = hello(5);
+    let answers = futures_util::future::join_all((0..80).map(|_| world.chat(&body))).await;
+    let served = answers.iter().filter(|answer| answer.status == 200).count();
+    // 60 at once, and one more for each second that the test took.
+    assert!((60..75).contains(&served), "{served}");
+    let refused = answers.iter().find(|answer| answer.status == 429).expect("one was refused");
+    assert_eq!(refused.json()["error"]["code"], "rate_limit_exceeded");
+    assert_eq!(refused.json()["error"]["type"], "requests");
+    let wait: u64 = refused.header("retry-after-ms").unwrap().parse().unwrap();
+    assert!(refused.header("retry-after").is_some());
+    assert!(wait > 0 && wait <= 1_000, "{wait}");
+    tokio::time::sleep(Duration::from_millis(wait)).await;
+    assert_eq!(world.chat(&body).await.status, 200, "after the wait it was told");
+    world.at_rest().await;
+}

@@ -1,0 +1,101 @@
+//! Service accounts: callers of a project that are no person.
+
+use domain::id::{KeyId, OrganizationId, ProjectId, ServiceAccountId};
+use domain::time::AtUs;
+
+use crate::{Row, StoreError, Tx, keys};
+
+/// A service account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceAccount {
+    /// Its id.
+    pub id: ServiceAccountId,
+    /// Its name.
+    pub name: String,
+    /// `owner` or `member` of its project.
+    pub role: String,
+    /// When it was made.
+    pub created_at: AtUs,
+}
+
+/// Makes a service account.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn create(
+    tx: &mut Tx<'_>,
+    organization: &OrganizationId,
+    project: &ProjectId,
+    account: &ServiceAccount,
+) -> Result<(), StoreError> {
+    tx.execute_one(
+        "INSERT INTO service_accounts (id, organization_id, project_id, name, role, created_at_us)
+         VALUES ($1, $2, $3, $4, $5, $6)",
+        &[
+            account.id.as_str().into(),
+            organization.as_str().into(),
+            project.as_str().into(),
+            account.name.as_str().into(),
+            account.role.as_str().into(),
+            account.created_at.0.into(),
+        ],
+    )
+}
+
+const COLUMNS: &str = "SELECT id, name, role, created_at_us FROM service_accounts
+     WHERE project_id = $1 AND deleted_at_us IS NULL";
+
+/// One service account of a project.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn get(
+    tx: &mut Tx<'_>,
+    project: &ProjectId,
+    id: &ServiceAccountId,
+) -> Result<Option<ServiceAccount>, StoreError> {
+    let sql = format!("{COLUMNS} AND id = $2");
+    let row = tx.query_optional(&sql, &[project.as_str().into(), id.as_str().into()])?;
+    row.as_ref().map(from_row).transpose()
+}
+
+/// Service accounts of a project, oldest first, at most `limit`, after `after`.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn list(
+    tx: &mut Tx<'_>,
+    project: &ProjectId,
+    after: Option<&ServiceAccount>,
+    limit: i64,
+) -> Result<Vec<ServiceAccount>, StoreError> {
+    let (at, id) = after.map_or((i64::MIN, ""), |it| (it.created_at.0, it.id.as_str()));
+    let sql =
+        format!("{COLUMNS} AND (created_at_us, id) > ($2, $3) ORDER BY created_at_us, id LIMIT $4");
+    let params = [project.as_str().into(), at.into(), id.into(), limit.into()];
+    tx.query(&sql, &params)?.iter().map(from_row).collect()
+}
+
+/// Deletes a service account and revokes its keys.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn delete(tx: &mut Tx<'_>, id: &ServiceAccountId, now: AtUs) -> Result<(), StoreError> {
+    let sql = "UPDATE service_accounts SET deleted_at_us = $2
+               WHERE id = $1 AND deleted_at_us IS NULL";
+    tx.execute_one(sql, &[id.as_str().into(), now.0.into()])?;
+    let sql = "SELECT id FROM keys WHERE service_account_id = $1 AND revoked_at_us IS NULL";
+    for row in tx.query(sql, &[id.as_str().into()])? {
+        keys::revoke(tx, &KeyId::new(row.text(0)?), now)?;
+    }
+    Ok(())
+}
+
+fn from_row(row: &Row) -> Result<ServiceAccount, StoreError> {
+    Ok(ServiceAccount {
+        id: ServiceAccountId::new(row.text(0)?),
+        name: row.text(1)?.to_owned(),
+        role: row.text(2)?.to_owned(),
+        created_at: AtUs(row.int(3)?),
+    })
+}
