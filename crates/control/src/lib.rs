@@ -1,26 +1,21 @@
-//! The control plane: the Administration API.
+//! The control plane: the Administration API in OpenAI's wire format.
+//!
+//! Every endpoint is a module; each handler authenticates through [`authenticate::Admin`], which
+//! it cannot forget, and answers refusals through [`respond`]. Nothing here knows SQL, or that
+//! there is a data plane: changes reach it through the store's change log.
 
-use std::sync::Arc;
+mod authenticate;
+mod body;
+mod costs;
+mod pagination;
+mod project_api_keys;
+mod projects;
+mod query;
+pub mod respond;
+mod routes;
+mod service_accounts;
+mod state;
+mod usage;
 
-use domain::Entropy;
-use domain::time::Clock;
-use store::Store;
-use utoipa_axum::router::OpenApiRouter;
-
-/// What the control plane knows.
-#[derive(Clone)]
-pub struct Control {
-    /// The installation.
-    pub store: Store,
-    /// Tells the time.
-    pub clock: Clock,
-    /// Gives randomness.
-    pub entropy: Entropy,
-    /// Where the console is.
-    pub public_url: Arc<str>,
-}
-
-/// The routes.
-pub fn router(state: Control) -> OpenApiRouter {
-    OpenApiRouter::new().with_state(state)
-}
+pub use routes::router;
+pub use state::Control;

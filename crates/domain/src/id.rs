@@ -123,6 +123,12 @@ impl RequestId {
         RequestId((uuid & !VERSION_MASK & !VARIANT_MASK) | (0x7000 << 64) | (0x8000 << 48))
     }
 
+    /// The text below which every id admitted before `at` sorts, and no later one does.
+    #[must_use]
+    pub fn floor(at: AtUs) -> String {
+        format!("req_{:012x}{}", at.millis(), "0".repeat(20))
+    }
+
     /// Reads `req_` and 32 hexadecimal digits.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
@@ -182,6 +188,7 @@ mod tests {
         assert_eq!(id.admitted_at(), at);
         assert_eq!(RequestId::parse(&text), Some(id));
         assert!(id < RequestId::random(at.plus(1_000), counter));
+        assert!(RequestId::floor(at) <= text && text < RequestId::floor(at.plus(1_000)));
     }
 
     #[test]

@@ -69,7 +69,7 @@ async fn four_hundred_clients_never_spend_more_than_there_is() {
 async fn a_rate_limit_is_exact_and_tells_a_true_wait() {
     let upstream = Upstream::echo().await;
     let plan = Plan { requests_per_minute: 60, ..Plan::default() };
-    let world = World::start(testkit::sqlite(), &[upstream.base_url()], plan).await;
+    let world = World::start(testkit::databases::sqlite(), &[upstream.base_url()], plan).await;
     let body = hello(5);
     let answers = futures_util::future::join_all((0..80).map(|_| world.chat(&body))).await;
     let served = answers.iter().filter(|answer| answer.status == 200).count();

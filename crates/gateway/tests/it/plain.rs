@@ -66,7 +66,7 @@ async fn reports_that_cannot_be_true_are_replaced_or_capped() {
     })
     .await;
     let plan = Plan::default();
-    let world = World::start(testkit::sqlite(), &[upstream.base_url()], plan).await;
+    let world = World::start(testkit::databases::sqlite(), &[upstream.base_url()], plan).await;
     for lie in ["negative", "text", "none", "no output", "huge", "truth"] {
         let mut body = hello(50);
         body["lie"] = lie.into();
@@ -90,7 +90,7 @@ async fn reports_that_cannot_be_true_are_replaced_or_capped() {
 #[tokio::test(flavor = "multi_thread")]
 async fn completions_embeddings_and_models_work() {
     let upstream = Upstream::echo().await;
-    let world = World::start(testkit::sqlite(), &[upstream.base_url()], Plan::default()).await;
+    let world = World::start(testkit::databases::sqlite(), &[upstream.base_url()], Plan::default()).await;
     let post = async |path: &str, body| {
         let answer = testkit::http::post_json(&world.url(path), world.key(), &body).await;
         assert_eq!(answer.status, 200, "{path}: {}", answer.text());

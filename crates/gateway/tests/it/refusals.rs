@@ -9,7 +9,7 @@ use crate::world::{MODEL, Plan, World, hello};
 
 async fn world(plan: Plan) -> World {
     let upstream = Upstream::unreachable_base_url();
-    World::start(testkit::sqlite(), &[upstream], plan).await
+    World::start(testkit::databases::sqlite(), &[upstream], plan).await
 }
 
 fn check(answer: &Answer, status: u16, code: Value, opening: &str) {

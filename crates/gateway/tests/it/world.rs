@@ -11,7 +11,7 @@ use domain::money::Nusd;
 use domain::price::{PriceHistory, StatedPrices};
 use domain::rate::PerMinute;
 use domain::time::{AtUs, Clock};
-use gateway::{
+use farebox_gateway::{
     Catalog, Deployment, Gateway, Model, OnDisconnect, ResponsesMode, Settings, Upstream,
     UpstreamSpec,
 };
@@ -115,8 +115,8 @@ impl World {
             entropy,
         };
         let gateway = Gateway::start(store.clone(), catalog, settings).await.expect("it starts");
-        let (router, _) = gateway::router(gateway.clone()).split_for_parts();
-        let app = gateway::with_unknown(router, gateway.clone());
+        let (router, _) = farebox_gateway::router(gateway.clone()).split_for_parts();
+        let app = farebox_gateway::with_unknown(router, gateway.clone());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let base = format!("http://{}/v1", listener.local_addr().expect("bound"));
         tokio::spawn(async move { axum::serve(listener, app).await });

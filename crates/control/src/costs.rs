@@ -1,0 +1,154 @@
+//! `/v1/organization/costs`: money over time, by day.
+
+use axum::Json;
+use axum::extract::{RawQuery, State};
+use axum::response::Response;
+use domain::money::Nusd;
+use domain::usage::LineItem;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use store::usage_reports::{self, Kind, Sums};
+use utoipa::ToSchema;
+
+use crate::Control;
+use crate::authenticate::Admin;
+use crate::query::Query;
+use crate::respond::{Outcome, answer};
+use crate::usage::{Asked, BucketPage, Span};
+
+/// Costs of one group on one day. A grouping field is null unless it was asked for.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CostsResult {
+    #[schema(example = "organization.costs.result")]
+    object: &'static str,
+    amount: Amount,
+    /// The model and what of it, such as `gpt-4o-mini, input`.
+    line_item: Option<String>,
+    project_id: Option<String>,
+    api_key_id: Option<String>,
+    user_id: Option<String>,
+    /// Units on this line: tokens, or requests.
+    quantity: Option<i64>,
+    quantity_unit: Option<&'static str>,
+}
+
+/// Money, as OpenAI's shape wants it: a number of dollars.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Amount {
+    /// Written out exactly, to the nano-dollar.
+    #[schema(value_type = f64)]
+    value: Box<RawValue>,
+    #[schema(example = "usd")]
+    currency: &'static str,
+}
+
+impl Amount {
+    fn of(amount: Nusd) -> Self {
+        let value = RawValue::from_string(amount.to_usd()).expect("a decimal is a JSON number");
+        Amount {
+            value,
+            currency: "usd",
+        }
+    }
+}
+
+/// Costs by day.
+#[utoipa::path(
+    get, path = "/v1/organization/costs", tag = "Usage",
+    params(
+        ("start_time" = i64, Query, description = "Unix seconds, inclusive"),
+        ("end_time" = Option<i64>, Query, description = "Unix seconds, exclusive"),
+        ("bucket_width" = Option<String>, Query, description = "1d"),
+        ("limit" = Option<i64>, Query, description = "1 to 180 days; 7 if absent"),
+        ("page" = Option<String>, Query, description = "next_page of the page before"),
+        ("group_by" = Option<Vec<String>>, Query, description = "project_id, line_item, api_key_id, user_id"),
+        ("project_ids" = Option<Vec<String>>, Query, description = "Only these"),
+        ("api_key_ids" = Option<Vec<String>>, Query, description = "Only these"),
+    ),
+    responses((status = 200, body = BucketPage<CostsResult>)), security(("admin_key" = []))
+)]
+pub(crate) async fn costs(
+    State(control): State<Control>,
+    Admin(admin): Admin,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let outcome = async {
+        let query = Query::parse(query.as_deref());
+        let span = Span {
+            kind: Kind::All,
+            default: Some(7),
+            most: Some(180),
+        };
+        let fields = ["project_id", "line_item", "api_key_id", "user_id"];
+        let asked = Asked::read(&query, &span, &fields, control.now())?;
+        let question = asked.question(admin.organization, &span);
+        let by_line = query
+            .all("group_by")
+            .iter()
+            .any(|field| field == "line_item");
+        let sums = control
+            .store
+            .read(move |tx| -> Outcome<_> { Ok(usage_reports::sums(tx, &question)?) });
+        Ok(Json(asked.page(sums.await?, |sums| match by_line {
+            true => lines(sums),
+            false => vec![result(sums, sums.costs.into_iter().sum(), None)],
+        })))
+    };
+    answer(&control, outcome.await)
+}
+
+/// A result for each line of the bill that something was used on.
+fn lines(sums: &Sums) -> Vec<CostsResult> {
+    let [
+        fresh,
+        cached,
+        cache_write,
+        output,
+        reasoning,
+        audio_in,
+        audio_out,
+        image,
+    ] = sums.tokens;
+    let quantities = [
+        fresh + cache_write + audio_in + image,
+        cached,
+        output + reasoning + audio_out,
+        sums.requests,
+    ];
+    let model = sums.model.as_deref().unwrap_or_default();
+    LineItem::ALL
+        .into_iter()
+        .zip(sums.costs)
+        .zip(quantities)
+        .filter(|((item, cost), quantity)| match item {
+            LineItem::Request => *cost > Nusd::ZERO,
+            _ => *cost > Nusd::ZERO || *quantity > 0,
+        })
+        .map(|((item, cost), quantity)| {
+            let unit = if item == LineItem::Request {
+                "requests"
+            } else {
+                "tokens"
+            };
+            let line = (format!("{model}, {}", item.label()), quantity, unit);
+            result(sums, cost, Some(line))
+        })
+        .collect()
+}
+
+fn result(sums: &Sums, cost: Nusd, line: Option<(String, i64, &'static str)>) -> CostsResult {
+    let (line_item, quantity, quantity_unit) = match line {
+        Some((item, quantity, unit)) => (Some(item), Some(quantity), Some(unit)),
+        None => (None, None, None),
+    };
+    CostsResult {
+        object: "organization.costs.result",
+        amount: Amount::of(cost),
+        line_item,
+        project_id: sums.project.clone(),
+        api_key_id: sums.key.clone(),
+        user_id: sums.user.clone().filter(|user| !user.is_empty()),
+        quantity,
+        quantity_unit,
+    }
+}

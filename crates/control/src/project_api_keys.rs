@@ -1,0 +1,218 @@
+//! `/v1/organization/projects/{project_id}/api_keys`.
+
+use axum::Json;
+use axum::extract::{Path, RawQuery, State};
+use axum::response::Response;
+use domain::access::Owner;
+use domain::id::{KeyId, ProjectId};
+use serde::Serialize;
+use store::keys::{self, KeyRow, OwnerRow};
+use utoipa::ToSchema;
+
+use crate::Control;
+use crate::authenticate::Admin;
+use crate::pagination::{List, Page, unknown_cursor};
+use crate::projects::find;
+use crate::query::Query;
+use crate::respond::{Outcome, Refusal, answer};
+use crate::service_accounts::Deleted;
+
+/// A key of a project.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ProjectApiKey {
+    id: String,
+    #[schema(example = "organization.project.api_key")]
+    object: &'static str,
+    name: String,
+    redacted_value: String,
+    created_at: i64,
+    last_used_at: Option<i64>,
+    expires_at: Option<i64>,
+    /// `active`: the owner still belongs to the project.
+    owner_project_access: &'static str,
+    owner: KeyOwner,
+}
+
+/// Whose a key is.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct KeyOwner {
+    /// `user` or `service_account`.
+    #[serde(rename = "type")]
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<Person>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service_account: Option<Account>,
+}
+
+/// A person who owns a key.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Person {
+    id: String,
+    email: String,
+    name: String,
+    role: String,
+    created_at: i64,
+}
+
+/// A service account that owns a key.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Account {
+    id: String,
+    name: String,
+    role: String,
+    created_at: i64,
+}
+
+impl From<KeyRow> for ProjectApiKey {
+    fn from(key: KeyRow) -> Self {
+        ProjectApiKey {
+            id: key.id.to_string(),
+            object: "organization.project.api_key",
+            name: key.name,
+            redacted_value: key.redacted_value,
+            created_at: key.created_at.seconds(),
+            last_used_at: key.last_used_at.map(|at| at.seconds()),
+            expires_at: key.expires_at.map(|at| at.seconds()),
+            owner_project_access: "active",
+            owner: key.owner.into(),
+        }
+    }
+}
+
+impl From<OwnerRow> for KeyOwner {
+    fn from(row: OwnerRow) -> Self {
+        let OwnerRow {
+            owner,
+            name,
+            email,
+            role,
+            created_at,
+        } = row;
+        let created_at = created_at.seconds();
+        match owner {
+            Owner::User(id) => KeyOwner {
+                kind: "user",
+                user: Some(Person {
+                    id: id.to_string(),
+                    email,
+                    name,
+                    role,
+                    created_at,
+                }),
+                service_account: None,
+            },
+            Owner::ServiceAccount(id) => KeyOwner {
+                kind: "service_account",
+                user: None,
+                service_account: Some(Account {
+                    id: id.to_string(),
+                    name,
+                    role,
+                    created_at,
+                }),
+            },
+        }
+    }
+}
+
+/// List the keys of a project.
+#[utoipa::path(
+    get, path = "/v1/organization/projects/{project_id}/api_keys", tag = "Project API keys",
+    params(
+        ("project_id" = String, Path, description = "The project"),
+        ("limit" = Option<i64>, Query, description = "1 to 100; 20 if absent"),
+        ("after" = Option<String>, Query, description = "The last id of the page before"),
+    ),
+    responses((status = 200, body = List<ProjectApiKey>)), security(("admin_key" = []))
+)]
+pub(crate) async fn list(
+    State(control): State<Control>,
+    Admin(admin): Admin,
+    Path(project_id): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let outcome = async {
+        let page = Page::of(&Query::parse(query.as_deref()))?;
+        let (after, limit) = (page.after.clone(), page.rows());
+        let rows = control.store.read(move |tx| -> Outcome<_> {
+            let project = find(tx, &admin.organization, &project_id)?.id;
+            let after = after.map(|after| {
+                let found = keys::get(tx, &project, &KeyId::new(&after))?;
+                found.ok_or_else(|| unknown_cursor(&after))
+            });
+            Ok(keys::list(
+                tx,
+                &project,
+                after.transpose()?.as_ref(),
+                limit,
+            )?)
+        });
+        let rows = rows.await?.into_iter().map(ProjectApiKey::from).collect();
+        Ok(Json(page.list(rows, |key: &ProjectApiKey| key.id.clone())))
+    };
+    answer(&control, outcome.await)
+}
+
+/// Retrieve a key of a project.
+#[utoipa::path(
+    get, path = "/v1/organization/projects/{project_id}/api_keys/{key_id}",
+    tag = "Project API keys",
+    params(
+        ("project_id" = String, Path, description = "The project"),
+        ("key_id" = String, Path, description = "The key"),
+    ),
+    responses((status = 200, body = ProjectApiKey)), security(("admin_key" = []))
+)]
+pub(crate) async fn retrieve(
+    State(control): State<Control>,
+    Admin(admin): Admin,
+    Path((project_id, key_id)): Path<(String, String)>,
+) -> Response {
+    let read = control.store.read(move |tx| -> Outcome<_> {
+        let project = find(tx, &admin.organization, &project_id)?.id;
+        find_key(tx, &project, &key_id)
+    });
+    let outcome = read.await.map(|key| Json(ProjectApiKey::from(key)));
+    answer(&control, outcome)
+}
+
+/// Delete a person's key. A service account's goes with its account.
+#[utoipa::path(
+    delete, path = "/v1/organization/projects/{project_id}/api_keys/{key_id}",
+    tag = "Project API keys",
+    params(
+        ("project_id" = String, Path, description = "The project"),
+        ("key_id" = String, Path, description = "The key"),
+    ),
+    responses((status = 200, body = Deleted)), security(("admin_key" = []))
+)]
+pub(crate) async fn delete(
+    State(control): State<Control>,
+    Admin(admin): Admin,
+    Path((project_id, key_id)): Path<(String, String)>,
+) -> Response {
+    let now = control.now();
+    let write = control.store.write(move |tx| -> Outcome<_> {
+        let project = find(tx, &admin.organization, &project_id)?.id;
+        let key = find_key(tx, &project, &key_id)?;
+        if matches!(key.owner.owner, Owner::ServiceAccount(_)) {
+            return Err(Refusal::OwnedByServiceAccount);
+        }
+        keys::revoke(tx, &key.id, now)?;
+        let object = "organization.project.api_key.deleted";
+        Ok(Deleted {
+            object,
+            id: key_id,
+            deleted: true,
+        })
+    });
+    answer(&control, write.await.map(Json))
+}
+
+fn find_key(tx: &mut store::Tx<'_>, project: &ProjectId, id: &str) -> Outcome<KeyRow> {
+    keys::get(tx, project, &KeyId::new(id))?.ok_or_else(|| Refusal::NotFound {
+        what: "key",
+        id: id.to_owned(),
+    })
+}

@@ -1,0 +1,216 @@
+//! `/v1/organization/projects`.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, RawQuery, State};
+use axum::response::Response;
+use domain::id::{OrganizationId, ProjectId};
+use serde::Serialize;
+use store::projects::{self, Page as ProjectPage};
+use utoipa::ToSchema;
+
+use crate::Control;
+use crate::authenticate::Admin;
+use crate::body::Fields;
+use crate::pagination::{List, Page, unknown_cursor};
+use crate::query::Query;
+use crate::respond::{Outcome, Refusal, answer};
+
+/// A project.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Project {
+    id: String,
+    #[schema(example = "organization.project")]
+    object: &'static str,
+    name: String,
+    created_at: i64,
+    archived_at: Option<i64>,
+    /// `active` or `archived`.
+    status: &'static str,
+}
+
+impl From<projects::Project> for Project {
+    fn from(project: projects::Project) -> Self {
+        Project {
+            id: project.id.to_string(),
+            object: "organization.project",
+            name: project.name,
+            created_at: project.created_at.seconds(),
+            archived_at: project.archived_at.map(|at| at.seconds()),
+            status: if project.archived_at.is_some() {
+                "archived"
+            } else {
+                "active"
+            },
+        }
+    }
+}
+
+/// List projects.
+#[utoipa::path(
+    get, path = "/v1/organization/projects", tag = "Projects",
+    params(
+        ("limit" = Option<i64>, Query, description = "1 to 100; 20 if absent"),
+        ("after" = Option<String>, Query, description = "The last id of the page before"),
+        ("include_archived" = Option<bool>, Query, description = "Also archived ones"),
+    ),
+    responses((status = 200, body = List<Project>)), security(("admin_key" = []))
+)]
+pub(crate) async fn list(
+    State(control): State<Control>,
+    Admin(admin): Admin,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let outcome = async {
+        let query = Query::parse(query.as_deref());
+        let page = Page::of(&query)?;
+        let include_archived = query.one("include_archived") == Some("true");
+        let (after, limit) = (page.after.clone(), page.rows());
+        let organization = admin.organization;
+        let rows = control.store.read(move |tx| -> Outcome<_> {
+            let after = after.map(|after| {
+                let found = projects::get(tx, &organization, &ProjectId::new(&after))?;
+                found.ok_or_else(|| unknown_cursor(&after))
+            });
+            let page = ProjectPage {
+                after: after.transpose()?,
+                limit,
+                include_archived,
+            };
+            Ok(projects::list(tx, &organization, &page)?)
+        });
+        let rows = rows.await?.into_iter().map(Project::from).collect();
+        Ok(Json(
+            page.list(rows, |project: &Project| project.id.clone()),
+        ))
+    };
+    answer(&control, outcome.await)
+}
+
+/// Create a project.
+#[utoipa::path(
+    post, path = "/v1/organization/projects", tag = "Projects", request_body = Object,
+    responses((status = 200, body = Project)), security(("admin_key" = []))
+)]
+pub(crate) async fn create(
+    State(control): State<Control>,
+    Admin(admin): Admin,
+    body: Bytes,
+) -> Response {
+    let outcome = async {
+        let name = Fields::parse(&body)?.name("name")?;
+        let project = projects::Project {
+            id: ProjectId::random(control.entropy),
+            name: name.ok_or(Refusal::Missing { param: "name" })?,
+            is_default: false,
+            created_at: control.now(),
+            archived_at: None,
+        };
+        let write = control.store.write(move |tx| -> Outcome<_> {
+            projects::create(tx, &admin.organization, &project)?;
+            Ok(project)
+        });
+        Ok(Json(Project::from(write.await?)))
+    };
+    answer(&control, outcome.await)
+}
+
+/// Retrieve a project.
+#[utoipa::path(
+    get, path = "/v1/organization/projects/{project_id}", tag = "Projects",
+    params(("project_id" = String, Path, description = "The project")),
+    responses((status = 200, body = Project)), security(("admin_key" = []))
+)]
+pub(crate) async fn retrieve(
+    State(control): State<Control>,
+    Admin(admin): Admin,
+    Path(project_id): Path<String>,
+) -> Response {
+    let read = control
+        .store
+        .read(move |tx| find(tx, &admin.organization, &project_id));
+    let outcome = read.await.map(|project| Json(Project::from(project)));
+    answer(&control, outcome)
+}
+
+/// Rename a project.
+#[utoipa::path(
+    post, path = "/v1/organization/projects/{project_id}", tag = "Projects",
+    params(("project_id" = String, Path, description = "The project")), request_body = Object,
+    responses((status = 200, body = Project)), security(("admin_key" = []))
+)]
+pub(crate) async fn update(
+    State(control): State<Control>,
+    Admin(admin): Admin,
+    Path(project_id): Path<String>,
+    body: Bytes,
+) -> Response {
+    let outcome = async {
+        let name = Fields::parse(&body)?.name("name")?;
+        let write = control.store.write(move |tx| -> Outcome<_> {
+            let mut project = find_active(tx, &admin.organization, &project_id)?;
+            if let Some(name) = name {
+                projects::rename(tx, &project.id, &name)?;
+                project.name = name;
+            }
+            Ok(project)
+        });
+        Ok(Json(Project::from(write.await?)))
+    };
+    answer(&control, outcome.await)
+}
+
+/// Archive a project: its keys work no more.
+#[utoipa::path(
+    post, path = "/v1/organization/projects/{project_id}/archive", tag = "Projects",
+    params(("project_id" = String, Path, description = "The project")),
+    responses((status = 200, body = Project)), security(("admin_key" = []))
+)]
+pub(crate) async fn archive(
+    State(control): State<Control>,
+    Admin(admin): Admin,
+    Path(project_id): Path<String>,
+) -> Response {
+    let now = control.now();
+    let write = control.store.write(move |tx| -> Outcome<_> {
+        let project = find_active(tx, &admin.organization, &project_id)?;
+        if project.is_default {
+            let message = "The default project cannot be archived.";
+            return Err(Refusal::Archived { message });
+        }
+        projects::archive(tx, &project.id, now)?;
+        Ok(projects::Project {
+            archived_at: Some(now),
+            ..project
+        })
+    });
+    let outcome = write.await.map(|project| Json(Project::from(project)));
+    answer(&control, outcome)
+}
+
+/// A project of the caller's organization.
+pub(crate) fn find(
+    tx: &mut store::Tx<'_>,
+    organization: &OrganizationId,
+    id: &str,
+) -> Outcome<projects::Project> {
+    projects::get(tx, organization, &ProjectId::new(id))?.ok_or_else(|| Refusal::NotFound {
+        what: "project",
+        id: id.to_owned(),
+    })
+}
+
+/// As [`find`], refusing one that is archived.
+pub(crate) fn find_active(
+    tx: &mut store::Tx<'_>,
+    organization: &OrganizationId,
+    id: &str,
+) -> Outcome<projects::Project> {
+    let project = find(tx, organization, id)?;
+    match project.archived_at {
+        Some(_) => Err(Refusal::Archived {
+            message: "Archived projects cannot be used or updated.",
+        }),
+        None => Ok(project),
+    }
+}

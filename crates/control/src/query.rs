@@ -1,0 +1,123 @@
+//! Query parameters: arrays as `name[]=a&name[]=b`, as bare repeats, or with commas left alone.
+
+use crate::respond::Refusal;
+
+/// The parameters of a request, in order.
+pub(crate) struct Query(Vec<(String, String)>);
+
+impl Query {
+    pub(crate) fn parse(query: Option<&str>) -> Self {
+        let pair = |part: &str| {
+            let (name, value) = part.split_once('=').unwrap_or((part, ""));
+            let name = decode(name);
+            (
+                name.strip_suffix("[]")
+                    .map_or(name.clone(), ToOwned::to_owned),
+                decode(value),
+            )
+        };
+        let parts = query
+            .unwrap_or_default()
+            .split('&')
+            .filter(|part| !part.is_empty());
+        Query(parts.map(pair).collect())
+    }
+
+    /// The last value of a parameter.
+    pub(crate) fn one(&self, name: &str) -> Option<&str> {
+        let values = self.0.iter().rev();
+        values
+            .into_iter()
+            .find(|(given, _)| given == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// Every value of a parameter.
+    pub(crate) fn all(&self, name: &str) -> Vec<String> {
+        let given = self.0.iter().filter(|(given, _)| given == name);
+        given.map(|(_, value)| value.clone()).collect()
+    }
+
+    /// A whole number within bounds, or `default`.
+    pub(crate) fn number(
+        &self,
+        name: &str,
+        default: i64,
+        bounds: std::ops::RangeInclusive<i64>,
+    ) -> Result<i64, Refusal> {
+        let Some(text) = self.one(name) else {
+            return Ok(default);
+        };
+        text.parse()
+            .ok()
+            .filter(|number| bounds.contains(number))
+            .ok_or_else(|| {
+                let (least, most) = (bounds.start(), bounds.end());
+                invalid(
+                    name,
+                    format!("Invalid '{name}': expected an integer from {least} to {most}."),
+                )
+            })
+    }
+}
+
+pub(crate) fn invalid(param: &str, message: String) -> Refusal {
+    Refusal::Invalid {
+        param: param.into(),
+        message,
+    }
+}
+
+/// Percent-decoding; what is not decodable stays as it is.
+fn decode(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let escape = (bytes[at] == b'%')
+            .then(|| text.get(at + 1..at + 3))
+            .flatten();
+        match escape.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            Some(byte) => {
+                decoded.push(byte);
+                at += 3;
+            }
+            None => {
+                decoded.push(if bytes[at] == b'+' { b' ' } else { bytes[at] });
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arrays_come_with_brackets_bare_or_encoded() {
+        let query = Query::parse(Some("group_by[]=a&group_by%5B%5D=b&group_by=c+d&x=%zz&y"));
+        assert_eq!(query.all("group_by"), ["a", "b", "c d"]);
+        assert_eq!(query.one("x"), Some("%zz"));
+        assert_eq!(query.one("y"), Some(""));
+        assert_eq!(query.one("z"), None);
+    }
+
+    #[test]
+    fn numbers_are_bounded() {
+        let number = |text| Query::parse(Some(text)).number("limit", 20, 1..=100).ok();
+        assert_eq!(number(""), Some(20));
+        assert_eq!(number("limit=100"), Some(100));
+        for bad in [
+            "limit=0",
+            "limit=101",
+            "limit=x",
+            "limit=",
+            "limit=1.5",
+            "limit=-1",
+        ] {
+            assert_eq!(number(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! The only place of the control plane that turns a refusal into a status and a body.
+
+use axum::response::{IntoResponse, Response};
+use domain::access::AccessRefusal;
+use http::header::{CONTENT_TYPE, HeaderValue};
+use http::{HeaderName, StatusCode};
+use store::StoreError;
+use wire::error::ErrorBody;
+
+use crate::Control;
+
+/// Every error code that the control plane itself answers with. docs/errors.md explains each.
+pub const CODES: &[&str] = &[
+    "internal_error",
+    "invalid_api_key",
+    "invalid_type",
+    "invalid_value",
+    "mismatched_organization",
+    "missing_required_parameter",
+    "not_found",
+    "project_archived",
+    "store_unavailable",
+    "unsupported_parameter",
+];
+
+const INVALID: &str = "invalid_request_error";
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Why a request to the Administration API was not answered.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// No key came with the request.
+    NoKey,
+    /// The key is not one of ours, mistyped, revoked or expired; shown masked.
+    BadKey { masked: String },
+    /// The key is known and may not do this.
+    Access(AccessRefusal),
+    /// The body cannot be read.
+    Body(&'static str),
+    /// A parameter is missing.
+    Missing { param: &'static str },
+    /// A parameter is not what it should be.
+    Invalid { param: String, message: String },
+    /// There is no such thing, or not in this organization.
+    NotFound { what: &'static str, id: String },
+    /// The project is archived, or cannot be.
+    Archived { message: &'static str },
+    /// A service account's key is not deleted on its own.
+    OwnedByServiceAccount,
+    /// The database.
+    Store(StoreError),
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        Refusal::Store(error)
+    }
+}
+
+/// An answer, or why there is none.
+pub(crate) type Outcome<T> = Result<T, Refusal>;
+
+/// Answers `outcome`, stamped as every answer is.
+pub(crate) fn answer<T: IntoResponse>(control: &Control, outcome: Outcome<T>) -> Response {
+    let id = domain::id::RequestId::random(control.now(), control.entropy).to_string();
+    let mut response = match outcome {
+        Ok(body) => body.into_response(),
+        Err(refusal) => refuse(&refusal, &control.public_url, &id),
+    };
+    let headers = response.headers_mut();
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        headers.insert(REQUEST_ID, id);
+    }
+    headers.insert("openai-version", HeaderValue::from_static("2020-10-01"));
+    headers.insert(
+        "x-content-type-options",
+        HeaderValue::from_static("nosniff"),
+    );
+    response
+}
+
+fn refuse(refusal: &Refusal, url: &str, request_id: &str) -> Response {
+    let (status, error) = decide(refusal, url);
+    match refusal {
+        Refusal::Store(error) => tracing::error!(request_id, %error, "request failed"),
+        _ => {
+            let (status, code) = (status.as_u16(), error.code.as_deref());
+            tracing::debug!(request_id, status, code, "request refused");
+        }
+    }
+    (
+        status,
+        [(CONTENT_TYPE, "application/json")],
+        error.to_json(),
+    )
+        .into_response()
+}
+
+fn decide(refusal: &Refusal, url: &str) -> (StatusCode, ErrorBody) {
+    let unauthorized = |code: Option<&'static str>, message: String| {
+        error(StatusCode::UNAUTHORIZED, code, None, message)
+    };
+    let bad = |code, param, message| error(StatusCode::BAD_REQUEST, code, param, message);
+    match refusal {
+        Refusal::NoKey => unauthorized(None, no_key_message(url)),
+        Refusal::BadKey { masked } => unauthorized(
+            Some("invalid_api_key"),
+            format!(
+                "Incorrect API key provided: {masked}. You can find your admin keys at {url}/admin-keys."
+            ),
+        ),
+        Refusal::Access(refusal) => access(refusal, url),
+        Refusal::Body(message) => bad(None, None, (*message).into()),
+        Refusal::Missing { param } => bad(
+            Some("missing_required_parameter"),
+            Some((*param).into()),
+            format!("Missing required parameter: '{param}'."),
+        ),
+        Refusal::Invalid { param, message } => {
+            bad(Some("invalid_value"), Some(param.clone()), message.clone())
+        }
+        Refusal::NotFound { what, id } => error(
+            StatusCode::NOT_FOUND,
+            Some("not_found"),
+            None,
+            format!("There is no {what} '{id}' in this organization."),
+        ),
+        Refusal::Archived { message } => bad(Some("project_archived"), None, (*message).into()),
+        Refusal::OwnedByServiceAccount => bad(
+            Some("unsupported_parameter"),
+            Some("key_id".into()),
+            "This key belongs to a service account. Delete the service account instead.".into(),
+        ),
+        Refusal::Store(StoreError::Unavailable(_)) => server(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "store_unavailable",
+            "The database is not available. Please try again shortly.",
+        ),
+        Refusal::Store(_) => server(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal_error",
+            "The server had an error while processing your request. Sorry about that! The operator finds it in the log by the request id.",
+        ),
+    }
+}
+
+fn access(refusal: &AccessRefusal, url: &str) -> (StatusCode, ErrorBody) {
+    let (code, message) = match refusal {
+        AccessRefusal::MismatchedOrganization => (
+            "mismatched_organization",
+            "OpenAI-Organization header should match organization for API key".into(),
+        ),
+        AccessRefusal::Expired => (
+            "invalid_api_key",
+            format!(
+                "Incorrect API key provided: it has expired. Make a new one at {url}/admin-keys."
+            ),
+        ),
+        _ => (
+            "invalid_api_key",
+            format!(
+                "Incorrect API key provided: the Administration API needs an admin key. You can find yours at {url}/admin-keys."
+            ),
+        ),
+    };
+    error(StatusCode::UNAUTHORIZED, Some(code), None, message)
+}
+
+fn no_key_message(url: &str) -> String {
+    format!(
+        "You didn't provide an API key. You need to provide your admin key in an Authorization header \
+         using Bearer auth (i.e. Authorization: Bearer YOUR_KEY). You can obtain one from \
+         {url}/admin-keys."
+    )
+}
+
+fn error(
+    status: StatusCode,
+    code: Option<&'static str>,
+    param: Option<String>,
+    message: String,
+) -> (StatusCode, ErrorBody) {
+    (
+        status,
+        ErrorBody {
+            message,
+            kind: INVALID.into(),
+            param,
+            code: code.map(Into::into),
+        },
+    )
+}
+
+fn server(status: StatusCode, code: &'static str, message: &str) -> (StatusCode, ErrorBody) {
+    let kind = "server_error".into();
+    (
+        status,
+        ErrorBody {
+            message: message.into(),
+            kind,
+            param: None,
+            code: Some(code.into()),
+        },
+    )
+}

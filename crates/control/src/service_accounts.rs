@@ -1,0 +1,251 @@
+//! `/v1/organization/projects/{project_id}/service_accounts`.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, RawQuery, State};
+use axum::response::Response;
+use domain::access::Owner;
+use domain::id::{KeyId, ServiceAccountId};
+use domain::key::{KeyClass, KeySecret};
+use serde::Serialize;
+use store::keys::{self, NewKey};
+use store::service_accounts;
+use utoipa::ToSchema;
+
+use crate::Control;
+use crate::authenticate::Admin;
+use crate::body::Fields;
+use crate::pagination::{List, Page, unknown_cursor};
+use crate::projects::{find, find_active};
+use crate::query::Query;
+use crate::respond::{Outcome, Refusal, answer};
+
+/// A service account.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ServiceAccount {
+    id: String,
+    #[schema(example = "organization.project.service_account")]
+    object: &'static str,
+    name: String,
+    role: String,
+    created_at: i64,
+}
+
+/// A service account that was just made, with its first key.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CreatedServiceAccount {
+    #[serde(flatten)]
+    account: ServiceAccount,
+    /// Shown this once; none if only the account was asked for.
+    api_key: Option<CreatedKey>,
+}
+
+/// A key that was just made.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CreatedKey {
+    id: String,
+    #[schema(example = "organization.project.service_account.api_key")]
+    object: &'static str,
+    name: String,
+    created_at: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<i64>,
+    /// The secret, shown this once.
+    value: String,
+}
+
+/// Something that is gone.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Deleted {
+    pub(crate) object: &'static str,
+    pub(crate) id: String,
+    pub(crate) deleted: bool,
+}
+
+impl From<service_accounts::ServiceAccount> for ServiceAccount {
+    fn from(account: service_accounts::ServiceAccount) -> Self {
+        ServiceAccount {
+            id: account.id.to_string(),
+            object: "organization.project.service_account",
+            name: account.name,
+            role: account.role,
+            created_at: account.created_at.seconds(),
+        }
+    }
+}
+
+/// List the service accounts of a project.
+#[utoipa::path(
+    get, path = "/v1/organization/projects/{project_id}/service_accounts",
+    tag = "Service accounts",
+    params(
+        ("project_id" = String, Path, description = "The project"),
+        ("limit" = Option<i64>, Query, description = "1 to 100; 20 if absent"),
+        ("after" = Option<String>, Query, description = "The last id of the page before"),
+    ),
+    responses((status = 200, body = List<ServiceAccount>)), security(("admin_key" = []))
+)]
+pub(crate) async fn list(
+    State(control): State<Control>,
+    Admin(admin): Admin,
+    Path(project_id): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let outcome = async {
+        let page = Page::of(&Query::parse(query.as_deref()))?;
+        let (after, limit) = (page.after.clone(), page.rows());
+        let rows = control.store.read(move |tx| -> Outcome<_> {
+            let project = find(tx, &admin.organization, &project_id)?.id;
+            let after = after.map(|after| {
+                let found = service_accounts::get(tx, &project, &ServiceAccountId::new(&after))?;
+                found.ok_or_else(|| unknown_cursor(&after))
+            });
+            Ok(service_accounts::list(
+                tx,
+                &project,
+                after.transpose()?.as_ref(),
+                limit,
+            )?)
+        });
+        let rows = rows.await?.into_iter().map(ServiceAccount::from).collect();
+        Ok(Json(
+            page.list(rows, |account: &ServiceAccount| account.id.clone()),
+        ))
+    };
+    answer(&control, outcome.await)
+}
+
+/// Create a service account, and its first key.
+#[utoipa::path(
+    post, path = "/v1/organization/projects/{project_id}/service_accounts",
+    tag = "Service accounts",
+    params(("project_id" = String, Path, description = "The project")), request_body = Object,
+    responses((status = 200, body = CreatedServiceAccount)), security(("admin_key" = []))
+)]
+pub(crate) async fn create(
+    State(control): State<Control>,
+    Admin(admin): Admin,
+    Path(project_id): Path<String>,
+    body: Bytes,
+) -> Response {
+    let outcome = async {
+        let fields = Fields::parse(&body)?;
+        let name = fields
+            .name("name")?
+            .ok_or(Refusal::Missing { param: "name" })?;
+        let keyless = fields.flag("create_service_account_only")?;
+        let now = control.now();
+        let expires_at = fields
+            .seconds("expires_in_seconds")?
+            .map(|seconds| now.plus(seconds * 1_000_000));
+        let account = service_accounts::ServiceAccount {
+            id: ServiceAccountId::random(control.entropy),
+            name,
+            role: "member".into(),
+            created_at: now,
+        };
+        let secret = KeySecret::mint(KeyClass::ServiceAccount, control.entropy);
+        let key_id = KeyId::random(control.entropy);
+        let write = control.store.write(move |tx| -> Outcome<_> {
+            let project = find_active(tx, &admin.organization, &project_id)?.id;
+            service_accounts::create(tx, &admin.organization, &project, &account)?;
+            if keyless {
+                return Ok(CreatedServiceAccount {
+                    account: account.into(),
+                    api_key: None,
+                });
+            }
+            let new = NewKey {
+                id: key_id.clone(),
+                organization: &admin.organization,
+                project: Some(&project),
+                owner: Owner::ServiceAccount(account.id.clone()),
+                name: "Secret key",
+                expires_at,
+            };
+            keys::create(tx, &new, &secret, now)?;
+            let api_key = CreatedKey {
+                id: key_id.to_string(),
+                object: "organization.project.service_account.api_key",
+                name: "Secret key".into(),
+                created_at: now.seconds(),
+                expires_at: expires_at.map(|at| at.seconds()),
+                value: secret.expose().to_owned(),
+            };
+            Ok(CreatedServiceAccount {
+                account: account.into(),
+                api_key: Some(api_key),
+            })
+        });
+        Ok(Json(write.await?))
+    };
+    answer(&control, outcome.await)
+}
+
+/// Retrieve a service account.
+#[utoipa::path(
+    get, path = "/v1/organization/projects/{project_id}/service_accounts/{service_account_id}",
+    tag = "Service accounts",
+    params(
+        ("project_id" = String, Path, description = "The project"),
+        ("service_account_id" = String, Path, description = "The service account"),
+    ),
+    responses((status = 200, body = ServiceAccount)), security(("admin_key" = []))
+)]
+pub(crate) async fn retrieve(
+    State(control): State<Control>,
+    Admin(admin): Admin,
+    Path((project_id, id)): Path<(String, String)>,
+) -> Response {
+    let read = control.store.read(move |tx| -> Outcome<_> {
+        let project = find(tx, &admin.organization, &project_id)?.id;
+        find_account(tx, &project, &id)
+    });
+    let outcome = read
+        .await
+        .map(|account| Json(ServiceAccount::from(account)));
+    answer(&control, outcome)
+}
+
+/// Delete a service account: its keys work no more.
+#[utoipa::path(
+    delete, path = "/v1/organization/projects/{project_id}/service_accounts/{service_account_id}",
+    tag = "Service accounts",
+    params(
+        ("project_id" = String, Path, description = "The project"),
+        ("service_account_id" = String, Path, description = "The service account"),
+    ),
+    responses((status = 200, body = Deleted)), security(("admin_key" = []))
+)]
+pub(crate) async fn delete(
+    State(control): State<Control>,
+    Admin(admin): Admin,
+    Path((project_id, id)): Path<(String, String)>,
+) -> Response {
+    let now = control.now();
+    let write = control.store.write(move |tx| -> Outcome<_> {
+        let project = find(tx, &admin.organization, &project_id)?.id;
+        let account = find_account(tx, &project, &id)?;
+        service_accounts::delete(tx, &account.id, now)?;
+        let object = "organization.project.service_account.deleted";
+        Ok(Deleted {
+            object,
+            id,
+            deleted: true,
+        })
+    });
+    answer(&control, write.await.map(Json))
+}
+
+fn find_account(
+    tx: &mut store::Tx<'_>,
+    project: &domain::id::ProjectId,
+    id: &str,
+) -> Outcome<service_accounts::ServiceAccount> {
+    service_accounts::get(tx, project, &ServiceAccountId::new(id))?.ok_or_else(|| {
+        Refusal::NotFound {
+            what: "service account",
+            id: id.to_owned(),
+        }
+    })
+}
