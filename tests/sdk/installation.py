@@ -1,0 +1,94 @@
+"""A throwaway installation in front of the mock upstream: starts it, and says where it is.
+
+As a program it prints one JSON object and runs until its standard input closes, so that tests in
+any language can use it.
+"""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+HERE = Path(__file__).parent
+FAREBOX = os.environ.get("FAREBOX_BIN", str(HERE / "../../target/debug/farebox"))
+
+CONFIG = """
+listen = "127.0.0.1:{port}"
+public_url = "http://127.0.0.1:{port}"
+database_url = "sqlite://farebox.db"
+
+[[upstreams]]
+id = "mock"
+kind = "openai"
+base_url = "http://127.0.0.1:{upstream}/v1"
+
+[[models]]
+id = "gpt-4o-mini"
+deployments = [{{ upstream = "mock", model = "gpt-4o-mini" }}]
+price = {{ input = "0.15", cached_input = "0.075", output = "0.60" }}
+"""
+
+
+class Installation:
+    def __init__(self, credit):
+        self.folder = tempfile.TemporaryDirectory()
+        self.upstream = subprocess.Popen(
+            [sys.executable, str(HERE / "mock_upstream.py")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        upstream = self.upstream.stdout.readline().strip()
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        Path(self.folder.name, "farebox.toml").write_text(CONFIG.format(port=port, upstream=upstream))
+        setup = ["setup", "--email", "ada@example.com", "--organization", "Acme", "--json"]
+        if credit:
+            setup += ["--credit", credit]
+        self.made = json.loads(self.run(*setup))
+        self.log = open(Path(self.folder.name, "log"), "w+")
+        self.server = subprocess.Popen(
+            [FAREBOX, "serve"], cwd=self.folder.name, stdout=self.log, stderr=self.log
+        )
+        self.wait(f"http://127.0.0.1:{port}/readyz")
+
+    def run(self, *arguments):
+        command = [FAREBOX, *arguments]
+        return subprocess.run(
+            command, cwd=self.folder.name, check=True, capture_output=True, text=True
+        ).stdout
+
+    def wait(self, url):
+        for _ in range(300):
+            if self.server.poll() is not None:
+                break
+            try:
+                return urllib.request.urlopen(url, timeout=2)
+            except OSError:
+                time.sleep(0.1)
+        self.log.seek(0)
+        raise RuntimeError(f"farebox did not start:\n{self.log.read()}")
+
+    def close(self):
+        self.server.terminate()
+        self.server.wait(30)
+        self.upstream.stdin.close()
+        self.upstream.wait(10)
+        self.folder.cleanup()
+
+
+def main():
+    installation = Installation(sys.argv[1] if len(sys.argv) > 1 else None)
+    print(json.dumps(installation.made), flush=True)
+    sys.stdin.read()
+    installation.close()
+
+
+if __name__ == "__main__":
+    main()
