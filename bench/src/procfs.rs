@@ -64,11 +64,13 @@ pub fn machine() -> BTreeMap<&'static str, String> {
     let model = model
         .and_then(|line| line.split_once(": "))
         .map_or("unknown", |(_, name)| name);
+    let load = read("/proc/loadavg");
+    let load_average = load.split(' ').take(3).collect::<Vec<_>>().join(" ");
     BTreeMap::from([
         ("processors", processors().to_string()),
         ("processor", model.to_owned()),
         ("kernel", read("/proc/sys/kernel/osrelease")),
-        ("load_average", read("/proc/loadavg")),
+        ("load_average", load_average),
     ])
 }
 

@@ -122,9 +122,11 @@ pub async fn run(settings: &Settings) -> Result<(), String> {
         .canonicalize()
         .map_err(|error| error.to_string())?;
 
-    let mut results = Results::default();
-    results.machine = procfs::machine();
-    results.file_system = procfs::file_system(&path);
+    let mut results = Results {
+        machine: procfs::machine(),
+        file_system: procfs::file_system(&path),
+        ..Results::default()
+    };
     if settings.database.is_none() {
         results.commit = Some(time_commit(&path).map_err(|error| error.to_string())?);
     }

@@ -156,3 +156,91 @@ fn measurement_json(measurement: &Measurement) -> Value {
     }
     value
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn measured(scene: Scene, server: Server, answers: &[(u16, u64)]) -> Measurement {
+        let statuses = answers.iter().copied().collect();
+        let report = Report {
+            statuses,
+            ..Report::default()
+        };
+        Measurement {
+            scene,
+            server,
+            report,
+            clock: Clock::default(),
+        }
+    }
+
+    fn results(measurements: Vec<Measurement>) -> Results {
+        Results {
+            measurements,
+            ..Results::default()
+        }
+    }
+
+    fn comparison(problems: &[&str]) -> Comparison {
+        Comparison {
+            expected_nusd: 0,
+            from_balance_nusd: Some(0),
+            from_costs_nusd: Some(0),
+            transfers: Some(0),
+            problems: problems.iter().map(|&problem| problem.to_owned()).collect(),
+        }
+    }
+
+    #[test]
+    fn medians_are_of_one_server_in_one_scene() {
+        let [few, many] = [64, 256].map(|connections| Scene::Throughput { connections });
+        let mut rounds: Vec<_> = [30, 10, 20]
+            .map(|n| measured(few, Server::Farebox, &[(200, n)]))
+            .into();
+        rounds.push(measured(few, Server::Relay, &[(200, 1000)]));
+        rounds.push(measured(many, Server::Farebox, &[(200, 2000)]));
+        let mut all = results(rounds);
+        let answered = |found: &Measurement| found.report.answered() as f64;
+        assert_eq!(all.median(few, Server::Farebox, answered), Some(20.0));
+        assert_eq!(all.median(Scene::Latency, Server::Farebox, answered), None);
+        all.add(measured(few, Server::Farebox, &[(200, 40)]));
+        assert_eq!(
+            all.median(few, Server::Farebox, answered),
+            Some(25.0),
+            "between two"
+        );
+    }
+
+    #[test]
+    fn one_refusal_or_one_wrong_amount_fails_the_run() {
+        let good = || measured(Scene::Latency, Server::Farebox, &[(200, 9)]);
+        let relay_failed = measured(Scene::Latency, Server::Relay, &[(200, 9), (502, 1)]);
+        let mut fine = results(vec![good(), relay_failed]);
+        fine.money = Some(comparison(&[]));
+        assert_eq!(fine.verdict(), Ok(()));
+
+        fine.money = Some(comparison(&["a cent is missing"]));
+        assert_eq!(fine.verdict(), Err("a cent is missing".to_owned()));
+
+        let refused = measured(Scene::Latency, Server::Farebox, &[(200, 9), (429, 1)]);
+        assert!(results(vec![good(), refused]).verdict().is_err());
+        let mut broken = good();
+        broken.report.broken = 1;
+        assert!(results(vec![broken]).verdict().is_err());
+    }
+
+    #[test]
+    fn streams_and_whole_answers_are_told_apart() {
+        let mut streams = measured(Scene::Streams, Server::Farebox, &[(200, 4)]);
+        streams.report.events = 808;
+        let whole = measured(Scene::Latency, Server::Farebox, &[(200, 10), (500, 3)]);
+        let all = results(vec![streams, whole]);
+        assert_eq!(
+            (all.answered(Server::Farebox), all.streamed(Server::Farebox)),
+            (14, 4)
+        );
+        assert_eq!(all.failed(Server::Farebox), 3);
+        assert!((all.events_per_stream(Server::Farebox) - 202.0).abs() < 1e-9);
+    }
+}

@@ -3,7 +3,7 @@
 use super::Settings;
 use super::money::usd;
 use super::results::{Measurement, Results, Scene};
-use super::stage::Server::{self, Direct, Farebox, Relay};
+use super::stage::Server::{Direct, Farebox, Relay};
 
 /// What is to be reached, as ratios to the relay or as limits.
 const REACH_RATIO: [(u32, f64); 2] = [(64, 0.3), (256, 0.5)];
@@ -59,9 +59,14 @@ fn heading(settings: &Settings, results: &Results) -> String {
     };
     format!(
         "Farebox beside a bare relay: 1 KB prompts, an upstream that answers at once, billing durable\n\
-         {place}\n\
+         {}{place}\n\
          {} processors ({}), kernel {}, load average at the start {}\n\
-         {} rounds of {} s for each figure, the servers in turn; medians\n",
+         Medians of {} × {} s for each figure, the servers in turn\n",
+        if cfg!(debug_assertions) {
+            "BUILT WITHOUT OPTIMISATION: these figures mean nothing\n"
+        } else {
+            ""
+        },
         of("processors"),
         of("processor"),
         of("kernel"),

@@ -1,5 +1,8 @@
 //! The only place that reads a clock. Everything else is handed one.
-#![expect(clippy::disallowed_methods, reason = "the one place that reads a clock")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads a clock"
+)]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};

@@ -1,5 +1,8 @@
 //! The only place that asks the operating system for randomness.
-#![expect(clippy::disallowed_methods, reason = "the one place that makes randomness")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the one place that makes randomness"
+)]
 
 /// Fills `buffer` with unpredictable bytes: the `domain::Entropy` of the running program.
 ///

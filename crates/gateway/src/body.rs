@@ -50,7 +50,7 @@ pub(crate) async fn read(mut body: Body, most_bytes: usize) -> Result<Bytes, Ref
         if first.len() + rest.len() + data.len() > most_bytes {
             return Err(Refusal::TooLarge { most_bytes });
         }
-        if first.is_empty() {
+        if first.is_empty() && rest.is_empty() {
             first = data;
         } else {
             if rest.is_empty() {

@@ -1,47 +1,171 @@
 //! Temporary.
-use std::num::NonZero; use std::ops::ControlFlow; use std::path::Path; use std::time::Instant;
 use farebox_local::engine::*;
+use std::num::NonZero;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::time::Instant;
 fn main() {
-    let w = if std::env::args().nth(1).as_deref()==Some("f32") { WeightFormat::F32 } else { WeightFormat::Q8_0 };
+    let w = if std::env::args().nth(1).as_deref() == Some("f32") {
+        WeightFormat::F32
+    } else {
+        WeightFormat::Q8_0
+    };
     let t = Instant::now();
-    let e = Engine::load(Path::new("models/SmolLM2-135M-Instruct.Q4_1.gguf"), EngineOptions{weights:w, context_tokens:2048}).unwrap();
+    let e = Engine::load(
+        Path::new("models/SmolLM2-135M-Instruct.Q4_1.gguf"),
+        EngineOptions {
+            weights: w,
+            context_tokens: 2048,
+        },
+    )
+    .unwrap();
     println!("load {:?} {}", t.elapsed(), rss());
     let mut s = e.session().unwrap();
-    for q in ["What is the capital of France?","Hello World","Say hello world","What is 2+2?","Name three primary colours.","Who wrote Hamlet?","What is the capital of Germany?","What color is the sky?"] {
-        let p = e.chat_prompt(&[Message{role:"user".into(),content:q.into()}]).unwrap();
-        let l = e.logits(&mut s,&p,NonZero::<usize>::MAX).unwrap();
-        let mut ix: Vec<usize> = (0..l.len()).collect(); ix.sort_by(|a,b| l[*b].total_cmp(&l[*a]));
-        print!("{:?} ", ix[..4].iter().map(|i| (*i,l[*i])).collect::<Vec<_>>());
-        let g = Generation{prompt:p,choices:1,max_tokens:24,stop:vec![],sampling:Sampling{temperature:0.0,top_p:1.0,frequency_penalty:0.0,presence_penalty:0.0,logit_bias:vec![],seed:0}};
-        let mut a=String::new();
-        e.generate(&mut s,&g,&mut |ev| { if let Event::Text{text,..}=ev { a+=&text; } ControlFlow::Continue(()) }).unwrap();
+    for q in [
+        "What is the capital of France?",
+        "Hello World",
+        "Say hello world",
+        "What is 2+2?",
+        "Name three primary colours.",
+        "Who wrote Hamlet?",
+        "What is the capital of Germany?",
+        "What color is the sky?",
+    ] {
+        let p = e
+            .chat_prompt(&[Message {
+                role: "user".into(),
+                content: q.into(),
+            }])
+            .unwrap();
+        let l = e.logits(&mut s, &p, NonZero::<usize>::MAX).unwrap();
+        let mut ix: Vec<usize> = (0..l.len()).collect();
+        ix.sort_by(|a, b| l[*b].total_cmp(&l[*a]));
+        print!(
+            "{:?} ",
+            ix[..4].iter().map(|i| (*i, l[*i])).collect::<Vec<_>>()
+        );
+        let g = Generation {
+            prompt: p,
+            choices: 1,
+            max_tokens: 24,
+            stop: vec![],
+            sampling: Sampling {
+                temperature: 0.0,
+                top_p: 1.0,
+                frequency_penalty: 0.0,
+                presence_penalty: 0.0,
+                logit_bias: vec![],
+                seed: 0,
+            },
+        };
+        let mut a = String::new();
+        e.generate(&mut s, &g, &mut |ev| {
+            if let Event::Text { text, .. } = ev {
+                a += &text;
+            }
+            ControlFlow::Continue(())
+        })
+        .unwrap();
         println!("{q} => {a:?}");
     }
     let dump = std::env::var("DUMP").unwrap_or_default();
-    let mut all=Vec::new();
-    for q in ["What is the capital of France?","Hello World","Tell me a joke about a cat.","What is 2+2?","Name three primary colours.","Who wrote Hamlet?","Write a poem","What color is the sky?"] {
-        let p = e.chat_prompt(&[Message{role:"user".into(),content:q.into()}]).unwrap();
-        all.extend(e.logits(&mut s,&p,NonZero::<usize>::MAX).unwrap());
+    let mut all = Vec::new();
+    for q in [
+        "What is the capital of France?",
+        "Hello World",
+        "Tell me a joke about a cat.",
+        "What is 2+2?",
+        "Name three primary colours.",
+        "Who wrote Hamlet?",
+        "Write a poem",
+        "What color is the sky?",
+    ] {
+        let p = e
+            .chat_prompt(&[Message {
+                role: "user".into(),
+                content: q.into(),
+            }])
+            .unwrap();
+        all.extend(e.logits(&mut s, &p, NonZero::<usize>::MAX).unwrap());
     }
-    if dump=="1" { std::fs::write("/tmp/ref.bin", all.iter().flat_map(|x|x.to_le_bytes()).collect::<Vec<u8>>()).unwrap(); }
-    else if let Ok(b)=std::fs::read("/tmp/ref.bin") { let r:Vec<f32>=b.chunks_exact(4).map(|c|f32::from_le_bytes(c.try_into().unwrap())).collect();
-      let rms=(r.iter().zip(&all).map(|(a,b)|((a-b) as f64).powi(2)).sum::<f64>()/r.len() as f64).sqrt();
-      println!("RMS logit error {rms:.4}"); }
+    if dump == "1" {
+        std::fs::write(
+            "/tmp/ref.bin",
+            all.iter()
+                .flat_map(|x| x.to_le_bytes())
+                .collect::<Vec<u8>>(),
+        )
+        .unwrap();
+    } else if let Ok(b) = std::fs::read("/tmp/ref.bin") {
+        let r: Vec<f32> = b
+            .chunks_exact(4)
+            .map(|c| f32::from_le_bytes(c.try_into().unwrap()))
+            .collect();
+        let rms = (r
+            .iter()
+            .zip(&all)
+            .map(|(a, b)| ((a - b) as f64).powi(2))
+            .sum::<f64>()
+            / r.len() as f64)
+            .sqrt();
+        println!("RMS logit error {rms:.4}");
+    }
     // Speed.
-    if std::env::var("NOSPEED").is_ok() { return; }
-    for n in [33usize, 256, 1024, 1900] {
-        let p: Vec<u32> = (0..n as u32).map(|i| 100 + (i*37)%4000).collect();
-        let t=Instant::now();
-        let l = e.logits(&mut s,&p,NonZero::new(256).unwrap()).unwrap(); std::hint::black_box(l);
-        let el=t.elapsed().as_secs_f64(); println!("prompt {n}: {:.0} tok/s ({el:.2}s)", n as f64/el);
+    if std::env::var("NOSPEED").is_ok() {
+        return;
     }
-    for n in [33usize,1024] {
-        let p: Vec<u32> = (0..n as u32).map(|i| 100 + (i*37)%4000).collect();
-        let mut first=None; let mut count=0; let mut last=Instant::now();
-        let g = Generation{prompt:p,choices:1,max_tokens:101,stop:vec![],sampling:Sampling{temperature:0.0,top_p:1.0,frequency_penalty:0.0,presence_penalty:0.0,logit_bias:vec![(0,-100.0),(2,-100.0)],seed:0}};
-        e.generate(&mut s,&g,&mut |ev| { if !matches!(ev,Event::End{..}) { if count==0 {} ; count+=1; last=Instant::now(); if first.is_none() && count>(n+255)/256 {first=Some((count,last));} } ControlFlow::Continue(()) }).unwrap();
-        let (c,f)=first.unwrap(); println!("decode after {n}: {:.1} tok/s", (count-c) as f64/(last-f).as_secs_f64());
+    for n in [33usize, 256, 1024, 1900] {
+        let p: Vec<u32> = (0..n as u32).map(|i| 100 + (i * 37) % 4000).collect();
+        let t = Instant::now();
+        let l = e.logits(&mut s, &p, NonZero::new(256).unwrap()).unwrap();
+        std::hint::black_box(l);
+        let el = t.elapsed().as_secs_f64();
+        println!("prompt {n}: {:.0} tok/s ({el:.2}s)", n as f64 / el);
+    }
+    for n in [33usize, 1024] {
+        let p: Vec<u32> = (0..n as u32).map(|i| 100 + (i * 37) % 4000).collect();
+        let mut first = None;
+        let mut count = 0;
+        let mut last = Instant::now();
+        let g = Generation {
+            prompt: p,
+            choices: 1,
+            max_tokens: 101,
+            stop: vec![],
+            sampling: Sampling {
+                temperature: 0.0,
+                top_p: 1.0,
+                frequency_penalty: 0.0,
+                presence_penalty: 0.0,
+                logit_bias: vec![(0, -100.0), (2, -100.0)],
+                seed: 0,
+            },
+        };
+        e.generate(&mut s, &g, &mut |ev| {
+            if !matches!(ev, Event::End { .. }) {
+                if count == 0 {};
+                count += 1;
+                last = Instant::now();
+                if first.is_none() && count > (n + 255) / 256 {
+                    first = Some((count, last));
+                }
+            }
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+        let (c, f) = first.unwrap();
+        println!(
+            "decode after {n}: {:.1} tok/s",
+            (count - c) as f64 / (last - f).as_secs_f64()
+        );
     }
     println!("end {}", rss());
 }
-fn rss()->String { std::fs::read_to_string("/proc/self/status").unwrap().lines().filter(|l| l.starts_with("VmRSS")||l.starts_with("VmHWM")).collect::<Vec<_>>().join(" ") }
+fn rss() -> String {
+    std::fs::read_to_string("/proc/self/status")
+        .unwrap()
+        .lines()
+        .filter(|l| l.starts_with("VmRSS") || l.starts_with("VmHWM"))
+        .collect::<Vec<_>>()
+        .join(" ")
+}

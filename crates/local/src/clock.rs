@@ -1,5 +1,8 @@
 //! The clocks, read in this one place.
-#![expect(clippy::disallowed_methods, reason = "this is where the clocks are read")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this is where the clocks are read"
+)]
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 

@@ -1,5 +1,8 @@
 //! The operating system's randomness, read in this one place.
-#![expect(clippy::disallowed_methods, reason = "this is where randomness is drawn")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this is where randomness is drawn"
+)]
 
 use std::fmt::Write as _;
 

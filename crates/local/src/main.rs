@@ -115,7 +115,11 @@ async fn serve(
         .map_err(|error| format!("cannot listen on {address}: {error}"))?;
     let address = listener.local_addr()?;
     let mut stdout = std::io::stdout();
-    writeln!(stdout, "{}", json!({"listening": format!("http://{address}/v1")}))?;
+    writeln!(
+        stdout,
+        "{}",
+        json!({"listening": format!("http://{address}/v1")})
+    )?;
     stdout.flush()?;
 
     let (drain, draining) = oneshot::channel::<()>();

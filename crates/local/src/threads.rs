@@ -3,7 +3,10 @@
 //! candle makes its threads at first use and takes their number from the environment only, and
 //! a process cannot safely change its own environment. So the process starts itself once more,
 //! in its own place: same id, same standard streams, with the variables set.
-#![expect(clippy::disallowed_methods, reason = "the variables are candle's, not settings of ours")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the variables are candle's, not settings of ours"
+)]
 
 use std::env;
 use std::io;

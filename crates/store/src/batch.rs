@@ -38,6 +38,13 @@ pub(crate) struct Writer {
     pub(crate) epoch: i64,
 }
 
+impl Writer {
+    /// Epochs of servers begin at 1; no other process has one.
+    pub(crate) fn is_server(&self) -> bool {
+        self.epoch > 0
+    }
+}
+
 /// Tokens seen of a stream so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Seen {

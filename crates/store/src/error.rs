@@ -1,5 +1,7 @@
 //! What can go wrong when opening an installation, and in a read or a write.
 
+use std::error::Error;
+
 use crate::DatabaseUrlError;
 
 /// Why an installation cannot be opened.
@@ -23,6 +25,19 @@ pub enum OpenError {
         /// The newest schema that this program knows.
         known: i64,
     },
+    /// The database is from an older Farebox, and whoever opens it may not change it.
+    #[error(
+        "this database was written by an older Farebox (its schema is {found}, this program's {known}). Start `farebox serve` once: it brings it up to date."
+    )]
+    TooOld {
+        /// The schema found.
+        found: i64,
+        /// The schema that this program knows.
+        known: i64,
+    },
+    /// There is nothing in the database.
+    #[error("there is no Farebox installation in this database. Run `farebox setup` first.")]
+    NotSetUp,
     /// The file or server cannot be used.
     #[error("cannot open the database {database}: {reason}")]
     Unusable {
@@ -72,17 +87,23 @@ impl From<rusqlite::Error> for StoreError {
 
 impl From<tokio_postgres::Error> for StoreError {
     fn from(error: tokio_postgres::Error) -> Self {
-        let Some(code) = error.code().map(tokio_postgres::error::SqlState::code) else {
-            // Without a code it never came from the server: the connection is gone.
-            return StoreError::Unavailable(error.to_string());
+        let Some(server) = error.as_db_error() else {
+            let cause = error.source();
+            let text = cause.map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"));
+            // A connection that broke may be made again; anything else is a bug on this side.
+            return match error.is_closed() || cause.is_some_and(<dyn Error>::is::<std::io::Error>) {
+                true => StoreError::Unavailable(text),
+                false => StoreError::Failed(text),
+            };
         };
-        let text = error
-            .as_db_error()
-            .map_or_else(|| error.to_string(), ToString::to_string);
-        match &code[..2] {
-            "23" => StoreError::Conflict(text),
-            // Connection, resources, operator intervention, serialization: all pass.
-            "08" | "53" | "57" | "40" => StoreError::Unavailable(text),
+        let (code, text) = (server.code().code(), server.to_string());
+        match (code, &code[..2]) {
+            (_, "23") => StoreError::Conflict(text),
+            // Connection, resources, operator intervention, serialization: all pass. So do a lock
+            // that was not given in time, a transaction that idled, and a standby's refusal.
+            (_, "08" | "53" | "57" | "40") | ("55P03" | "25P03" | "25006", _) => {
+                StoreError::Unavailable(text)
+            }
             _ => StoreError::Failed(format!("{text} ({code})")),
         }
     }

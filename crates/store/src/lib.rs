@@ -26,6 +26,7 @@ mod sqlite_batch;
 mod store;
 mod tx;
 mod url;
+pub mod usage_reports;
 mod value;
 pub mod verify;
 pub mod wallets;

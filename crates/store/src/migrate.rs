@@ -13,6 +13,22 @@ const MIGRATIONS: &[Migration] = &[Migration {
     postgres: include_str!("../migrations/postgres/0001_init.sql"),
 }];
 
+/// Refuses a database whose schema is not this program's, and changes nothing.
+pub(crate) fn require(tx: &mut Tx<'_>) -> Result<(), OpenError> {
+    let there = match tx.is_sqlite() {
+        true => "SELECT COUNT(*) FROM sqlite_schema WHERE name = 'migrations'",
+        false => "SELECT COUNT(*) FROM pg_class WHERE oid = to_regclass('migrations')",
+    };
+    if tx.query_one(there, &[])?.int(0)? == 0 {
+        return Err(OpenError::NotSetUp);
+    }
+    match compare(tx)? {
+        (0, _) => Err(OpenError::NotSetUp),
+        (found, known) if found < known => Err(OpenError::TooOld { found, known }),
+        _ => Ok(()),
+    }
+}
+
 /// Runs the steps that this database has not seen. On PostgreSQL, processes that start together
 /// wait for each other here.
 pub(crate) fn migrate(tx: &mut Tx<'_>, now_us: i64) -> Result<(), OpenError> {
@@ -22,17 +38,11 @@ pub(crate) fn migrate(tx: &mut Tx<'_>, now_us: i64) -> Result<(), OpenError> {
     }
     tx.batch(
         "CREATE TABLE IF NOT EXISTS migrations (
-             version BIGINT PRIMARY KEY,
+             version BIGINT NOT NULL PRIMARY KEY,
              applied_at_us BIGINT NOT NULL
          )",
     )?;
-    let found = tx
-        .query_one("SELECT COALESCE(MAX(version), 0) FROM migrations", &[])?
-        .int(0)?;
-    let known = i64::try_from(MIGRATIONS.len()).expect("few migrations");
-    if found > known {
-        return Err(OpenError::TooNew { found, known });
-    }
+    let (found, _) = compare(tx)?;
     for (version, migration) in (1..)
         .zip(MIGRATIONS)
         .skip(usize::try_from(found).unwrap_or(0))
@@ -49,4 +59,16 @@ pub(crate) fn migrate(tx: &mut Tx<'_>, now_us: i64) -> Result<(), OpenError> {
         tracing::info!(version, "database migrated");
     }
     Ok(())
+}
+
+/// The schema of the database, and the newest that this program knows.
+fn compare(tx: &mut Tx<'_>) -> Result<(i64, i64), OpenError> {
+    let found = tx
+        .query_one("SELECT COALESCE(MAX(version), 0) FROM migrations", &[])?
+        .int(0)?;
+    let known = i64::try_from(MIGRATIONS.len()).expect("few migrations");
+    if found > known {
+        return Err(OpenError::TooNew { found, known });
+    }
+    Ok((found, known))
 }

@@ -1,5 +1,5 @@
-//! PostgreSQL: a pool for reads and writes, and connections of their own for the ledger's writer
-//! and for the lock that a server holds while it lives.
+//! PostgreSQL: a pool for reads and writes, and a connection of its own for the ledger's writer,
+//! which also holds the lock of a server while it lives.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,8 +16,13 @@ use crate::{DatabaseUrl, OpenError, StoreError, Tx};
 
 const POOL_CONNECTIONS: usize = 16;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// No statement of a request may hold a connection for longer.
-const STATEMENT_TIMEOUT: &str = "-c statement_timeout=30000 -c lock_timeout=10000";
+/// A connection that says nothing for this long is lost.
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(30);
+/// No read or write may hold a connection for longer, or keep others from their rows.
+const POOL_OPTIONS: &str = "-c statement_timeout=30000 -c lock_timeout=10000 \
+                            -c idle_in_transaction_session_timeout=30000";
+/// A batch takes milliseconds; it can only be stuck, and goes again.
+const LEDGER_OPTIONS: &str = "-c statement_timeout=20000";
 /// Names the lock of the one serving process: "fareserv" in ASCII.
 const SERVER_LOCK: i64 = 0x6661_7265_7365_7276;
 
@@ -39,10 +44,10 @@ impl PostgresServer {
         })?;
         config
             .application_name("farebox")
-            .connect_timeout(CONNECT_TIMEOUT);
-        config.keepalives_idle(Duration::from_secs(30));
-        let mut pooled = config.clone();
-        pooled.options(STATEMENT_TIMEOUT);
+            .connect_timeout(CONNECT_TIMEOUT)
+            .keepalives_idle(SILENCE_TIMEOUT)
+            .tcp_user_timeout(SILENCE_TIMEOUT);
+        let pooled = with_options(&config, POOL_OPTIONS);
         let recycling = ManagerConfig {
             recycling_method: RecyclingMethod::Fast,
         };
@@ -58,14 +63,21 @@ impl PostgresServer {
             .build()
             .map_err(|error| unusable(error.to_string()))?;
         Ok(PostgresServer {
-            config,
+            config: with_options(&config, LEDGER_OPTIONS),
             pool,
             runtime,
         })
     }
 
-    /// A connection outside the pool.
+    /// A connection outside the pool, for the ledger.
     pub(crate) async fn connect(&self) -> Result<Client, StoreError> {
+        let silent = |_| StoreError::Unavailable("PostgreSQL does not answer".into());
+        tokio::time::timeout(CONNECT_TIMEOUT, self.connect_at_last())
+            .await
+            .map_err(silent)?
+    }
+
+    async fn connect_at_last(&self) -> Result<Client, StoreError> {
         if self.config.get_ssl_mode() == SslMode::Require {
             let (client, connection) = self.config.connect(tls()).await?;
             self.runtime.spawn(connection);
@@ -77,23 +89,23 @@ impl PostgresServer {
     }
 
     /// Takes the lock of the serving process; it goes with the connection.
-    pub(crate) async fn lock(&self) -> Result<Client, OpenError> {
-        let client = self.connect().await?;
-        // A predecessor that was killed a moment ago may still be noticed as gone.
+    pub(crate) async fn lock(client: &Client) -> Result<(), OpenError> {
+        // A predecessor that was killed a moment ago may not have been noticed as gone.
         for _ in 0..20 {
-            let sql = "SELECT pg_try_advisory_lock($1)";
-            let row = client
-                .query_one(sql, &[&SERVER_LOCK])
-                .await
-                .map_err(StoreError::from)?;
-            if row.get(0) {
-                return Ok(client);
+            if Self::try_lock(client).await? {
+                return Ok(());
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         Err(OpenError::InUse(
             "it holds the lock of this PostgreSQL database".into(),
         ))
+    }
+
+    /// Takes the lock of the serving process, unless another connection has it.
+    pub(crate) async fn try_lock(client: &Client) -> Result<bool, StoreError> {
+        let sql = "SELECT pg_try_advisory_lock($1)";
+        Ok(client.query_one(sql, &[&SERVER_LOCK]).await?.get(0))
     }
 
     /// Runs a transaction to its end. Blocks: call where that is allowed.
@@ -130,6 +142,14 @@ impl PostgresServer {
             .map_err(StoreError::from)?;
         Ok(answer)
     }
+}
+
+/// Adds to the options that the address states.
+fn with_options(config: &Config, options: &str) -> Config {
+    let stated = config.get_options().unwrap_or_default();
+    let mut config = config.clone();
+    config.options(format!("{stated} {options}"));
+    config
 }
 
 fn tls() -> MakeRustlsConnect {

@@ -6,8 +6,8 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
-use domain::time::HOUR_US;
 use domain::usage::LineItem;
 use tokio::runtime::Handle;
 use tokio_postgres::types::ToSql;
@@ -20,11 +20,17 @@ use crate::postgres::PostgresServer;
 use crate::sqlite_batch::{TOKEN_CLASSES, count};
 
 const COMMIT: &str = include_str!("postgres_batch.sql");
+/// Longer than the server allows a statement: past it, the server is out of reach.
+const COMMIT_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(crate) struct PostgresCommitter {
     server: Arc<PostgresServer>,
     runtime: Handle,
+    /// The connection of the opening, with the lock of a server; the first session takes it.
+    opened: Option<Client>,
     session: Option<Session>,
+    /// The number of the last batch.
+    committed: i64,
 }
 
 /// A connection, and what was prepared and learnt on it.
@@ -35,35 +41,22 @@ struct Session {
 }
 
 impl PostgresCommitter {
-    pub(crate) fn new(server: Arc<PostgresServer>, runtime: Handle) -> Self {
+    pub(crate) fn new(server: Arc<PostgresServer>, runtime: Handle, opened: Client) -> Self {
         PostgresCommitter {
             server,
             runtime,
+            opened: Some(opened),
             session: None,
+            committed: 0,
         }
     }
-}
 
-impl Committer for PostgresCommitter {
-    fn commit(&mut self, batch: &Batch, writer: &Writer) -> Result<(), CommitError> {
-        let runtime = self.runtime.clone();
-        let outcome = runtime.block_on(async {
-            let mut session = match self.session.take() {
-                Some(session) if !session.client.is_closed() => session,
-                _ => Session::open(&self.server).await?,
-            };
-            session.commit(batch, writer).await?;
-            self.session = Some(session);
-            Ok(())
-        });
-        outcome
-    }
-}
-
-impl Session {
-    async fn open(server: &PostgresServer) -> Result<Self, StoreError> {
-        let client = server.connect().await?;
-        let commit = client.prepare(COMMIT).await?;
+    async fn open_session(&mut self, writer: &Writer) -> Result<Session, CommitError> {
+        let client = match self.opened.take() {
+            Some(client) if !client.is_closed() => client,
+            _ => self.reconnect(writer).await?,
+        };
+        let commit = client.prepare(COMMIT).await.map_err(StoreError::from)?;
         Ok(Session {
             client,
             commit,
@@ -71,24 +64,68 @@ impl Session {
         })
     }
 
-    async fn commit(&mut self, batch: &Batch, writer: &Writer) -> Result<(), CommitError> {
+    /// A new connection after the last one was lost, and a server's lock with it.
+    async fn reconnect(&self, writer: &Writer) -> Result<Client, CommitError> {
+        // Nothing was sent yet: whatever keeps us out may pass.
+        let retry = |error: StoreError| CommitError::Retry(error.to_string());
+        let client = self.server.connect().await.map_err(retry)?;
+        if writer.is_server() && !PostgresServer::try_lock(&client).await.map_err(retry)? {
+            let (epoch, _) = state(&client, writer).await?;
+            return Err(if epoch == writer.epoch {
+                CommitError::Retry("the lost connection still holds the installation's lock".into())
+            } else {
+                taken_over()
+            });
+        }
+        Ok(client)
+    }
+}
+
+impl Committer for PostgresCommitter {
+    fn commit(&mut self, batch: &Batch, writer: &Writer) -> Result<(), CommitError> {
+        let runtime = self.runtime.clone();
+        let number = self.committed + 1;
+        let commit = async {
+            let mut session = match self.session.take() {
+                Some(session) if !session.client.is_closed() => session,
+                _ => self.open_session(writer).await?,
+            };
+            session.commit(number, batch, writer).await?;
+            self.session = Some(session);
+            self.committed = number;
+            Ok(())
+        };
+        runtime.block_on(async {
+            let outcome = tokio::time::timeout(COMMIT_TIMEOUT, commit).await;
+            outcome.unwrap_or_else(|_| Err(CommitError::Retry("PostgreSQL does not answer".into())))
+        })
+    }
+}
+
+impl Session {
+    async fn commit(
+        &mut self,
+        number: i64,
+        batch: &Batch,
+        writer: &Writer,
+    ) -> Result<(), CommitError> {
         self.open_house_accounts(batch, writer).await?;
         let columns = Columns::of(batch, writer);
         let row = self
             .client
-            .query_one(&self.commit, &columns.parameters(writer))
+            .query_one(&self.commit, &columns.parameters(writer, &number))
             .await
             .map_err(StoreError::from)?;
-        let (fenced, expected, moved): (i64, i64, i64) = (row.get(0), row.get(1), row.get(2));
-        if fenced == 0 {
-            let reason = "another Farebox has taken over this installation";
-            return Err(CommitError::Poison(reason.into()));
+        if row.get::<_, i64>(0) == 1 {
+            return Ok(());
         }
-        if expected != moved {
-            let reason = format!("{expected} accounts should have moved and {moved} did");
-            return Err(CommitError::Poison(reason));
+        // Refused by the fence: this batch got through before, or its writer was replaced.
+        let (epoch, batch) = state(&self.client, writer).await?;
+        if epoch == writer.epoch && batch >= number {
+            Ok(())
+        } else {
+            Err(taken_over())
         }
-        Ok(())
     }
 
     /// Accounts of the house open with their first transfer.
@@ -109,6 +146,17 @@ impl Session {
         self.house_accounts.extend(accounts);
         Ok(())
     }
+}
+
+/// The epoch and the last batch of the writer's node.
+async fn state(client: &Client, writer: &Writer) -> Result<(i64, i64), StoreError> {
+    let sql = "SELECT epoch, batch FROM nodes WHERE id = $1";
+    let row = client.query_opt(sql, &[&writer.node]).await?;
+    Ok(row.map_or((0, 0), |row| (row.get(0), row.get(1))))
+}
+
+fn taken_over() -> CommitError {
+    CommitError::Poison("another Farebox has taken over this installation".into())
 }
 
 /// A batch as arrays, a column each, in the order of the statement's parameters.
@@ -136,9 +184,12 @@ impl Columns {
         columns
     }
 
-    fn parameters<'a>(&'a self, writer: &'a Writer) -> Vec<&'a (dyn ToSql + Sync)> {
-        let mut parameters: Vec<&(dyn ToSql + Sync)> =
-            vec![&writer.node, &writer.epoch, const { &HOUR_US }];
+    fn parameters<'a>(
+        &'a self,
+        writer: &'a Writer,
+        number: &'a i64,
+    ) -> Vec<&'a (dyn ToSql + Sync)> {
+        let mut parameters: Vec<&(dyn ToSql + Sync)> = vec![&writer.node, &writer.epoch, number];
         parameters.extend(self.order.iter().map(|place| -> &(dyn ToSql + Sync) {
             match *place {
                 Place::Text(index) => &self.texts[index],

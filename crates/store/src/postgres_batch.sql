@@ -1,7 +1,8 @@
--- Commits one batch. $1 node, $2 epoch, $3 microseconds in an hour, then the columns.
--- Sums come from the rows really written, so sending it again changes nothing.
+-- Commits one batch. $1 node, $2 epoch, $3 the batch's number, then the columns.
+-- Sums come from the rows really written, so sending it again changes nothing. Nor can it come too
+-- late: a hold that has ended since must not rise again, so a number is used once.
 WITH fence AS (
-    SELECT 1 AS held FROM nodes WHERE id = $1 AND epoch = $2 FOR SHARE
+    UPDATE nodes SET batch = $3 WHERE id = $1 AND epoch = $2 AND batch < $3 RETURNING 1 AS held
 ),
 new_holds AS (
     INSERT INTO holds (
@@ -113,7 +114,7 @@ hours AS (
         cost_nusd, input_cost_nusd, cached_input_cost_nusd,
         output_cost_nusd, request_cost_nusd, upstream_cost_nusd
     )
-    SELECT organization_id, admitted_at_us / $3::bigint * $3::bigint, project_id, key_id, model, endpoint,
+    SELECT organization_id, admitted_at_us / 3600000000 * 3600000000, project_id, key_id, model, endpoint,
         COUNT(*),
         CAST(SUM(fresh_input_tokens) AS BIGINT),
         CAST(SUM(cached_input_tokens) AS BIGINT),
@@ -148,5 +149,7 @@ hours AS (
         request_cost_nusd = usage_hours.request_cost_nusd + EXCLUDED.request_cost_nusd,
         upstream_cost_nusd = usage_hours.upstream_cost_nusd + EXCLUDED.upstream_cost_nusd
 )
-SELECT (SELECT COUNT(*) FROM fence), (SELECT COUNT(*) FROM deltas),
-    (SELECT COUNT(*) FROM accounts_moved)
+SELECT (SELECT COUNT(*) FROM fence),
+    CASE WHEN (SELECT COUNT(*) FROM deltas) <> (SELECT COUNT(*) FROM accounts_moved)
+        THEN refuse('money was to move on an account that does not exist')
+    END

@@ -21,15 +21,13 @@ const KEPT_READERS: usize = 8;
 pub(crate) struct SqliteFile {
     path: PathBuf,
     readers: Mutex<Vec<Connection>>,
-    _lock: Option<File>,
 }
 
 impl SqliteFile {
-    pub(crate) fn new(path: &Path, lock: Option<File>) -> Self {
+    pub(crate) fn new(path: &Path) -> Self {
         SqliteFile {
             path: path.to_owned(),
             readers: Mutex::default(),
-            _lock: lock,
         }
     }
 

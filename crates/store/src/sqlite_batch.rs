@@ -1,6 +1,7 @@
 //! Committing a batch to SQLite: a transaction of prepared statements, sums folded in memory.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::sync::Arc;
 
 use domain::id::{KeyId, OrganizationId, ProjectId};
@@ -30,6 +31,8 @@ pub(crate) const TOKEN_CLASSES: [UsageClass; 8] = [
 pub(crate) struct SqliteCommitter {
     connection: Connection,
     rows_since_checkpoint: usize,
+    /// Given back when nothing can be written any more, not before.
+    _lock: Option<File>,
 }
 
 #[derive(Default)]
@@ -53,10 +56,11 @@ struct Place {
 type HourSums = [i64; 15];
 
 impl SqliteCommitter {
-    pub(crate) fn new(connection: Connection) -> Self {
+    pub(crate) fn new(connection: Connection, lock: Option<File>) -> Self {
         SqliteCommitter {
             connection,
             rows_since_checkpoint: 0,
+            _lock: lock,
         }
     }
 

@@ -64,10 +64,7 @@ struct Inner {
 
 enum StoreEngine {
     Sqlite(SqliteFile),
-    Postgres {
-        server: Arc<PostgresServer>,
-        _lock: Option<tokio_postgres::Client>,
-    },
+    Postgres(Arc<PostgresServer>),
 }
 
 impl Store {
@@ -96,7 +93,7 @@ impl Store {
         let mut connection = sqlite::open_writer(path, options.role != Role::Reader)?;
         let now = (options.clock)();
         let writer = in_sqlite_transaction(&mut connection, |tx| prepare(tx, options.role, now))?;
-        let mut committer = SqliteCommitter::new(connection);
+        let mut committer = SqliteCommitter::new(connection, lock);
         if options.role == Role::Server {
             let connection = committer.connection().expect("SQLite's own");
             let ops = in_sqlite_transaction(connection, |tx| {
@@ -104,28 +101,33 @@ impl Store {
             })?;
             settle_orphans(&mut committer, ops, &writer)?;
         }
-        let engine = StoreEngine::Sqlite(SqliteFile::new(path, lock));
-        Ok(Self::start(engine, Box::new(committer), writer, Arc::clone(&options.clock)))
+        let engine = StoreEngine::Sqlite(SqliteFile::new(path));
+        Ok(Self::start(
+            engine,
+            Box::new(committer),
+            writer,
+            Arc::clone(&options.clock),
+        ))
     }
 
     async fn open_postgres(url: &str, options: &Options) -> Result<Self, OpenError> {
         let runtime = Handle::current();
         let server = Arc::new(PostgresServer::new(url, runtime.clone())?);
-        if let Err(error) = server.connect().await {
-            return Err(OpenError::Unusable {
+        let client = server
+            .connect()
+            .await
+            .map_err(|error| OpenError::Unusable {
                 database: DatabaseUrl::Postgres(url.to_owned()).to_string(),
                 reason: error.to_string(),
-            });
+            })?;
+        if options.role == Role::Server {
+            PostgresServer::lock(&client).await?;
         }
-        let lock = match options.role {
-            Role::Server => Some(server.lock().await?),
-            Role::Command | Role::Reader => None,
-        };
         let (role, now) = (options.role, (options.clock)());
         let opening = Arc::clone(&server);
         let open = move || -> Result<_, OpenError> {
             let writer = opening.transaction(false, |tx| prepare(tx, role, now))?;
-            let mut committer = PostgresCommitter::new(Arc::clone(&opening), runtime);
+            let mut committer = PostgresCommitter::new(Arc::clone(&opening), runtime, client);
             if role == Role::Server {
                 let ops = opening.transaction(true, |tx| orphans::resolve(tx, now))?;
                 settle_orphans(&mut committer, ops, &writer)?;
@@ -135,11 +137,13 @@ impl Store {
         let (writer, committer) = tokio::task::spawn_blocking(open)
             .await
             .expect("opening does not panic")?;
-        let engine = StoreEngine::Postgres {
-            server,
-            _lock: lock,
-        };
-        Ok(Self::start(engine, Box::new(committer), writer, Arc::clone(&options.clock)))
+        let engine = StoreEngine::Postgres(server);
+        Ok(Self::start(
+            engine,
+            Box::new(committer),
+            writer,
+            Arc::clone(&options.clock),
+        ))
     }
 
     fn start(
@@ -184,7 +188,7 @@ impl Store {
             StoreEngine::Sqlite(file) => {
                 file.read(|connection| read(&mut Tx(Engine::Sqlite(connection))))?
             }
-            StoreEngine::Postgres { server, .. } => server.transaction(true, read),
+            StoreEngine::Postgres(server) => server.transaction(true, read),
         };
         tokio::task::spawn_blocking(run)
             .await
@@ -208,7 +212,7 @@ impl Store {
         };
         let (answer, seq) = match &self.0.engine {
             StoreEngine::Sqlite(_) => self.write_sqlite(body).await?,
-            StoreEngine::Postgres { server, .. } => {
+            StoreEngine::Postgres(server) => {
                 let server = Arc::clone(server);
                 let run = move || server.transaction(false, body);
                 tokio::task::spawn_blocking(run)
@@ -279,13 +283,16 @@ impl Drop for Inner {
 
 /// Migrates, and for a server begins its epoch.
 fn prepare(tx: &mut Tx<'_>, role: Role, now: AtUs) -> Result<Writer, OpenError> {
-    migrate::migrate(tx, now.0)?;
+    match role {
+        Role::Server | Role::Command => migrate::migrate(tx, now.0)?,
+        Role::Reader => migrate::require(tx)?,
+    }
     let epoch = match role {
         Role::Server => tx
             .query_one(
-                "INSERT INTO nodes (id, epoch, started_at_us) VALUES ($1, 1, $2)
+                "INSERT INTO nodes (id, epoch, batch, started_at_us) VALUES ($1, 1, 0, $2)
                  ON CONFLICT (id) DO UPDATE
-                 SET epoch = nodes.epoch + 1, started_at_us = EXCLUDED.started_at_us
+                 SET epoch = nodes.epoch + 1, batch = 0, started_at_us = EXCLUDED.started_at_us
                  RETURNING epoch",
                 &[NODE.into(), now.0.into()],
             )?

@@ -16,7 +16,7 @@ use crate::{demo, serve};
 ///
 /// # Errors
 /// [`Failure`]: the process ends with code 1.
-pub async fn run(cli: Cli, environment: &Environment) -> Result<(), Failure> {
+pub(crate) async fn run(cli: Cli, environment: &Environment) -> Result<(), Failure> {
     let file = cli.config.as_deref();
     match cli.command {
         Command::Serve => serve::run(&load(file, environment)?, environment).await,

@@ -14,14 +14,16 @@ use crate::world::{Plan, World, hello};
 async fn four_hundred_clients_never_spend_more_than_there_is() {
     on_each_database(async |database| {
         // The answer costs less than its bound, so refused clients may fit later.
-        let upstream = Upstream::start(|_| {
-            Reply::chat_with_usage("Hi there", 20, 40).first_byte_delay_ms(3)
-        })
-        .await;
+        let upstream =
+            Upstream::start(|_| Reply::chat_with_usage("Hi there", 20, 40).first_byte_delay_ms(3))
+                .await;
         // Bound: (bytes + 64) * 1,000 + 50 * 2,000 nUSD; cost: 100,000 nUSD.
         let body = hello(50);
         let bound = (body.to_string().len() as i64 + 64) * 1_000 + 100_000;
-        let plan = Plan { credit: "0.005", ..Plan::default() };
+        let plan = Plan {
+            credit: "0.005",
+            ..Plan::default()
+        };
         let world = Arc::new(World::start(database, &[upstream.base_url()], plan).await);
         let served = Arc::new(AtomicU64::new(0));
         // Refused clients try again until a whole round of all of them admits nobody.
@@ -57,9 +59,16 @@ async fn four_hundred_clients_never_spend_more_than_there_is() {
         world.at_rest().await;
         let served = i64::try_from(served.load(Ordering::Relaxed)).unwrap();
         let left = world.wallet().await.balance();
-        assert_eq!(left, Nusd::new(5_000_000 - served * 100_000), "every answer is charged");
+        assert_eq!(
+            left,
+            Nusd::new(5_000_000 - served * 100_000),
+            "every answer is charged"
+        );
         assert!(left >= Nusd::ZERO, "never above the balance");
-        assert!(left < Nusd::new(bound), "no more is left than one request may cost");
+        assert!(
+            left < Nusd::new(bound),
+            "no more is left than one request may cost"
+        );
         assert_eq!(world.usage().await.len() as i64, served);
     })
     .await;
@@ -68,20 +77,30 @@ async fn four_hundred_clients_never_spend_more_than_there_is() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rate_limit_is_exact_and_tells_a_true_wait() {
     let upstream = Upstream::echo().await;
-    let plan = Plan { requests_per_minute: 60, ..Plan::default() };
+    let plan = Plan {
+        requests_per_minute: 60,
+        ..Plan::default()
+    };
     let world = World::start(testkit::databases::sqlite(), &[upstream.base_url()], plan).await;
     let body = hello(5);
     let answers = futures_util::future::join_all((0..80).map(|_| world.chat(&body))).await;
     let served = answers.iter().filter(|answer| answer.status == 200).count();
     // 60 at once, and one more for each second that the test took.
     assert!((60..75).contains(&served), "{served}");
-    let refused = answers.iter().find(|answer| answer.status == 429).expect("one was refused");
+    let refused = answers
+        .iter()
+        .find(|answer| answer.status == 429)
+        .expect("one was refused");
     assert_eq!(refused.json()["error"]["code"], "rate_limit_exceeded");
     assert_eq!(refused.json()["error"]["type"], "requests");
     let wait: u64 = refused.header("retry-after-ms").unwrap().parse().unwrap();
     assert!(refused.header("retry-after").is_some());
     assert!(wait > 0 && wait <= 1_000, "{wait}");
     tokio::time::sleep(Duration::from_millis(wait)).await;
-    assert_eq!(world.chat(&body).await.status, 200, "after the wait it was told");
+    assert_eq!(
+        world.chat(&body).await.status,
+        200,
+        "after the wait it was told"
+    );
     world.at_rest().await;
 }

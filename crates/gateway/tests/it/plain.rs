@@ -15,27 +15,45 @@ async fn an_answer_is_relayed_and_charged_exactly() {
         body["x_unknown"] = json!({"kept": [1, 2.50, "é"]});
         let answer = world.chat(&body).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
-        assert_eq!(answer.json()["choices"][0]["message"]["content"], "Hi there");
+        assert_eq!(
+            answer.json()["choices"][0]["message"]["content"],
+            "Hi there"
+        );
         assert_eq!(answer.json()["model"], MODEL, "callers see the public name");
 
         let seen = &upstream.requests()[0];
         assert_eq!(seen.json()["model"], "their-name");
         assert_eq!(seen.json()["x_unknown"], body["x_unknown"]);
-        assert_eq!(seen.bearer(), Some("upstream-secret"), "never the caller's key");
+        assert_eq!(
+            seen.bearer(),
+            Some("upstream-secret"),
+            "never the caller's key"
+        );
 
         // 12 * 1,000 + 3 * 2,000 nUSD.
         assert_eq!(answer.header("farebox-cost"), Some("0.000018"));
         assert_eq!(answer.header("farebox-balance"), Some("4.999982"));
         assert!(answer.header("x-request-id").unwrap().starts_with("req_"));
-        assert_eq!(answer.header("openai-organization"), Some(world.made.organization.as_str()));
+        assert_eq!(
+            answer.header("openai-organization"),
+            Some(world.made.organization.as_str())
+        );
         assert_eq!(answer.header("openai-version"), Some("2020-10-01"));
-        assert_eq!(answer.header("x-ratelimit-limit-requests"), Some("10000000"));
-        assert_eq!(answer.header("x-ratelimit-remaining-requests"), Some("9999999"));
+        assert_eq!(
+            answer.header("x-ratelimit-limit-requests"),
+            Some("10000000")
+        );
+        assert_eq!(
+            answer.header("x-ratelimit-remaining-requests"),
+            Some("9999999")
+        );
         assert!(answer.header("openai-processing-ms").is_some());
 
         assert_eq!(world.usage().await, [(12, 3, 18_000, 0)]);
         assert_eq!(world.wallet().await.balance(), Nusd::new(4_999_982_000));
-        let costs = world.query("SELECT upstream_cost_nusd FROM usage_records").await;
+        let costs = world
+            .query("SELECT upstream_cost_nusd FROM usage_records")
+            .await;
         assert_eq!(costs[0].int(0).unwrap(), 6_000);
         world.at_rest().await;
     })
@@ -61,10 +79,9 @@ async fn reports_that_cannot_be_true_are_replaced_or_capped() {
         "huge" => usage(json!({"prompt_tokens": 900_000, "completion_tokens": 900_000})),
         _ => usage(json!({"prompt_tokens": 10, "completion_tokens": 3})),
     };
-    let upstream = Upstream::start(move |request| {
-        reply(request.json()["lie"].as_str().unwrap_or_default())
-    })
-    .await;
+    let upstream =
+        Upstream::start(move |request| reply(request.json()["lie"].as_str().unwrap_or_default()))
+            .await;
     let plan = Plan::default();
     let world = World::start(testkit::databases::sqlite(), &[upstream.base_url()], plan).await;
     for lie in ["negative", "text", "none", "no output", "huge", "truth"] {
@@ -75,14 +92,32 @@ async fn reports_that_cannot_be_true_are_replaced_or_capped() {
     }
     let usage = world.usage().await;
     for (input, output, cost, flags) in &usage[..3] {
-        assert!(*input >= 1 && *output == 3 && *cost > 0 && *flags == 1, "{usage:?}");
+        assert!(
+            *input >= 1 && *output == 3 && *cost > 0 && *flags == 1,
+            "{usage:?}"
+        );
     }
-    assert_eq!((usage[3].0, usage[3].1, usage[3].3), (10, 3, 1), "only the lie is replaced");
+    assert_eq!(
+        (usage[3].0, usage[3].1, usage[3].3),
+        (10, 3, 1),
+        "only the lie is replaced"
+    );
     assert_eq!(usage[4].3, 2, "an overrun");
-    let held = world.query("SELECT held_nusd, cost_nusd, overrun_nusd FROM usage_records
-                            WHERE flags = 2").await;
-    assert_eq!(held[0].int(0).unwrap(), held[0].int(1).unwrap(), "charged what was held");
-    assert_eq!(held[0].int(1).unwrap() + held[0].int(2).unwrap(), 2_700_000_000);
+    let held = world
+        .query(
+            "SELECT held_nusd, cost_nusd, overrun_nusd FROM usage_records
+                            WHERE flags = 2",
+        )
+        .await;
+    assert_eq!(
+        held[0].int(0).unwrap(),
+        held[0].int(1).unwrap(),
+        "charged what was held"
+    );
+    assert_eq!(
+        held[0].int(1).unwrap() + held[0].int(2).unwrap(),
+        2_700_000_000
+    );
     assert_eq!(usage[5], (10, 3, 16_000, 0));
     world.at_rest().await;
 }
@@ -90,7 +125,12 @@ async fn reports_that_cannot_be_true_are_replaced_or_capped() {
 #[tokio::test(flavor = "multi_thread")]
 async fn completions_embeddings_and_models_work() {
     let upstream = Upstream::echo().await;
-    let world = World::start(testkit::databases::sqlite(), &[upstream.base_url()], Plan::default()).await;
+    let world = World::start(
+        testkit::databases::sqlite(),
+        &[upstream.base_url()],
+        Plan::default(),
+    )
+    .await;
     let post = async |path: &str, body| {
         let answer = testkit::http::post_json(&world.url(path), world.key(), &body).await;
         assert_eq!(answer.status, 200, "{path}: {}", answer.text());
@@ -119,7 +159,10 @@ async fn completions_embeddings_and_models_work() {
         assert_eq!(model.json()["id"], "vendor/chat-only", "{path}");
     }
     let missing = testkit::http::get(&world.url("/models/nothing"), world.key()).await;
-    assert_eq!((missing.status, missing.json()["error"]["code"].as_str()), (404, Some("model_not_found")));
+    assert_eq!(
+        (missing.status, missing.json()["error"]["code"].as_str()),
+        (404, Some("model_not_found"))
+    );
     world.at_rest().await;
 }
 
@@ -127,11 +170,20 @@ async fn completions_embeddings_and_models_work() {
 async fn another_process_can_pay_in_and_the_next_request_is_served() {
     on_each_database(async |database| {
         let upstream = Upstream::echo().await;
-        let plan = Plan { credit: "0", ..Plan::default() };
+        let plan = Plan {
+            credit: "0",
+            ..Plan::default()
+        };
         let world = World::start(database, &[upstream.base_url()], plan).await;
         assert_eq!(world.chat(&hello(10)).await.status, 429);
         let command = open(&world.database, store::Role::Command).await;
-        grant(&command, &world.made.organization, "later", Nusd::new(1_000_000_000)).await;
+        grant(
+            &command,
+            &world.made.organization,
+            "later",
+            Nusd::new(1_000_000_000),
+        )
+        .await;
         command.close().await;
         testkit::eventually("the credit is heard of", async || {
             world.chat(&hello(10)).await.status == 200

@@ -18,7 +18,11 @@ fn check(answer: &Answer, status: u16, code: Value, opening: &str) {
     assert_eq!(error["code"], code, "{error}");
     let message = error["message"].as_str().unwrap();
     assert!(message.starts_with(opening), "{message}");
-    assert_eq!(error.as_object().unwrap().len(), 4, "message, type, param, code");
+    assert_eq!(
+        error.as_object().unwrap().len(),
+        4,
+        "message, type, param, code"
+    );
     assert!(answer.header("x-request-id").unwrap().starts_with("req_"));
     assert_eq!(answer.header("content-type"), Some("application/json"));
 }
@@ -36,52 +40,110 @@ async fn keys_that_do_not_work() {
     };
     let missing = "You didn't provide an API key.";
     check(&post(None).await, 401, Value::Null, missing);
-    check(&post(Some("Bearer ".into())).await, 401, Value::Null, missing);
+    check(
+        &post(Some("Bearer ".into())).await,
+        401,
+        Value::Null,
+        missing,
+    );
     let incorrect = "Incorrect API key provided: ";
     let mut mistyped = world.key().to_owned();
     mistyped.replace_range(20..21, if &mistyped[20..21] == "a" { "b" } else { "a" });
     for bad in [mistyped.as_str(), "sk-proj-nonsense", "x", "' OR '1'='1"] {
         let answer = post(Some(format!("Bearer {bad}"))).await;
         check(&answer, 401, "invalid_api_key".into(), incorrect);
-        assert!(!answer.text().contains(bad) || bad.len() < 2, "the key is not echoed");
+        assert!(
+            !answer.text().contains(bad) || bad.len() < 2,
+            "the key is not echoed"
+        );
     }
     let admin = format!("Bearer {}", world.made.admin_key.expose());
-    check(&post(Some(admin)).await, 401, "invalid_api_key".into(), incorrect);
+    check(
+        &post(Some(admin)).await,
+        401,
+        "invalid_api_key".into(),
+        incorrect,
+    );
 
     let named = async |name: &str, value: &str| {
         let request = Request::post(&url).bearer(world.key()).header(name, value);
         request.json(&hello(5)).send().await.unwrap()
     };
     let answer = named("openai-organization", "org-other").await;
-    check(&answer, 401, "mismatched_organization".into(), "OpenAI-Organization header should");
+    check(
+        &answer,
+        401,
+        "mismatched_organization".into(),
+        "OpenAI-Organization header should",
+    );
     let answer = named("openai-project", "proj_other").await;
-    check(&answer, 401, "mismatched_project".into(), "OpenAI-Project header should");
+    check(
+        &answer,
+        401,
+        "mismatched_project".into(),
+        "OpenAI-Project header should",
+    );
     world.at_rest().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_that_make_no_sense() {
-    let world = world(Plan { body_bytes: 4_096, ..Plan::default() }).await;
+    let world = world(Plan {
+        body_bytes: 4_096,
+        ..Plan::default()
+    })
+    .await;
     let url = world.url("/chat/completions");
     let send = async |content_type: &str, body: String| {
-        let request = Request::post(&url).bearer(world.key()).body(content_type, body);
+        let request = Request::post(&url)
+            .bearer(world.key())
+            .body(content_type, body);
         request.send().await.unwrap()
     };
     let json_type = "application/json";
     let answer = send(json_type, "{nonsense".into()).await;
-    check(&answer, 400, Value::Null, "We could not parse the JSON body of your request.");
+    check(
+        &answer,
+        400,
+        Value::Null,
+        "We could not parse the JSON body of your request.",
+    );
     let answer = send("text/plain", hello(5).to_string()).await;
-    check(&answer, 400, Value::Null, "Invalid Content-Type header (text/plain)");
+    check(
+        &answer,
+        400,
+        Value::Null,
+        "Invalid Content-Type header (text/plain)",
+    );
     let answer = send(json_type, json!({"messages": []}).to_string()).await;
-    check(&answer, 400, Value::Null, "you must provide a model parameter");
+    check(
+        &answer,
+        400,
+        Value::Null,
+        "you must provide a model parameter",
+    );
     let answer = send(json_type, json!({"model": MODEL}).to_string()).await;
-    check(&answer, 400, "missing_required_parameter".into(), "Missing required parameter");
+    check(
+        &answer,
+        400,
+        "missing_required_parameter".into(),
+        "Missing required parameter",
+    );
     assert_eq!(answer.json()["error"]["param"], "messages");
     let answer = send(json_type, " ".repeat(5_000)).await;
     check(&answer, 413, Value::Null, "The request body is too large");
     let gzipped = Request::post(&url).bearer(world.key()).json(&hello(5));
-    let answer = gzipped.header("content-encoding", "gzip").send().await.unwrap();
-    check(&answer, 415, Value::Null, "Unsupported Content-Encoding header (gzip)");
+    let answer = gzipped
+        .header("content-encoding", "gzip")
+        .send()
+        .await
+        .unwrap();
+    check(
+        &answer,
+        415,
+        Value::Null,
+        "Unsupported Content-Encoding header (gzip)",
+    );
 
     let model = |model: &str| {
         let mut body = hello(5);
@@ -89,26 +151,67 @@ async fn requests_that_make_no_sense() {
         body.to_string()
     };
     let answer = send(json_type, model("nothing")).await;
-    check(&answer, 404, "model_not_found".into(), "The model `nothing` does not exist");
+    check(
+        &answer,
+        404,
+        "model_not_found".into(),
+        "The model `nothing` does not exist",
+    );
     let answer = send(json_type, model("unpriced")).await;
-    check(&answer, 400, "model_not_priced".into(), "The model `unpriced` has no price");
+    check(
+        &answer,
+        400,
+        "model_not_priced".into(),
+        "The model `unpriced` has no price",
+    );
     let body = json!({"model": "vendor/chat-only", "input": "x"});
     let answer = testkit::http::post_json(&world.url("/embeddings"), world.key(), &body).await;
-    check(&answer, 404, "endpoint_not_offered".into(), "The model `vendor/chat-only` does not");
+    check(
+        &answer,
+        404,
+        "endpoint_not_offered".into(),
+        "The model `vendor/chat-only` does not",
+    );
 
     let answer = testkit::http::get(&world.url("/nothing/here"), world.key()).await;
-    check(&answer, 404, Value::Null, "Invalid URL (GET /v1/nothing/here)");
-    let answer = Request::new(Method::DELETE, &url).bearer(world.key()).send().await.unwrap();
-    check(&answer, 405, "method_not_supported".into(), "Not allowed to DELETE on /v1/chat");
-    assert!(world.usage().await.is_empty(), "refused requests are not usage");
+    check(
+        &answer,
+        404,
+        Value::Null,
+        "Invalid URL (GET /v1/nothing/here)",
+    );
+    let answer = Request::new(Method::DELETE, &url)
+        .bearer(world.key())
+        .send()
+        .await
+        .unwrap();
+    check(
+        &answer,
+        405,
+        "method_not_supported".into(),
+        "Not allowed to DELETE on /v1/chat",
+    );
+    assert!(
+        world.usage().await.is_empty(),
+        "refused requests are not usage"
+    );
     world.at_rest().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn too_little_credit_is_a_refusal_that_clients_do_not_repeat() {
-    let world = world(Plan { credit: "0.0001", ..Plan::default() }).await;
+    let world = world(Plan {
+        credit: "0.0001",
+        ..Plan::default()
+    })
+    .await;
     let answer = world.chat(&hello(500)).await;
-    check(&answer, 429, "credit_balance_exhausted".into(), "You exceeded your current quota");
+    check(
+        &answer,
+        429,
+        "credit_balance_exhausted".into(),
+        "You exceeded your current quota",
+    );
     assert_eq!(answer.json()["error"]["type"], "insufficient_quota");
     assert_eq!(answer.header("x-should-retry"), Some("false"));
     assert!(answer.text().contains("$0.0001"), "{}", answer.text());

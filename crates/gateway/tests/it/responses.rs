@@ -41,18 +41,30 @@ fn check(events: &[(String, Value)], text: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upstream_that_speaks_only_chat_is_translated_to() {
     let upstream = Upstream::start(chat_only()).await;
-    let world = World::start(testkit::databases::sqlite(), &[upstream.base_url()], Plan::default()).await;
+    let world = World::start(
+        testkit::databases::sqlite(),
+        &[upstream.base_url()],
+        Plan::default(),
+    )
+    .await;
     let body = json!({"model": MODEL, "input": "Hi", "instructions": "Be kind"});
     let answer = post_json(&world.url("/responses"), world.key(), &body).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     let response = answer.json();
-    assert_eq!((&response["object"], &response["model"]), (&json!("response"), &json!(MODEL)));
+    assert_eq!(
+        (&response["object"], &response["model"]),
+        (&json!("response"), &json!(MODEL))
+    );
     assert_eq!(response["output"][0]["content"][0]["text"], "Hello");
     assert_eq!(response["usage"]["input_tokens"], 7);
     assert_eq!(answer.header("farebox-cost"), Some("0.000011"));
     check(&events(&world).await, "Hello");
     // It was asked once whether it speaks responses, and then not again.
-    let paths: Vec<String> = upstream.requests().iter().map(|it| it.path.clone()).collect();
+    let paths: Vec<String> = upstream
+        .requests()
+        .iter()
+        .map(|it| it.path.clone())
+        .collect();
     let (chat, responses) = ("/v1/chat/completions", "/v1/responses");
     assert_eq!(paths, [responses, chat, chat]);
     world.at_rest().await;
@@ -62,13 +74,24 @@ async fn an_upstream_that_speaks_only_chat_is_translated_to() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upstream_that_speaks_responses_is_passed_through() {
     let upstream = Upstream::start(|_| Reply::response("Hello native")).await;
-    let world = World::start(testkit::databases::sqlite(), &[upstream.base_url()], Plan::default()).await;
+    let world = World::start(
+        testkit::databases::sqlite(),
+        &[upstream.base_url()],
+        Plan::default(),
+    )
+    .await;
     let body = json!({"model": MODEL, "input": "Hi", "x_unknown": 1});
     let answer = post_json(&world.url("/responses"), world.key(), &body).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
-    assert_eq!(answer.json()["output"][0]["content"][0]["text"], "Hello native");
+    assert_eq!(
+        answer.json()["output"][0]["content"][0]["text"],
+        "Hello native"
+    );
     let seen = upstream.requests()[0].json();
-    assert_eq!((&seen["store"], &seen["x_unknown"]), (&json!(false), &json!(1)));
+    assert_eq!(
+        (&seen["store"], &seen["x_unknown"]),
+        (&json!(false), &json!(1))
+    );
     check(&events(&world).await, "Hello native");
     world.at_rest().await;
     assert_eq!(world.usage().await.len(), 2);
@@ -77,7 +100,12 @@ async fn an_upstream_that_speaks_responses_is_passed_through() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_would_need_storage_is_refused() {
     let upstream = Upstream::echo().await;
-    let world = World::start(testkit::databases::sqlite(), &[upstream.base_url()], Plan::default()).await;
+    let world = World::start(
+        testkit::databases::sqlite(),
+        &[upstream.base_url()],
+        Plan::default(),
+    )
+    .await;
     for (field, value) in [
         ("previous_response_id", json!("resp_1")),
         ("store", json!(true)),
@@ -89,7 +117,10 @@ async fn what_would_need_storage_is_refused() {
         body[field] = value;
         let answer = post_json(&world.url("/responses"), world.key(), &body).await;
         assert_eq!(answer.status, 400, "{field}: {}", answer.text());
-        let param = answer.json()["error"]["param"].as_str().unwrap_or_default().to_owned();
+        let param = answer.json()["error"]["param"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
         assert!(param.starts_with(field), "{field}: {param}");
     }
     assert!(upstream.requests().is_empty());

@@ -15,11 +15,26 @@ fn failing(request: &UpstreamRequest) -> Reply {
         "hang" => Reply::hang(),
         "500" => Reply::error(500, "server_error", "boom", "boom"),
         "503" => Reply::error(503, "server_error", "busy", "busy").header("retry-after", "7"),
-        "401" => Reply::error(401, "invalid_request_error", "invalid_api_key", "secret sk-abc"),
-        "404" => Reply::error(404, "invalid_request_error", "model_not_found", "their-name"),
+        "401" => Reply::error(
+            401,
+            "invalid_request_error",
+            "invalid_api_key",
+            "secret sk-abc",
+        ),
+        "404" => Reply::error(
+            404,
+            "invalid_request_error",
+            "model_not_found",
+            "their-name",
+        ),
         "429" => Reply::error(429, "requests", "rate_limit_exceeded", "slow down"),
         "quota" => Reply::error(429, "insufficient_quota", "insufficient_quota", "pay"),
-        "400" => Reply::error(400, "invalid_request_error", "bad_thing", "the thing is bad"),
+        "400" => Reply::error(
+            400,
+            "invalid_request_error",
+            "bad_thing",
+            "the thing is bad",
+        ),
         "html" => Reply::raw(200, "text/html", "<html>hello</html>"),
         "half" => Reply::raw(200, "application/json", r#"{"id":"c","choices":["#),
         "no choices" => Reply::json(200, &json!({"hello": "world"})),
@@ -31,7 +46,10 @@ fn failing(request: &UpstreamRequest) -> Reply {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_failure_has_its_answer_and_costs_nothing() {
     let upstream = Upstream::start(failing).await;
-    let plan = Plan { timeout: Duration::from_millis(700), ..Plan::default() };
+    let plan = Plan {
+        timeout: Duration::from_millis(700),
+        ..Plan::default()
+    };
     let world = World::start(testkit::databases::sqlite(), &[upstream.base_url()], plan).await;
     let table = [
         ("refuse", 503, "upstream_unavailable"),
@@ -55,7 +73,10 @@ async fn each_failure_has_its_answer_and_costs_nothing() {
             let answer = world.chat(&body).await;
             assert_eq!(answer.status, status, "{fail} {stream}: {}", answer.text());
             assert_eq!(answer.json()["error"]["code"], code, "{fail} {stream}");
-            assert!(!answer.text().contains("sk-abc"), "the operator's affairs stay private");
+            assert!(
+                !answer.text().contains("sk-abc"),
+                "the operator's affairs stay private"
+            );
             if fail == "503" {
                 assert_eq!(answer.header("retry-after"), Some("7"));
             }
@@ -66,7 +87,10 @@ async fn each_failure_has_its_answer_and_costs_nothing() {
     assert_eq!(world.chat(&body).await.status, 502);
     world.at_rest().await;
     assert!(world.usage().await.is_empty());
-    assert_eq!(world.wallet().await.balance(), Nusd::parse_usd("5").unwrap());
+    assert_eq!(
+        world.wallet().await.balance(),
+        Nusd::parse_usd("5").unwrap()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -78,7 +102,11 @@ async fn another_deployment_answers_when_the_first_cannot() {
     let world = World::start(testkit::databases::sqlite(), &upstreams, Plan::default()).await;
     for stream in [false, true] {
         for _ in 0..10 {
-            let body = if stream { streamed(hello(50)) } else { hello(50) };
+            let body = if stream {
+                streamed(hello(50))
+            } else {
+                hello(50)
+            };
             assert_eq!(world.chat(&body).await.status, 200);
         }
     }
@@ -98,14 +126,25 @@ async fn an_error_in_the_middle_of_a_stream_is_passed_on() {
         };
         let error = json!({"error": {"message": "out of memory", "type": "server_error",
             "param": null, "code": "oom"}});
-        Reply::raw_stream("text/event-stream", vec![chunk("one"), format!("data: {error}\n\n")])
+        Reply::raw_stream(
+            "text/event-stream",
+            vec![chunk("one"), format!("data: {error}\n\n")],
+        )
     })
     .await;
-    let world = World::start(testkit::databases::sqlite(), &[upstream.base_url()], Plan::default()).await;
+    let world = World::start(
+        testkit::databases::sqlite(),
+        &[upstream.base_url()],
+        Plan::default(),
+    )
+    .await;
     let body = streamed(hello(50));
     let mut stream = post_stream(&world.url("/chat/completions"), world.key(), &body).await;
     let records = stream.records().await;
-    assert!(records.last().unwrap().contains("out of memory"), "{records:?}");
+    assert!(
+        records.last().unwrap().contains("out of memory"),
+        "{records:?}"
+    );
     world.at_rest().await;
     let usage = world.usage().await;
     assert_eq!((usage[0].1, usage[0].3), (1, 0b10001), "{usage:?}");

@@ -69,7 +69,9 @@ fn price() -> StatedPrices {
 
 pub(crate) fn clock() -> Clock {
     Arc::new(|| {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .expect("after 1970");
         AtUs(i64::try_from(since.as_micros()).expect("before the year 294000"))
     })
 }
@@ -78,15 +80,25 @@ pub(crate) fn entropy(buffer: &mut [u8]) {
     static COUNTER: AtomicU64 = AtomicU64::new(1);
     for chunk in buffer.chunks_mut(8) {
         // Any bijection that spreads a counter over all bits does.
-        let mut word = COUNTER.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mut word = COUNTER
+            .fetch_add(1, Ordering::Relaxed)
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15);
         word ^= word >> 29;
-        chunk.copy_from_slice(&word.wrapping_mul(0xbf58_476d_1ce4_e5b9).to_le_bytes()[..chunk.len()]);
+        chunk.copy_from_slice(
+            &word.wrapping_mul(0xbf58_476d_1ce4_e5b9).to_le_bytes()[..chunk.len()],
+        );
     }
 }
 
 pub(crate) async fn open(database: &TestDatabase, role: Role) -> Store {
     let url = DatabaseUrl::parse(&database.url).expect("a test database's address");
-    Store::open(Options { url, role, clock: clock() }).await.expect("a test database opens")
+    Store::open(Options {
+        url,
+        role,
+        clock: clock(),
+    })
+    .await
+    .expect("a test database opens")
 }
 
 impl World {
@@ -96,7 +108,11 @@ impl World {
         let stated = Stated {
             model: MODEL.into(),
             price: price().into(),
-            cost: StatedPrices { input: Nusd::new(500_000_000), ..StatedPrices::default() }.into(),
+            cost: StatedPrices {
+                input: Nusd::new(500_000_000),
+                ..StatedPrices::default()
+            }
+            .into(),
         };
         let prices = store
             .write(move |tx| store::prices::provision(tx, &stated, (clock())(), entropy))
@@ -107,20 +123,34 @@ impl World {
             hold_before_forward: false,
             body_bytes: plan.body_bytes,
             rates: RateLimits {
-                requests: PerMinute { units: plan.requests_per_minute },
-                tokens: PerMinute { units: 100_000_000_000 },
+                requests: PerMinute {
+                    units: plan.requests_per_minute,
+                },
+                tokens: PerMinute {
+                    units: 100_000_000_000,
+                },
             },
             public_url: "http://farebox.test".into(),
             clock: clock(),
             entropy,
         };
-        let gateway = Gateway::start(store.clone(), catalog, settings).await.expect("it starts");
+        let gateway = Gateway::start(store.clone(), catalog, settings)
+            .await
+            .expect("it starts");
         let (router, _) = farebox_gateway::router(gateway.clone()).split_for_parts();
         let app = farebox_gateway::with_unknown(router, gateway.clone());
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("a free port");
         let base = format!("http://{}/v1", listener.local_addr().expect("bound"));
         tokio::spawn(async move { axum::serve(listener, app).await });
-        World { store, gateway, base, made, database }
+        World {
+            store,
+            gateway,
+            base,
+            made,
+            database,
+        }
     }
 
     pub(crate) fn key(&self) -> &str {
@@ -138,7 +168,11 @@ impl World {
     pub(crate) async fn wallet(&self) -> Wallet {
         let organization = self.made.organization.clone();
         let read = move |tx: &mut store::Tx<'_>| store::wallets::get(tx, &organization);
-        self.store.read(read).await.expect("readable").expect("the wallet exists")
+        self.store
+            .read(read)
+            .await
+            .expect("readable")
+            .expect("the wallet exists")
     }
 
     /// Usage records as (input, output, cost, flags), oldest first.
@@ -156,19 +190,33 @@ impl World {
 
     pub(crate) async fn query(&self, sql: &'static str) -> Vec<store::Row> {
         let none: &[Column] = &[];
-        self.store.read(move |tx| tx.query(sql, none)).await.expect("a query")
+        self.store
+            .read(move |tx| tx.query(sql, none))
+            .await
+            .expect("a query")
     }
 
     /// Waits until nothing is held any more, and proves the books.
     pub(crate) async fn at_rest(&self) {
         testkit::eventually("no hold is open", async || {
-            self.query("SELECT COUNT(*) FROM holds").await[0].int(0).expect("a count") == 0
+            self.query("SELECT COUNT(*) FROM holds").await[0]
+                .int(0)
+                .expect("a count")
+                == 0
         })
         .await;
-        let report = self.store.read(store::verify::verify).await.expect("readable");
+        let report = self
+            .store
+            .read(store::verify::verify)
+            .await
+            .expect("readable");
         assert!(report.holds(), "{report:?}");
         let wallet = self.wallet().await;
-        assert_eq!(wallet.balance(), wallet.available(), "nothing stays reserved");
+        assert_eq!(
+            wallet.balance(),
+            wallet.available(),
+            "nothing stays reserved"
+        );
     }
 }
 
@@ -193,14 +241,13 @@ async fn set_up(store: &Store, credit: &'static str) -> SetUp {
     made
 }
 
-pub(crate) async fn grant(
-    store: &Store,
-    organization: &OrganizationId,
-    id: &str,
-    amount: Nusd,
-) {
-    let grant =
-        Grant { id: id.into(), organization: organization.clone(), amount, reason: "test".into() };
+pub(crate) async fn grant(store: &Store, organization: &OrganizationId, id: &str, amount: Nusd) {
+    let grant = Grant {
+        id: id.into(),
+        organization: organization.clone(),
+        amount,
+        reason: "test".into(),
+    };
     let give = move |tx: &mut store::Tx<'_>| store::grants::give(tx, &grant, (clock())());
     store.write(give).await.expect("a grant");
 }
@@ -217,16 +264,27 @@ fn catalog(upstreams: &[String], plan: &Plan, prices: PriceHistory) -> Catalog {
             on_disconnect: plan.on_disconnect,
             responses: plan.responses,
         });
-        Deployment { upstream: Arc::new(upstream), model: "their-name".into(), weight: 1 }
+        Deployment {
+            upstream: Arc::new(upstream),
+            model: "their-name".into(),
+            weight: 1,
+        }
     };
-    let every =
-        vec![Endpoint::Chat, Endpoint::Responses, Endpoint::Completions, Endpoint::Embeddings];
+    let every = vec![
+        Endpoint::Chat,
+        Endpoint::Responses,
+        Endpoint::Completions,
+        Endpoint::Embeddings,
+    ];
     let model = |id: &str, prices: PriceHistory, endpoints: Vec<Endpoint>| {
         let model = Model {
             id: id.into(),
             owned_by: "test".into(),
             created_at_s: 1,
-            size: ModelSize { context_tokens: 8_192, max_output_tokens: 1_000 },
+            size: ModelSize {
+                context_tokens: 8_192,
+                max_output_tokens: 1_000,
+            },
             endpoints,
             prices,
             deployments: upstreams.iter().map(deployment).collect(),
@@ -238,7 +296,9 @@ fn catalog(upstreams: &[String], plan: &Plan, prices: PriceHistory) -> Catalog {
         model("vendor/chat-only", prices, vec![Endpoint::Chat]),
         model("unpriced", PriceHistory::default(), every),
     ];
-    Catalog { models: models.into() }
+    Catalog {
+        models: models.into(),
+    }
 }
 
 /// A chat request whose bound is small.

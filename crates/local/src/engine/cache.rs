@@ -19,7 +19,7 @@ impl Session {
     }
 }
 
-/// One buffer of keys and one of values per layer, each of shape (context, heads, width).
+/// One buffer of keys and one of values per layer, each of shape (heads, context, width).
 ///
 /// The buffers have their full size from the start: zeroed memory of this size comes from the
 /// operating system untouched, so it is resident only as far as a context has ever reached.
@@ -30,7 +30,7 @@ pub(crate) struct KvCache {
 
 impl KvCache {
     fn new(config: &LlamaConfig, context_tokens: usize) -> Result<Self> {
-        let shape = (context_tokens, config.kv_heads, config.head_width);
+        let shape = (config.kv_heads, context_tokens, config.head_width);
         let buffer = || Tensor::zeros(shape, DType::F32, &Device::Cpu);
         let layers = (0..config.layers)
             .map(|_| Ok((buffer()?, buffer()?)))
@@ -51,8 +51,8 @@ impl KvCache {
         self.position = self.position.min(position);
     }
 
-    /// Adds a layer's keys and values, of shape (tokens, heads, width), after the tokens in the
-    /// cache, and gives all of that layer so far, of shape (1, tokens, heads, width).
+    /// Adds a layer's keys and values, of shape (heads, tokens, width), after the tokens in the
+    /// cache, and gives all of that layer so far in the same shape.
     ///
     /// The position moves only with [`Self::advance`], once every layer has been added to.
     pub(crate) fn append(
@@ -61,14 +61,11 @@ impl KvCache {
         keys: &Tensor,
         values: &Tensor,
     ) -> Result<(Tensor, Tensor)> {
-        let end = self.position + keys.dim(0)?;
+        let end = self.position + keys.dim(1)?;
         let (all_keys, all_values) = &self.layers[layer];
-        all_keys.slice_set(keys, 0, self.position)?;
-        all_values.slice_set(values, 0, self.position)?;
-        Ok((
-            all_keys.narrow(0, 0, end)?.unsqueeze(0)?,
-            all_values.narrow(0, 0, end)?.unsqueeze(0)?,
-        ))
+        all_keys.slice_set(keys, 1, self.position)?;
+        all_values.slice_set(values, 1, self.position)?;
+        Ok((all_keys.narrow(1, 0, end)?, all_values.narrow(1, 0, end)?))
     }
 
     pub(crate) fn advance(&mut self, tokens: usize) {

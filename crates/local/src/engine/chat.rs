@@ -66,7 +66,9 @@ impl ChatTemplate {
             })
         });
         rendered.map_err(|error| {
-            let text = error.detail().map_or_else(|| error.to_string(), str::to_owned);
+            let text = error
+                .detail()
+                .map_or_else(|| error.to_string(), str::to_owned);
             PromptError::Template(text)
         })
     }

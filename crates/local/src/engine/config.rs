@@ -50,11 +50,6 @@ impl LlamaConfig {
         Ok(config)
     }
 
-    /// Query, key and value rows of one layer's fused matrix.
-    pub(crate) fn rotated_heads(&self) -> usize {
-        self.heads + self.kv_heads
-    }
-
     fn check_head_widths(&self, file: &ModelFile) -> Result<(), LoadProblem> {
         let entries = [
             "llama.rope.dimension_count",

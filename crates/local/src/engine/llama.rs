@@ -9,25 +9,23 @@
 use std::num::NonZero;
 use std::thread;
 
-use candle_core::quantized::QMatMul;
-use candle_core::{Device, Module as _, Result, Tensor};
-use candle_nn::attention::{AttnMask, flash_attn};
-use candle_nn::ops::{rms_norm, swiglu};
+use candle_core::{DType, Device, Result, Tensor};
+use candle_nn::ops::{rms_norm, softmax_last_dim, swiglu};
 
 use super::cache::KvCache;
 use super::config::LlamaConfig;
 use super::error::LoadProblem;
 use super::gguf::ModelFile;
 use super::rope::Rope;
-use super::weights::{TensorReader, WeightFormat};
+use super::weights::{Matrix, TensorReader, WeightFormat};
 
 /// The weights of a model and the tables derived from its shape.
 pub(crate) struct Llama {
     config: LlamaConfig,
-    embedding: QMatMul,
+    embedding: Matrix,
     layers: Vec<Layer>,
     final_norm: Tensor,
-    output: QMatMul,
+    output: Matrix,
     rope: Rope,
     context_tokens: usize,
 }
@@ -35,12 +33,12 @@ pub(crate) struct Llama {
 struct Layer {
     attention_norm: Tensor,
     /// Rows for all queries, then all keys, then all values.
-    queries_keys_values: QMatMul,
-    attention_output: QMatMul,
+    queries_keys_values: Matrix,
+    attention_output: Matrix,
     feed_forward_norm: Tensor,
     /// Rows of the gate, then of the values it opens for.
-    gate_up: QMatMul,
-    down: QMatMul,
+    gate_up: Matrix,
+    down: Matrix,
 }
 
 impl Llama {
@@ -96,10 +94,10 @@ impl Llama {
 
     /// Runs `tokens`, which follow those in the cache, through all layers.
     pub(crate) fn forward(&self, cache: &mut KvCache, tokens: &[u32]) -> Result<Tensor> {
-        let ids = Tensor::new(tokens, &Device::Cpu)?;
-        let mut states = self.embedding.embedding(&ids)?;
+        let mut states = self.embedding.pick(tokens)?;
+        let mask = causal_mask(tokens.len(), cache.position())?;
         for (index, layer) in self.layers.iter().enumerate() {
-            states = (&states + self.attend(layer, index, cache, &states)?)?;
+            states = (&states + self.attend((index, layer), cache, mask.as_ref(), &states)?)?;
             states = (&states + self.feed_forward(layer, &states)?)?;
         }
         cache.advance(tokens.len());
@@ -109,7 +107,7 @@ impl Llama {
     /// The scores of every token to come after the last of `states`.
     pub(crate) fn logits(&self, states: &Tensor) -> Result<Vec<f32>> {
         let last = states.narrow(0, states.dim(0)? - 1, 1)?;
-        let scores = self.output.forward(&self.final_states(&last)?)?;
+        let scores = self.output.multiply(&self.final_states(&last)?)?;
         scores.squeeze(0)?.to_vec1()
     }
 
@@ -122,42 +120,75 @@ impl Llama {
         rms_norm(states, &self.final_norm, self.config.norm_epsilon)
     }
 
+    /// Lets every token look at those before it and at itself.
+    ///
+    /// Several query heads share a head of keys and values. They are stacked below each other, so
+    /// that one product serves them all and keys are read once.
     fn attend(
         &self,
-        layer: &Layer,
-        index: usize,
+        (index, layer): (usize, &Layer),
         cache: &mut KvCache,
+        mask: Option<&Tensor>,
         states: &Tensor,
     ) -> Result<Tensor> {
         let config = &self.config;
-        let tokens = states.dim(0)?;
-        let (width, turned_heads) = (config.head_width, config.rotated_heads());
+        let (tokens, width) = (states.dim(0)?, config.head_width);
         let states = rms_norm(states, &layer.attention_norm, config.norm_epsilon)?;
-        let all = layer.queries_keys_values.forward(&states)?;
-
-        let turned_width = turned_heads * width;
-        let turned = all.narrow(1, 0, turned_width)?;
-        let turned = turned.reshape((1, tokens, turned_heads, width))?;
-        let turned = self.rope.turn(&turned, cache.position())?;
-        let queries = turned.narrow(2, 0, config.heads)?;
-        let keys = turned.narrow(2, config.heads, config.kv_heads)?;
-        let keys = keys.squeeze(0)?.contiguous()?;
-        let values = all.narrow(1, turned_width, config.kv_heads * width)?;
-        let values = values.reshape((tokens, config.kv_heads, width))?;
-
+        let all = layer.queries_keys_values.multiply(&states)?;
+        let by_head = |first_head: usize, heads: usize| {
+            let part = all.narrow(1, first_head * width, heads * width)?;
+            let part = part.reshape((tokens, heads, width))?;
+            part.transpose(0, 1)?.contiguous()
+        };
+        let turned_heads = config.heads + config.kv_heads;
+        let turned = self
+            .rope
+            .turn(&by_head(0, turned_heads)?, cache.position())?;
+        let queries = turned.narrow(0, 0, config.heads)?;
+        let keys = turned.narrow(0, config.heads, config.kv_heads)?;
+        let values = by_head(turned_heads, config.kv_heads)?;
         let (keys, values) = cache.append(index, &keys, &values)?;
-        let scale = 1.0 / (width as f32).sqrt();
-        let mask = AttnMask::causal_with_offset(cache.position());
-        let seen = flash_attn::<f32>(&queries, &keys, &values, scale, mask, None, None)?;
-        let seen = seen.transpose(1, 2)?.reshape((tokens, config.heads * width))?;
-        layer.attention_output.forward(&seen)
+
+        let stacked_tokens = config.heads / config.kv_heads * tokens;
+        let queries = queries.reshape((config.kv_heads, stacked_tokens, width))?;
+        let queries = (queries / (width as f64).sqrt())?;
+        let mut scores = queries.matmul(&keys.t()?)?;
+        if let Some(mask) = mask {
+            let by_query_head = (config.heads, tokens, keys.dim(1)?);
+            let masked = scores.reshape(by_query_head)?.broadcast_add(mask)?;
+            scores = masked.reshape(scores.shape())?;
+        }
+        let seen = softmax_last_dim(&scores)?.matmul(&values)?;
+        let seen = seen.reshape((config.heads, tokens, width))?;
+        let seen = seen
+            .transpose(0, 1)?
+            .reshape((tokens, config.heads * width))?;
+        layer.attention_output.multiply(&seen)
     }
 
     fn feed_forward(&self, layer: &Layer, states: &Tensor) -> Result<Tensor> {
         let states = rms_norm(states, &layer.feed_forward_norm, self.config.norm_epsilon)?;
-        let gated = swiglu(&layer.gate_up.forward(&states)?)?;
-        layer.down.forward(&gated)
+        let gated = swiglu(&layer.gate_up.multiply(&states)?)?;
+        layer.down.multiply(&gated)
     }
+}
+
+/// What to add to the scores of `tokens` tokens that start at `position`: nothing for those that
+/// came before, minus infinity for those yet to come. A single token needs no mask.
+fn causal_mask(tokens: usize, position: usize) -> Result<Option<Tensor>> {
+    if tokens == 1 {
+        return Ok(None);
+    }
+    let future = Tensor::triu2(tokens, DType::U8, &Device::Cpu)?.sub(&Tensor::eye(
+        tokens,
+        DType::U8,
+        &Device::Cpu,
+    )?)?;
+    let (zero, barred) = (Tensor::zeros_like(&future)?, f32::NEG_INFINITY);
+    let barred = Tensor::full(barred, (tokens, tokens), &Device::Cpu)?;
+    let mask = future.where_cond(&barred, &zero.to_dtype(DType::F32)?)?;
+    let past = Tensor::zeros((tokens, position), DType::F32, &Device::Cpu)?;
+    Tensor::cat(&[past, mask], 1).map(Some)
 }
 
 fn load_layers(

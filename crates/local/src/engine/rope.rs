@@ -45,14 +45,11 @@ impl Rope {
         })
     }
 
-    /// Turns heads of shape (1, tokens, heads, width) that start at `position`.
+    /// Turns heads, of shape (heads, tokens, width), whose tokens start at `position`.
     pub(crate) fn turn(&self, heads: &Tensor, position: usize) -> Result<Tensor> {
         let tokens = heads.dim(1)?;
         let cosines = self.cosines.narrow(0, position, tokens)?;
         let sines = self.sines.narrow(0, position, tokens)?;
-        let by_head = heads.transpose(1, 2)?.contiguous()?;
-        rope_i(&by_head, &cosines, &sines)?
-            .transpose(1, 2)?
-            .contiguous()
+        rope_i(&heads.unsqueeze(0)?, &cosines, &sines)?.squeeze(0)
     }
 }

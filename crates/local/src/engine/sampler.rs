@@ -157,12 +157,30 @@ mod tests {
     fn draws_follow_the_chances_and_temperature_flattens_them() {
         // Chances of 1/2, 1/4, 1/4 at temperature 1.
         let scores = [2.0f32.ln(), 0.0, 0.0];
-        let warm = counts(&Sampling { temperature: 1.0, ..sampling() }, &scores);
+        let warm = counts(
+            &Sampling {
+                temperature: 1.0,
+                ..sampling()
+            },
+            &scores,
+        );
         assert!((1400..1600).contains(&warm[0]), "{warm:?}");
         assert!((650..850).contains(&warm[1]), "{warm:?}");
-        let hot = counts(&Sampling { temperature: 100.0, ..sampling() }, &scores);
+        let hot = counts(
+            &Sampling {
+                temperature: 100.0,
+                ..sampling()
+            },
+            &scores,
+        );
         assert!((900..1100).contains(&hot[0]), "{hot:?}");
-        let cold = counts(&Sampling { temperature: 0.01, ..sampling() }, &scores);
+        let cold = counts(
+            &Sampling {
+                temperature: 0.01,
+                ..sampling()
+            },
+            &scores,
+        );
         assert_eq!(cold, [3000, 0, 0]);
     }
 
@@ -171,7 +189,11 @@ mod tests {
         let scores = [2.0f32.ln(), 0.0, -1.0];
         let table = [(0.0, [true, false, false]), (0.6, [true, true, false])];
         for (top_p, expected) in table {
-            let sampling = Sampling { temperature: 1.0, top_p, ..sampling() };
+            let sampling = Sampling {
+                temperature: 1.0,
+                top_p,
+                ..sampling()
+            };
             let drawn = counts(&sampling, &scores).map(|count| count > 0);
             assert_eq!(drawn, expected, "top_p {top_p}");
         }
@@ -179,24 +201,36 @@ mod tests {
 
     #[test]
     fn penalties_and_biases_change_the_choice() {
-        let frequent = Sampling { frequency_penalty: 0.4, ..sampling() };
+        let frequent = Sampling {
+            frequency_penalty: 0.4,
+            ..sampling()
+        };
         let mut sampler = Sampler::new(&frequent, 0);
         let chosen: Vec<u32> = (0..4).map(|_| sampler.choose(vec![1.0, 0.5])).collect();
         // 1.0, then 0.6, then 0.2 against 0.5: the second is taken at the third step.
         assert_eq!(chosen, [0, 0, 1, 0]);
 
-        let present = Sampling { presence_penalty: 0.6, ..sampling() };
+        let present = Sampling {
+            presence_penalty: 0.6,
+            ..sampling()
+        };
         let mut sampler = Sampler::new(&present, 0);
         let chosen: Vec<u32> = (0..3).map(|_| sampler.choose(vec![1.0, 0.5])).collect();
         assert_eq!(chosen, [0, 1, 0]);
 
-        let banned = Sampling { logit_bias: vec![(0, -100.0), (9, 1.0)], ..sampling() };
+        let banned = Sampling {
+            logit_bias: vec![(0, -100.0), (9, 1.0)],
+            ..sampling()
+        };
         assert_eq!(Sampler::new(&banned, 0).choose(vec![1.0, 0.5]), 1);
     }
 
     #[test]
     fn scores_that_are_not_numbers_do_not_crash() {
-        let warm = Sampling { temperature: 1.0, ..sampling() };
+        let warm = Sampling {
+            temperature: 1.0,
+            ..sampling()
+        };
         let token = Sampler::new(&warm, 0).choose(vec![f32::NAN; 4]);
         assert_eq!(token, 0);
     }

@@ -45,9 +45,16 @@ pub(crate) async fn answer(
     settings: Settings,
 ) -> Result<Response, ApiError> {
     let context_tokens = app.engine.context_tokens();
-    let too_long = prompts.tokens.iter().find(|tokens| tokens.len() > context_tokens);
+    let too_long = prompts
+        .tokens
+        .iter()
+        .find(|tokens| tokens.len() > context_tokens);
     if let Some(prompt) = too_long {
-        return Err(ApiError::too_long(context_tokens, prompt.len(), prompts.param));
+        return Err(ApiError::too_long(
+            context_tokens,
+            prompt.len(),
+            prompts.param,
+        ));
     }
     let input_tokens = prompts.tokens.iter().map(Vec::len).sum();
     let renderer = Renderer::new(shape, app);
@@ -61,7 +68,12 @@ pub(crate) async fn answer(
         if let Told::Failed(cause) = &first {
             return Err(ApiError::internal(cause));
         }
-        return Ok(stream(renderer, first, told, include_usage.then_some(input_tokens)));
+        return Ok(stream(
+            renderer,
+            first,
+            told,
+            include_usage.then_some(input_tokens),
+        ));
     }
     let (choices, output_tokens) = collect(&mut told, choices).await?;
     let usage = Usage {

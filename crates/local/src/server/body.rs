@@ -25,7 +25,9 @@ impl<S: Send + Sync> FromRequest<S> for JsonObject {
         })?;
         match serde_json::from_slice(&body) {
             Ok(Value::Object(members)) => Ok(Self(members)),
-            Ok(_) => Err(ApiError::invalid("The request's body must be a JSON object.")),
+            Ok(_) => Err(ApiError::invalid(
+                "The request's body must be a JSON object.",
+            )),
             Err(error) => Err(ApiError::invalid(format!(
                 "We could not parse the JSON body of your request. It is not valid JSON: {error}."
             ))),

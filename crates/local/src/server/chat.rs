@@ -90,7 +90,10 @@ fn messages(fields: &Fields<'_>) -> Result<Vec<Message>, ApiError> {
 }
 
 fn message(path: &str, fields: &Fields<'_>) -> Result<Message, ApiError> {
-    let role = match fields.required("role").map_err(|e| e.with_param(format!("{path}.role")))? {
+    let role = match fields
+        .required("role")
+        .map_err(|e| e.with_param(format!("{path}.role")))?
+    {
         Value::String(role) => role.as_str(),
         other => return Err(wrong_type(&format!("{path}.role"), "a string", other)),
     };
@@ -160,7 +163,11 @@ mod tests {
             .iter()
             .map(|message| (message.role.as_str(), message.content.as_str()))
             .collect();
-        let expected = [("system", "Be brief."), ("user", "Hello World"), ("assistant", "")];
+        let expected = [
+            ("system", "Be brief."),
+            ("user", "Hello World"),
+            ("assistant", ""),
+        ];
         assert_eq!(read, expected);
     }
 
@@ -181,7 +188,11 @@ mod tests {
                 "messages[0].role",
                 "invalid_value",
             ),
-            (json!({"messages": [{"role": "user"}]}), "messages[0].content", "invalid_type"),
+            (
+                json!({"messages": [{"role": "user"}]}),
+                "messages[0].content",
+                "invalid_type",
+            ),
             (
                 json!({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}),
                 "messages[0].content[0].type",
@@ -199,12 +210,21 @@ mod tests {
     fn what_the_model_cannot_do_is_refused_and_empty_wishes_are_not() {
         let table = [
             (json!({"tools": [{"type": "function"}]}), Some("tools")),
-            (json!({"response_format": {"type": "json_object"}}), Some("response_format")),
+            (
+                json!({"response_format": {"type": "json_object"}}),
+                Some("response_format"),
+            ),
             (json!({"logprobs": true}), Some("logprobs")),
             (json!({"modalities": ["text", "audio"]}), Some("modalities")),
             (json!({"audio": {"voice": "x"}}), Some("audio")),
-            (json!({"tools": [], "logprobs": false, "modalities": ["text"]}), None),
-            (json!({"response_format": {"type": "text"}, "audio": null}), None),
+            (
+                json!({"tools": [], "logprobs": false, "modalities": ["text"]}),
+                None,
+            ),
+            (
+                json!({"response_format": {"type": "text"}, "audio": null}),
+                None,
+            ),
         ];
         for (body, expected) in table {
             let refused = refuse_unsupported(&Fields(body.as_object().unwrap()));

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
 use axum::Json;
+use axum::extract::State;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -41,7 +41,13 @@ pub(crate) async fn create(
     let encoding = match fields.text("encoding_format")? {
         None | Some("float") => Encoding::Float,
         Some("base64") => Encoding::Base64,
-        Some(other) => return Err(wrong_value("encoding_format", other, "'float' and 'base64'")),
+        Some(other) => {
+            return Err(wrong_value(
+                "encoding_format",
+                other,
+                "'float' and 'base64'",
+            ));
+        }
     };
     let width = app.engine.embedding_width();
     let asked_width = fields.integer("dimensions")?;

@@ -38,8 +38,7 @@ impl ApiError {
 
     /// 400: this parameter exists, and this model cannot do what it asks for.
     pub(crate) fn unsupported(param: &str) -> Self {
-        let message =
-            format!("Unsupported parameter: '{param}' is not supported with this model.");
+        let message = format!("Unsupported parameter: '{param}' is not supported with this model.");
         Self::invalid(message)
             .with_param(param)
             .with_code("unsupported_parameter")

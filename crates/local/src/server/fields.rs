@@ -50,7 +50,9 @@ impl<'a> Fields<'a> {
     }
 
     pub(crate) fn array(&self, name: &str) -> Result<Option<&'a [Value]>, ApiError> {
-        self.read(name, "an array", |value| value.as_array().map(Vec::as_slice))
+        self.read(name, "an array", |value| {
+            value.as_array().map(Vec::as_slice)
+        })
     }
 
     pub(crate) fn integer(&self, name: &str) -> Result<Option<i64>, ApiError> {
@@ -148,7 +150,5 @@ fn beyond(
         "Invalid '{param}': {kind} {side} {extreme} value. Expected a value {sign} {limit}, \
          but got {found} instead."
     );
-    ApiError::invalid(message)
-        .with_param(param)
-        .with_code(code)
+    ApiError::invalid(message).with_param(param).with_code(code)
 }

@@ -21,10 +21,12 @@ pub(crate) async fn one(
     if id == app.model_id {
         return Ok(Json(model(&app)));
     }
-    Err(ApiError::invalid(format!("The model '{id}' does not exist"))
-        .with_status(StatusCode::NOT_FOUND)
-        .with_param("model")
-        .with_code("model_not_found"))
+    Err(
+        ApiError::invalid(format!("The model '{id}' does not exist"))
+            .with_status(StatusCode::NOT_FOUND)
+            .with_param("model")
+            .with_code("model_not_found"),
+    )
 }
 
 /// `max_model_len` is vLLM's addition to OpenAI's shape: the context in tokens.

@@ -176,7 +176,13 @@ mod tests {
         queue.submit(telling(&sender, "second")).unwrap();
         let refused = queue.submit(telling(&sender, "third")).unwrap_err();
         assert!((1..=60).contains(&refused.retry_after_s));
-        assert_eq!(queue.load(), Load { running: 0, waiting: 2 });
+        assert_eq!(
+            queue.load(),
+            Load {
+                running: 0,
+                waiting: 2
+            }
+        );
 
         let worker = thread::spawn({
             let queue = Arc::clone(&queue);

@@ -155,14 +155,30 @@ mod tests {
             (json!({"n": -3}), "n", "integer_below_min_value"),
             (json!({"n": 9}), "n", "integer_above_max_value"),
             (json!({"n": 1.5}), "n", "invalid_type"),
-            (json!({"temperature": 2.1}), "temperature", "decimal_above_max_value"),
+            (
+                json!({"temperature": 2.1}),
+                "temperature",
+                "decimal_above_max_value",
+            ),
             (json!({"top_p": -0.1}), "top_p", "decimal_below_min_value"),
-            (json!({"max_tokens": 0}), "max_tokens", "integer_below_min_value"),
+            (
+                json!({"max_tokens": 0}),
+                "max_tokens",
+                "integer_below_min_value",
+            ),
             (json!({"stop": 5}), "stop", "invalid_type"),
             (json!({"stop": ["a", 5]}), "stop[1]", "invalid_type"),
-            (json!({"stop": ["a", "b", "c", "d", "e"]}), "stop", "array_above_max_length"),
+            (
+                json!({"stop": ["a", "b", "c", "d", "e"]}),
+                "stop",
+                "array_above_max_length",
+            ),
             (json!({"seed": "x"}), "seed", "invalid_type"),
-            (json!({"logit_bias": {"x": 1}}), "logit_bias", "invalid_value"),
+            (
+                json!({"logit_bias": {"x": 1}}),
+                "logit_bias",
+                "invalid_value",
+            ),
             (json!({"stream": "yes"}), "stream", "invalid_type"),
         ];
         for (body, param, code) in table {

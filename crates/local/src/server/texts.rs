@@ -115,7 +115,10 @@ mod tests {
             (json!("a"), vec![plain("a")]),
             (json!(["a", "b"]), vec![plain("a"), plain("b")]),
             (json!([1, 2, 3]), vec![Text::Tokens(vec![1, 2, 3])]),
-            (json!([[1], [2, 3]]), vec![Text::Tokens(vec![1]), Text::Tokens(vec![2, 3])]),
+            (
+                json!([[1], [2, 3]]),
+                vec![Text::Tokens(vec![1]), Text::Tokens(vec![2, 3])],
+            ),
         ];
         for (value, expected) in table {
             assert_eq!(INPUT.read(&value).unwrap(), expected, "{value}");

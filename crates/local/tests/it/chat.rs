@@ -30,7 +30,10 @@ async fn an_answer_has_openais_shape_and_exact_usage() {
     assert_eq!(json["choices"], json!([choice]));
     assert_eq!(json["usage"]["prompt_tokens"], PROMPT_TOKENS);
     assert_eq!(json["usage"]["completion_tokens"], CHAT_ANSWER_TOKENS);
-    assert_eq!(json["usage"]["total_tokens"], PROMPT_TOKENS + CHAT_ANSWER_TOKENS);
+    assert_eq!(
+        json["usage"]["total_tokens"],
+        PROMPT_TOKENS + CHAT_ANSWER_TOKENS
+    );
 }
 
 #[tokio::test]
@@ -40,7 +43,10 @@ async fn a_stream_says_the_same_in_chunks() {
     let answer = server.post(PATH, &body).await;
     assert_eq!(answer.headers["content-type"], "text/event-stream");
     let chunks = answer.chunks();
-    let deltas: Vec<&Value> = chunks.iter().map(|chunk| &chunk["choices"][0]["delta"]).collect();
+    let deltas: Vec<&Value> = chunks
+        .iter()
+        .map(|chunk| &chunk["choices"][0]["delta"])
+        .collect();
     let expected = [
         json!({"role": "assistant", "content": ""}),
         json!({"content": "A"}),
@@ -93,7 +99,10 @@ async fn several_answers_are_numbered_and_counted_together() {
 
     let body = chat(&json!({"n": 2, "max_tokens": 1, "stream": true}));
     let chunks = server.post(PATH, &body).await.chunks();
-    let indices: Vec<&Value> = chunks.iter().map(|chunk| &chunk["choices"][0]["index"]).collect();
+    let indices: Vec<&Value> = chunks
+        .iter()
+        .map(|chunk| &chunk["choices"][0]["index"])
+        .collect();
     assert_eq!(indices, [0, 0, 0, 1, 1, 1]);
 }
 
@@ -115,7 +124,9 @@ async fn the_template_sees_the_whole_conversation() {
         {"role": "user", "content": "Hi"},
         {"role": "system", "content": "Be brief."},
     ]);
-    let answer = server.post(PATH, &chat(&json!({"messages": messages}))).await;
+    let answer = server
+        .post(PATH, &chat(&json!({"messages": messages})))
+        .await;
     assert_eq!(answer.status, StatusCode::BAD_REQUEST);
     let message = answer.json()["error"]["message"].to_string();
     assert!(message.contains("System messages come first."), "{message}");

@@ -92,7 +92,8 @@ impl TestServer {
     }
 
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
-        self.send("POST", path, "application/json", &body.to_string()).await
+        self.send("POST", path, "application/json", &body.to_string())
+            .await
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {

@@ -14,7 +14,12 @@ async fn limits_and_stop_texts_end_an_answer() {
     let table = [
         (json!({"max_tokens": 3}), "bcd", "length", 3),
         (json!({}), "bcdefghijklmnopq", "length", 16),
-        (json!({"max_tokens": 99}), "bcdefghijklmnopqrstuvwxyz", "stop", 25),
+        (
+            json!({"max_tokens": 99}),
+            "bcdefghijklmnopqrstuvwxyz",
+            "stop",
+            25,
+        ),
         (json!({"stop": "e"}), "bcd", "stop", 4),
         (json!({"stop": ["xyz", "fgh", "gh"]}), "bcde", "stop", 7),
         (json!({"stop": "efX"}), "bcdefghijklmnopq", "length", 16),
@@ -49,7 +54,10 @@ async fn a_character_is_sent_whole_or_not_at_all() {
     let server = TestServer::start().await;
     let body = completion("?", &json!({"stream": true, "max_tokens": 5}));
     let chunks = server.post(PATH, &body).await.chunks();
-    let texts: Vec<&Value> = chunks.iter().map(|chunk| &chunk["choices"][0]["text"]).collect();
+    let texts: Vec<&Value> = chunks
+        .iter()
+        .map(|chunk| &chunk["choices"][0]["text"])
+        .collect();
     assert_eq!(texts, ["@", "é", "A", "B", ""]);
 
     let body = completion("?", &json!({"max_tokens": 2}));
@@ -87,7 +95,10 @@ async fn prompts_may_be_many_and_may_be_tokens() {
 async fn an_answer_ends_where_the_context_does() {
     let server = TestServer::start().await;
     let prompt = "x".repeat(1020);
-    let body = completion(prompt, &json!({"max_tokens": 50, "logit_bias": {"121": -100}}));
+    let body = completion(
+        prompt,
+        &json!({"max_tokens": 50, "logit_bias": {"121": -100}}),
+    );
     let json = server.post(PATH, &body).await.json();
     assert_eq!(json["usage"]["total_tokens"], 1024);
     assert_eq!(json["choices"][0]["finish_reason"], "length");
@@ -116,6 +127,14 @@ fn assembled(chunks: &[Value]) -> (String, Value, Value) {
     let (usage, chunks) = chunks.split_last().unwrap();
     let text = |chunk: &Value| chunk["choices"][0]["text"].as_str().unwrap().to_owned();
     let finish = chunks.last().unwrap()["choices"][0]["finish_reason"].clone();
-    assert!(chunks.iter().all(|chunk| chunk["object"] == "text_completion"));
-    (chunks.iter().map(text).collect(), finish, usage["usage"].clone())
+    assert!(
+        chunks
+            .iter()
+            .all(|chunk| chunk["object"] == "text_completion")
+    );
+    (
+        chunks.iter().map(text).collect(),
+        finish,
+        usage["usage"].clone(),
+    )
 }

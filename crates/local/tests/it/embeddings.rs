@@ -13,7 +13,9 @@ const PATH: &str = "/v1/embeddings";
 
 fn floats(embedding: &Value) -> Vec<f32> {
     let numbers = embedding.as_array().unwrap().iter();
-    numbers.map(|number| number.as_f64().unwrap() as f32).collect()
+    numbers
+        .map(|number| number.as_f64().unwrap() as f32)
+        .collect()
 }
 
 #[tokio::test]
@@ -22,7 +24,10 @@ async fn a_vector_is_the_mean_of_the_tokens_at_length_one() {
     let body = json!({"model": MODEL, "input": ["aab", "b"]});
     let json = server.post(PATH, &body).await.json();
     assert_eq!(json["object"], "list");
-    assert_eq!(json["usage"], json!({"prompt_tokens": 4, "total_tokens": 4}));
+    assert_eq!(
+        json["usage"],
+        json!({"prompt_tokens": 4, "total_tokens": 4})
+    );
     let data = json["data"].as_array().unwrap();
     assert_eq!(data.len(), 2);
     for (index, item) in data.iter().enumerate() {
@@ -71,12 +76,22 @@ async fn a_text_longer_than_one_chunk_is_embedded_as_a_whole() {
 #[tokio::test]
 async fn tokens_are_inputs_too_and_unknown_ones_are_refused() {
     let server = TestServer::start().await;
-    let ask = async |input: Value| server.post(PATH, &json!({"model": MODEL, "input": input})).await;
+    let ask = async |input: Value| {
+        server
+            .post(PATH, &json!({"model": MODEL, "input": input}))
+            .await
+    };
     let from_tokens = ask(json!([104, 105])).await.json();
     let from_text = ask(json!("hi")).await.json();
     assert_eq!(from_tokens["data"], from_text["data"]);
-    for wrong in [json!([259]), json!([-1]), json!(""), json!([]), json!(5), json!("x".repeat(1025))]
-    {
+    for wrong in [
+        json!([259]),
+        json!([-1]),
+        json!(""),
+        json!([]),
+        json!(5),
+        json!("x".repeat(1025)),
+    ] {
         let answer = ask(wrong.clone()).await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{wrong}");
         assert_eq!(answer.json()["error"]["param"], "input", "{wrong}");

@@ -48,7 +48,9 @@ fn a_good_file_is_described_and_capped_to_the_context_asked_for() {
         assert_eq!(engine.vocabulary_size(), synthetic::TOKENS);
         assert_eq!(engine.weights(), weights);
         let mut session = engine.session().unwrap();
-        let scores = engine.logits(&mut session, &[97], NonZero::<usize>::MIN).unwrap();
+        let scores = engine
+            .logits(&mut session, &[97], NonZero::<usize>::MIN)
+            .unwrap();
         let best = (0..scores.len()).max_by(|a, b| scores[*a].total_cmp(&scores[*b]));
         assert_eq!(best, Some(98));
     }
@@ -66,7 +68,10 @@ fn a_missing_file_tells_how_to_get_one() {
 #[test]
 fn files_of_other_kinds_are_refused() {
     assert!(matches!(problem_of_bytes(b""), LoadProblem::NotGguf));
-    assert!(matches!(problem_of_bytes(b"PK\x03\x04 a zip"), LoadProblem::NotGguf));
+    assert!(matches!(
+        problem_of_bytes(b"PK\x03\x04 a zip"),
+        LoadProblem::NotGguf
+    ));
     assert!(matches!(problem_of_bytes(b"GGUF"), LoadProblem::Header(_)));
     let other = problem(&Variant {
         architecture: "qwen2",
@@ -112,7 +117,11 @@ fn llamas_of_an_unknown_kind_are_refused_and_not_run_wrongly() {
         let problem = problem(&variant);
         assert!(matches!(problem, LoadProblem::Unsupported(_)), "{problem}");
     }
-    for missing in ["blk.1.ffn_down.weight", "output_norm.weight", "token_embd.weight"] {
+    for missing in [
+        "blk.1.ffn_down.weight",
+        "output_norm.weight",
+        "token_embd.weight",
+    ] {
         let problem = problem(&Variant {
             missing_tensor: Some(missing),
             ..Variant::default()

@@ -35,7 +35,10 @@ fn address(child: &mut Child) -> String {
 fn it_says_where_it_listens_and_ends_with_its_parent() {
     let file = tempfile::NamedTempFile::new().unwrap();
     synthetic::write(file.path(), &Variant::default());
-    for more in [&["--exit-with-parent"][..], &["--exit-with-parent", "--threads", "1"]] {
+    for more in [
+        &["--exit-with-parent"][..],
+        &["--exit-with-parent", "--threads", "1"],
+    ] {
         let mut child = program(file.path()).args(more).spawn().unwrap();
         let address = address(&mut child);
         TcpStream::connect(&address).expect("it listens by the time it says so");
@@ -63,9 +66,17 @@ fn without_the_flag_a_closed_input_means_nothing_and_a_signal_ends_it() {
 fn a_bad_file_is_one_clear_line_and_exit_code_1() {
     let mut child = program(Path::new("/nowhere/x.gguf")).spawn().unwrap();
     let mut stderr = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+    child
+        .stderr
+        .take()
+        .unwrap()
+        .read_to_string(&mut stderr)
+        .unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(1));
-    assert!(stderr.starts_with("farebox-local: /nowhere/x.gguf: "), "{stderr}");
+    assert!(
+        stderr.starts_with("farebox-local: /nowhere/x.gguf: "),
+        "{stderr}"
+    );
     assert!(stderr.contains("cargo xtask model"), "{stderr}");
     assert_eq!(stderr.lines().count(), 1, "{stderr}");
 }

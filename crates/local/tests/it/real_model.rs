@@ -67,7 +67,9 @@ fn ask(engine: &Engine, text: &str, max_tokens: usize) -> (String, Option<Finish
         ControlFlow::Continue(())
     };
     let mut session = engine.session().unwrap();
-    engine.generate(&mut session, &generation, &mut listener).unwrap();
+    engine
+        .generate(&mut session, &generation, &mut listener)
+        .unwrap();
     (answer, finish)
 }
 
@@ -95,7 +97,13 @@ fn the_tokenizer_agrees_with_the_original() {
     let tokens = engine().text_prompt("<|im_start|>user\n2024 été").unwrap();
     let text: Vec<u32> = tokens[..3].to_vec();
     assert_eq!(text, [1, 4093, 198]);
-    assert_eq!(tokens[3..7].iter().collect::<std::collections::HashSet<_>>().len(), 3);
+    assert_eq!(
+        tokens[3..7]
+            .iter()
+            .collect::<std::collections::HashSet<_>>()
+            .len(),
+        3
+    );
 }
 
 #[test]

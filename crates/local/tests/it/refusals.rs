@@ -26,10 +26,30 @@ async fn requests_that_cannot_be_read() {
     let server = TestServer::start().await;
     let bad = StatusCode::BAD_REQUEST;
     let table = [
-        ("application/json", "{", bad, "We could not parse the JSON body of your request."),
-        ("application/json", "[]", bad, "The request's body must be a JSON object."),
-        ("text/plain", "{}", bad, "Invalid Content-Type header (text/plain)"),
-        ("application/json", "{}", bad, "you must provide a model parameter"),
+        (
+            "application/json",
+            "{",
+            bad,
+            "We could not parse the JSON body of your request.",
+        ),
+        (
+            "application/json",
+            "[]",
+            bad,
+            "The request's body must be a JSON object.",
+        ),
+        (
+            "text/plain",
+            "{}",
+            bad,
+            "Invalid Content-Type header (text/plain)",
+        ),
+        (
+            "application/json",
+            "{}",
+            bad,
+            "you must provide a model parameter",
+        ),
     ];
     for (kind, body, status, opening) in table {
         for path in [CHAT, "/v1/completions", "/v1/embeddings"] {
@@ -39,7 +59,12 @@ async fn requests_that_cannot_be_read() {
     }
     let large = format!("\"{}\"", "x".repeat(1 << 20));
     let answer = server.send("POST", CHAT, "application/json", &large).await;
-    check(&answer, StatusCode::PAYLOAD_TOO_LARGE, &Value::Null, "The request is larger than");
+    check(
+        &answer,
+        StatusCode::PAYLOAD_TOO_LARGE,
+        &Value::Null,
+        "The request is larger than",
+    );
 }
 
 #[tokio::test]
@@ -50,12 +75,27 @@ async fn models_and_paths_that_do_not_exist() {
     let opening = "The model `gpt-4o` does not exist or you do not have access to it.";
     check(&answer, missing, &json!("model_not_found"), opening);
     let answer = server.get("/v1/models/gpt-4o").await;
-    check(&answer, missing, &json!("model_not_found"), "The model 'gpt-4o' does not exist");
+    check(
+        &answer,
+        missing,
+        &json!("model_not_found"),
+        "The model 'gpt-4o' does not exist",
+    );
     let answer = server.post("/v1/responses", &json!({})).await;
-    check(&answer, missing, &Value::Null, "Invalid URL (POST /v1/responses)");
+    check(
+        &answer,
+        missing,
+        &Value::Null,
+        "Invalid URL (POST /v1/responses)",
+    );
     let answer = server.get(CHAT).await;
     let code = json!("method_not_supported");
-    check(&answer, StatusCode::METHOD_NOT_ALLOWED, &code, "Not allowed to GET on /v1/chat");
+    check(
+        &answer,
+        StatusCode::METHOD_NOT_ALLOWED,
+        &code,
+        "Not allowed to GET on /v1/chat",
+    );
 }
 
 #[tokio::test]
@@ -73,10 +113,17 @@ async fn the_model_is_listed_and_found_under_its_name() {
 async fn a_prompt_beyond_the_context_says_how_far_beyond() {
     let server = TestServer::start().await;
     let messages = json!([{"role": "user", "content": "x".repeat(2000)}]);
-    let answer = server.post(CHAT, &chat(&json!({"messages": messages}))).await;
+    let answer = server
+        .post(CHAT, &chat(&json!({"messages": messages})))
+        .await;
     let opening = "This model's maximum context length is 1024 tokens. However, your messages \
         resulted in 2020 tokens.";
-    check(&answer, StatusCode::BAD_REQUEST, &json!("context_length_exceeded"), opening);
+    check(
+        &answer,
+        StatusCode::BAD_REQUEST,
+        &json!("context_length_exceeded"),
+        opening,
+    );
     assert_eq!(answer.json()["error"]["param"], "messages");
 }
 
@@ -86,16 +133,37 @@ async fn what_the_model_cannot_do() {
     let code = json!("unsupported_parameter");
     let tools = json!({"tools": [{"type": "function", "function": {"name": "f"}}]});
     let answer = server.post(CHAT, &chat(&tools)).await;
-    check(&answer, StatusCode::BAD_REQUEST, &code, "Unsupported parameter: 'tools'");
+    check(
+        &answer,
+        StatusCode::BAD_REQUEST,
+        &code,
+        "Unsupported parameter: 'tools'",
+    );
     // A stream that is refused is refused as JSON.
     let body = chat(&json!({"stream": true, "logprobs": true}));
     let answer = server.post(CHAT, &body).await;
-    check(&answer, StatusCode::BAD_REQUEST, &code, "Unsupported parameter: 'logprobs'");
-    for more in [json!({"echo": true}), json!({"suffix": "x"}), json!({"best_of": 2})] {
+    check(
+        &answer,
+        StatusCode::BAD_REQUEST,
+        &code,
+        "Unsupported parameter: 'logprobs'",
+    );
+    for more in [
+        json!({"echo": true}),
+        json!({"suffix": "x"}),
+        json!({"best_of": 2}),
+    ] {
         let mut body = json!({"model": MODEL, "prompt": "x"});
-        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        body.as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
         let answer = server.post("/v1/completions", &body).await;
-        check(&answer, StatusCode::BAD_REQUEST, &code, "Unsupported parameter");
+        check(
+            &answer,
+            StatusCode::BAD_REQUEST,
+            &code,
+            "Unsupported parameter",
+        );
     }
 }
 
@@ -107,7 +175,12 @@ async fn a_model_without_a_template_completes_but_does_not_chat() {
     };
     let server = TestServer::start_with(&variant, 1, 1).await;
     let answer = server.post(CHAT, &chat(&json!({}))).await;
-    check(&answer, StatusCode::BAD_REQUEST, &Value::Null, "This model has no chat template");
+    check(
+        &answer,
+        StatusCode::BAD_REQUEST,
+        &Value::Null,
+        "This model has no chat template",
+    );
     let body = json!({"model": MODEL, "prompt": "x", "temperature": 0});
     let json = server.post("/v1/completions", &body).await.json();
     assert_eq!(json["choices"][0]["text"], "yz");

@@ -78,7 +78,9 @@ pub(crate) fn write(path: &Path, variant: &Variant) {
 fn metadata(variant: &Variant) -> Vec<(String, Value)> {
     let text = |text: &str| Value::String(text.to_owned());
     let number = |number: usize| Value::U32(u32::try_from(number).unwrap());
-    let mut names: Vec<Value> = (0..=255).map(|byte| text(&letter(byte).to_string())).collect();
+    let mut names: Vec<Value> = (0..=255)
+        .map(|byte| text(&letter(byte).to_string()))
+        .collect();
     names.extend(["<|im_start|>", "<|im_end|>", "<|endoftext|>"].map(text));
     let types = (0..TOKENS).map(|token| Value::I32(if token < 256 { 1 } else { 3 }));
     let mut metadata = vec![

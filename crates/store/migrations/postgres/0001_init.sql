@@ -9,9 +9,11 @@ CREATE TABLE counters (
 INSERT INTO counters (name, value) VALUES ('changes', 0);
 
 -- A serving process. Its epoch grows at every start; a write that carries an old one is refused.
+-- Its batches are numbered where one could be delayed and arrive after its successors (PostgreSQL).
 CREATE TABLE nodes (
     id TEXT PRIMARY KEY,
     epoch BIGINT NOT NULL,
+    batch BIGINT NOT NULL,
     started_at_us BIGINT NOT NULL
 );
 
@@ -208,6 +210,13 @@ CREATE TABLE usage_hours (
 -- Hot rows: room on their pages lets an update stay on its page.
 ALTER TABLE accounts SET (fillfactor = 50);
 ALTER TABLE usage_hours SET (fillfactor = 70);
+
+-- Ends a statement, and with it everything that the statement wrote.
+CREATE FUNCTION refuse(reason TEXT) RETURNS BIGINT LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '%', reason;
+END
+$$;
 
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

@@ -9,9 +9,11 @@ CREATE TABLE counters (
 INSERT INTO counters (name, value) VALUES ('changes', 0);
 
 -- A serving process. Its epoch grows at every start; a write that carries an old one is refused.
+-- Its batches are numbered where one could be delayed and arrive after its successors (PostgreSQL).
 CREATE TABLE nodes (
     id TEXT PRIMARY KEY,
     epoch INTEGER NOT NULL,
+    batch INTEGER NOT NULL,
     started_at_us INTEGER NOT NULL
 ) STRICT;
 

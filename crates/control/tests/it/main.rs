@@ -1,0 +1,7 @@
+//! The Administration API over HTTP, on both databases.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod keys;
+mod projects;
+mod reports;
+mod world;

@@ -1,0 +1,134 @@
+//! A control plane for a test: a real database, and a listening router.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use domain::money::Nusd;
+use domain::time::{AtUs, Clock};
+use farebox_control::Control;
+use http::Method;
+use serde_json::Value;
+use store::grants::Grant;
+use store::installation::{NewInstallation, SetUp};
+use store::{DatabaseUrl, Options, Role, Store, StoreError};
+use testkit::TestDatabase;
+use testkit::http::{Answer, Request};
+
+pub(crate) struct World {
+    pub(crate) store: Store,
+    pub(crate) base: String,
+    pub(crate) made: SetUp,
+    pub(crate) now: Arc<AtomicI64>,
+    _database: TestDatabase,
+}
+
+/// 2027-01-15, 08:00 UTC: the start of an hour, in the middle of a day.
+pub(crate) const START_S: i64 = 1_800_000_000;
+
+pub(crate) fn entropy(buffer: &mut [u8]) {
+    static COUNTER: AtomicU64 = AtomicU64::new(1);
+    for chunk in buffer.chunks_mut(8) {
+        // Any bijection that spreads a counter over all bits does.
+        let mut word = COUNTER
+            .fetch_add(1, Ordering::Relaxed)
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        word ^= word >> 29;
+        let spread = word.wrapping_mul(0xbf58_476d_1ce4_e5b9).to_le_bytes();
+        chunk.copy_from_slice(&spread[..chunk.len()]);
+    }
+}
+
+impl World {
+    pub(crate) async fn start(database: TestDatabase) -> World {
+        let now = Arc::new(AtomicI64::new(START_S * 1_000_000));
+        let turned = Arc::clone(&now);
+        // Each look moves the clock a little, so that nothing happens at the same instant.
+        let clock: Clock = Arc::new(move || AtUs(turned.fetch_add(10, Ordering::Relaxed)));
+        let url = DatabaseUrl::parse(&database.url).unwrap();
+        let options = Options {
+            url,
+            role: Role::Server,
+            clock: Arc::clone(&clock),
+        };
+        let store = Store::open(options).await.unwrap();
+        let made = set_up(&store, &clock).await;
+        let control = Control {
+            store: store.clone(),
+            clock,
+            entropy,
+            public_url: "http://farebox.test".into(),
+        };
+        let (app, _) = farebox_control::router(control).split_for_parts();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}/v1/organization", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        World {
+            store,
+            base,
+            made,
+            now,
+            _database: database,
+        }
+    }
+
+    pub(crate) fn request(&self, method: Method, path: &str) -> Request {
+        let url = format!("{}{path}", self.base);
+        Request::new(method, &url).bearer(self.made.admin_key.expose())
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.request(Method::GET, path).send().await.unwrap()
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.request(Method::POST, path)
+            .json(body)
+            .send()
+            .await
+            .unwrap()
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
+        self.request(Method::DELETE, path).send().await.unwrap()
+    }
+}
+
+async fn set_up(store: &Store, clock: &Clock) -> SetUp {
+    let new = NewInstallation {
+        email: "ada@example.com".into(),
+        password_hash: "none".into(),
+        organization: "Acme".into(),
+    };
+    let now = clock();
+    let write = move |tx: &mut store::Tx<'_>| {
+        let failed = |error: String| StoreError::Failed(error);
+        let made = store::installation::set_up(tx, &new, now, entropy)
+            .map_err(|error| failed(error.to_string()))?;
+        let grant = Grant {
+            id: "first".into(),
+            organization: made.organization.clone(),
+            amount: Nusd::parse_usd("100").unwrap(),
+            reason: "test".into(),
+        };
+        store::grants::give(tx, &grant, now).map_err(|error| failed(error.to_string()))?;
+        Ok::<_, StoreError>(made)
+    };
+    store.write(write).await.unwrap()
+}
+
+/// An answer that refuses, checked for its form.
+pub(crate) fn refused(answer: &Answer, status: u16, param: Value, code: Value) {
+    assert_eq!(answer.status, status, "{}", answer.text());
+    let error = &answer.json()["error"];
+    assert_eq!(
+        (&error["param"], &error["code"]),
+        (&param, &code),
+        "{error}"
+    );
+    assert_eq!(
+        error.as_object().unwrap().len(),
+        4,
+        "message, type, param, code"
+    );
+    assert!(answer.header("x-request-id").unwrap().starts_with("req_"));
+}
