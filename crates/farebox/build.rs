@@ -17,8 +17,5 @@ fn main() {
     };
     println!("cargo::rerun-if-changed={}", dist.display());
     println!("cargo::rerun-if-changed=placeholder");
-    println!(
-        "cargo::rustc-env=FAREBOX_CONSOLE_FOLDER={}",
-        folder.display()
-    );
+    println!("cargo::rustc-env=CONSOLE_FOLDER={}", folder.display());
 }

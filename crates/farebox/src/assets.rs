@@ -42,7 +42,7 @@ const NOT_PAGES: &[&str] = &[
 ];
 
 #[derive(RustEmbed)]
-#[folder = "$FAREBOX_CONSOLE_FOLDER"]
+#[folder = "$CONSOLE_FOLDER"]
 struct Embedded;
 
 /// The console's files, ready to be answered.

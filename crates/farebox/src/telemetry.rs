@@ -58,7 +58,7 @@ mod tests {
             "WARN",
             "off",
             "info,farebox_gateway=debug",
-            "warn, hyper=error",
+            "warn,hyper=error",
         ] {
             assert_eq!(check_level(good), Ok(()), "{good}");
         }

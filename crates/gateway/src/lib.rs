@@ -10,6 +10,7 @@ mod body;
 pub mod catalog;
 mod directory;
 mod endpoints;
+mod fallback;
 mod follow;
 mod headers;
 mod meter;
@@ -25,6 +26,7 @@ mod stream;
 mod upstream;
 
 pub use catalog::{BaseUrl, Catalog, Deployment, Model, OnDisconnect, ResponsesMode, UpstreamSpec};
-pub use routes::{router, with_unknown};
+pub use fallback::with_unknown;
+pub use routes::router;
 pub use state::{Gateway, Settings};
 pub use upstream::Upstream;

@@ -8,7 +8,7 @@ fn main() {
     let w = if std::env::args().nth(1).as_deref() == Some("f32") {
         WeightFormat::F32
     } else {
-        WeightFormat::Q8_0
+        WeightFormat::Packed
     };
     let t = Instant::now();
     let e = Engine::load(
@@ -111,53 +111,23 @@ fn main() {
         println!("RMS logit error {rms:.4}");
     }
     // Speed.
-    if std::env::var("NOSPEED").is_ok() {
-        return;
+    if std::env::var("NOSPEED").is_ok() { return; }
+    let reps: usize = std::env::var("REPS").ok().and_then(|x|x.parse().ok()).unwrap_or(5);
+    for n in [33usize, 256, 1024] {
+        let p: Vec<u32> = (0..n as u32).map(|i| 100 + (i*37)%4000).collect();
+        let mut v=vec![];
+        for _ in 0..reps { let t=Instant::now();
+        let l = e.logits(&mut s,&p,NonZero::new(256).unwrap()).unwrap(); std::hint::black_box(l);
+        v.push(n as f64/t.elapsed().as_secs_f64()); }
+        println!("prompt {n}: best {:.0} tok/s {:?}", v.iter().cloned().fold(0.0,f64::max), v.iter().map(|x| *x as i64).collect::<Vec<_>>());
     }
-    for n in [33usize, 256, 1024, 1900] {
-        let p: Vec<u32> = (0..n as u32).map(|i| 100 + (i * 37) % 4000).collect();
-        let t = Instant::now();
-        let l = e.logits(&mut s, &p, NonZero::new(256).unwrap()).unwrap();
-        std::hint::black_box(l);
-        let el = t.elapsed().as_secs_f64();
-        println!("prompt {n}: {:.0} tok/s ({el:.2}s)", n as f64 / el);
-    }
-    for n in [33usize, 1024] {
-        let p: Vec<u32> = (0..n as u32).map(|i| 100 + (i * 37) % 4000).collect();
-        let mut first = None;
-        let mut count = 0;
-        let mut last = Instant::now();
-        let g = Generation {
-            prompt: p,
-            choices: 1,
-            max_tokens: 101,
-            stop: vec![],
-            sampling: Sampling {
-                temperature: 0.0,
-                top_p: 1.0,
-                frequency_penalty: 0.0,
-                presence_penalty: 0.0,
-                logit_bias: vec![(0, -100.0), (2, -100.0)],
-                seed: 0,
-            },
-        };
-        e.generate(&mut s, &g, &mut |ev| {
-            if !matches!(ev, Event::End { .. }) {
-                if count == 0 {};
-                count += 1;
-                last = Instant::now();
-                if first.is_none() && count > (n + 255) / 256 {
-                    first = Some((count, last));
-                }
-            }
-            ControlFlow::Continue(())
-        })
-        .unwrap();
-        let (c, f) = first.unwrap();
-        println!(
-            "decode after {n}: {:.1} tok/s",
-            (count - c) as f64 / (last - f).as_secs_f64()
-        );
+    for n in [33usize,1024] {
+        let p: Vec<u32> = (0..n as u32).map(|i| 100 + (i*37)%4000).collect();
+        let mut times=vec![];
+        let g = Generation{prompt:p,choices:1,max_tokens:100,stop:vec![],sampling:Sampling{temperature:0.0,top_p:1.0,frequency_penalty:0.0,presence_penalty:0.0,logit_bias:vec![(0,-100.0),(2,-100.0)],seed:0}};
+        e.generate(&mut s,&g,&mut |_| { times.push(Instant::now()); ControlFlow::Continue(()) }).unwrap();
+        let mut d: Vec<f64> = times.windows(2).skip(n.div_ceil(256)+1).map(|w| (w[1]-w[0]).as_secs_f64()*1e3).collect(); d.sort_by(f64::total_cmp);
+        println!("decode after {n}: per token ms p10 {:.1} p50 {:.1} p90 {:.1} => {:.1} tok/s at p10", d[d.len()/10], d[d.len()/2], d[d.len()*9/10], 1e3/d[d.len()/10]);
     }
     println!("end {}", rss());
 }

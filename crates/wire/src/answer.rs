@@ -38,8 +38,8 @@ impl From<Malformed> for NotAnAnswer {
 /// Reads the facts of a complete answer.
 ///
 /// # Errors
-/// [`NotAnAnswer`] if the body is not a JSON object holding `choices`, `output` or `data`, whichever
-/// belongs to `endpoint`. Such a body is not to be billed or relayed as an answer.
+/// [`NotAnAnswer`] if the body is not a JSON object holding `choices`, `output` or `data`,
+/// whichever belongs to `endpoint`. Such a body is not to be billed or relayed as an answer.
 pub fn read_answer(endpoint: Endpoint, body: &[u8]) -> Result<AnswerFacts, NotAnAnswer> {
     let text = std::str::from_utf8(body).map_err(|_| NotAnAnswer::NotAnObject)?;
     let mut facts = AnswerFacts::default();

@@ -1,7 +1,7 @@
 //! One chunk of a stream: what it says for metering, and how it leaves for the caller.
 //!
-//! These run for every chunk, so they read what is needed in one pass per level and hand the same bytes back
-//! wherever nothing changes.
+//! These run for every chunk, so they read what is needed in one pass per level and hand the same
+//! bytes back wherever nothing changes.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -20,8 +20,8 @@ use crate::usage::TokenUsage;
 pub struct ChunkFacts {
     /// Usage of the whole request so far, if the chunk carries it believably.
     pub usage: Option<TokenUsage>,
-    /// Whether the chunk is there for its usage alone, as `include_usage` asks for. A caller who did
-    /// not ask must not see it.
+    /// Whether the chunk is there for its usage alone, as `include_usage` asks for. A caller who
+    /// did not ask must not see it.
     pub usage_only: bool,
     /// Choices that got something new: text, reasoning, a refusal, part of a tool call.
     pub deltas: u64,
@@ -49,8 +49,8 @@ pub fn read_chunk(endpoint: Endpoint, data: &[u8]) -> ChunkFacts {
 
 /// The chunk with `model` naming the public model, every other byte unchanged.
 ///
-/// For Responses events that is the model inside `response`. If there is none, or it already has the
-/// public name, or the data is no JSON object, the same bytes come back.
+/// For Responses events that is the model inside `response`. If there is none, or it already has
+/// the public name, or the data is no JSON object, the same bytes come back.
 pub fn rewrite_model<'a>(endpoint: Endpoint, data: &'a [u8], public_model: &str) -> Cow<'a, [u8]> {
     if memmem::find(data, b"\"model\"").is_none() {
         return Cow::Borrowed(data);
@@ -89,8 +89,8 @@ pub fn rewrite_model<'a>(endpoint: Endpoint, data: &'a [u8], public_model: &str)
     Cow::Owned(out)
 }
 
-/// The chunk without a top-level `"usage": null`, which upstreams put into every chunk once usage was
-/// asked for. Callers who did not ask get their chunks as if nobody had.
+/// The chunk without a top-level `"usage": null`, which upstreams put into every chunk once usage
+/// was asked for. Callers who did not ask get their chunks as if nobody had.
 pub fn strip_null_usage(data: &[u8]) -> Cow<'_, [u8]> {
     if memmem::find(data, b"\"usage\"").is_none() {
         return Cow::Borrowed(data);

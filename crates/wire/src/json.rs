@@ -1,8 +1,8 @@
 //! Looking into JSON without building a tree.
 //!
-//! A value stays the slice of text it came in ([`RawValue`]); objects and arrays are walked one level
-//! at a time. Walking calls back for every member, repeated keys included, so a check cannot be
-//! dodged by naming a key twice. Text is measured and copied in its escaped form where possible.
+//! A value stays the slice of text it came in ([`RawValue`]); objects and arrays are walked one
+//! level at a time. Walking calls back for every member, repeated keys included, so a check cannot
+//! be dodged by naming a key twice. Text is measured and copied in its escaped form where possible.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -1,8 +1,8 @@
 //! What an upstream reports as used, in one form for all of its dialects.
 //!
-//! Money is counted from this, so it is believed only if it is plain: a negative, fractional, textual
-//! or absurd number makes the whole report void, and the caller counts for itself. Parts of a total
-//! are cut down so that they never exceed it.
+//! Money is counted from this, so it is believed only if it is plain: a negative, fractional,
+//! textual or absurd number makes the whole report void, and the caller counts for itself. Parts of
+//! a total are cut down so that they never exceed it.
 
 use serde::de::{Deserialize, Deserializer, Visitor};
 use serde::{Deserialize as Derive, de};
@@ -13,7 +13,8 @@ use crate::request::Endpoint;
 /// Tokens used by one request.
 ///
 /// `input_tokens` and `output_tokens` are totals as reported. The others are parts of them: cached
-/// and cache-written input do not overlap, nor audio and image input, nor reasoning and audio output.
+/// and cache-written input do not overlap, nor audio and image input, nor reasoning and audio
+/// output.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TokenUsage {
     /// All input tokens.

@@ -1,5 +1,7 @@
 //! Answers that come as a whole.
 
+// SQL in a test: what was written is looked at from outside the product's own queries.
+
 use domain::money::Nusd;
 use serde_json::json;
 use testkit::{Reply, Upstream, on_each_database};

@@ -1,5 +1,7 @@
 //! A whole data plane for a test: a real database, a scripted upstream, a listening gateway.
 
+// SQL in a test: what was written is looked at from outside the product's own queries.
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

@@ -17,7 +17,8 @@ use super::config::LlamaConfig;
 use super::error::LoadProblem;
 use super::gguf::ModelFile;
 use super::rope::Rope;
-use super::weights::{Matrix, TensorReader, WeightFormat};
+use super::matrix::{Matrix, WeightFormat};
+use super::weights::TensorReader;
 
 /// The weights of a model and the tables derived from its shape.
 pub(crate) struct Llama {

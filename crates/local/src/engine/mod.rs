@@ -10,6 +10,7 @@ mod error;
 mod generate;
 mod gguf;
 mod llama;
+mod matrix;
 mod random;
 mod rope;
 mod sampler;
@@ -26,7 +27,7 @@ pub use self::chat::Message;
 pub use self::error::{EmbedError, GenerateError, LoadError, LoadProblem, PromptError};
 pub use self::generate::{Event, Finish, Generation};
 pub use self::sampler::Sampling;
-pub use self::weights::WeightFormat;
+pub use self::matrix::WeightFormat;
 
 use self::chat::ChatTemplate;
 use self::gguf::ModelFile;

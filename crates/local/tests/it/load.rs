@@ -20,7 +20,7 @@ fn problem(variant: &Variant) -> LoadProblem {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.gguf");
     synthetic::write(&path, variant);
-    let Err(error) = load(&path, WeightFormat::Q8_0) else {
+    let Err(error) = load(&path, WeightFormat::Packed) else {
         panic!("the file was accepted");
     };
     assert!(error.to_string().contains("model.gguf: "));
@@ -31,7 +31,7 @@ fn problem(variant: &Variant) -> LoadProblem {
 fn problem_of_bytes(bytes: &[u8]) -> LoadProblem {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), bytes).unwrap();
-    match load(file.path(), WeightFormat::Q8_0) {
+    match load(file.path(), WeightFormat::Packed) {
         Ok(_) => panic!("the file was accepted"),
         Err(error) => error.problem,
     }
@@ -41,7 +41,7 @@ fn problem_of_bytes(bytes: &[u8]) -> LoadProblem {
 fn a_good_file_is_described_and_capped_to_the_context_asked_for() {
     let file = tempfile::NamedTempFile::new().unwrap();
     synthetic::write(file.path(), &Variant::default());
-    for weights in [WeightFormat::Q8_0, WeightFormat::F32] {
+    for weights in [WeightFormat::Packed, WeightFormat::F32] {
         let engine = load(file.path(), weights).unwrap();
         assert_eq!(engine.context_tokens(), 128);
         assert_eq!(engine.embedding_width(), WIDTH);
@@ -58,7 +58,7 @@ fn a_good_file_is_described_and_capped_to_the_context_asked_for() {
 
 #[test]
 fn a_missing_file_tells_how_to_get_one() {
-    let Err(error) = load(Path::new("/nowhere/model.gguf"), WeightFormat::Q8_0) else {
+    let Err(error) = load(Path::new("/nowhere/model.gguf"), WeightFormat::Packed) else {
         panic!("nothing was loaded");
     };
     assert!(matches!(error.problem, LoadProblem::Missing));

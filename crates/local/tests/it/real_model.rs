@@ -28,7 +28,7 @@ fn load(weights: WeightFormat) -> Engine {
 
 fn engine() -> &'static Engine {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
-    ENGINE.get_or_init(|| load(WeightFormat::Q8_0))
+    ENGINE.get_or_init(|| load(WeightFormat::Packed))
 }
 
 fn prompt(engine: &Engine, text: &str) -> Vec<u32> {

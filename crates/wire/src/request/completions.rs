@@ -77,7 +77,7 @@ pub(super) fn count_prompts(param: &str, value: &RawValue) -> Result<Prompts, Re
     if texts > MOST_INPUTS {
         return Err(RequestError::array_too_long(param, MOST_INPUTS, texts));
     }
-    // Loose ids are one prompt. Beside other prompts no upstream takes them; each counts, to be safe.
+    // Loose ids are one prompt. Beside other prompts no upstream takes them; then each counts.
     let texts = if texts == 0 { 1 } else { texts + loose_ids };
     Ok(Prompts {
         texts,

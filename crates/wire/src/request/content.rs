@@ -1,4 +1,5 @@
-//! Content of messages, as far as admission cares: is it well formed, and do its bytes bound its tokens?
+//! Content of messages, as far as admission cares: is it well formed, and do its bytes bound its
+//! tokens?
 
 use serde_json::value::RawValue;
 

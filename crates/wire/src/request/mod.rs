@@ -1,9 +1,9 @@
 //! A model request as the caller sent it: what admission and metering need to know, and the rest
 //! untouched.
 //!
-//! The top level is kept as an ordered map of raw values. Fields nobody here knows reach the upstream
-//! byte for byte; of a repeated key the last value counts, as it does for every upstream. What is
-//! refused, and in which words, follows OpenAI's own validation.
+//! The top level is kept as an ordered map of raw values. Fields nobody here knows reach the
+//! upstream byte for byte; of a repeated key the last value counts, as it does for every upstream.
+//! What is refused, and in which words, follows OpenAI's own validation.
 
 mod chat;
 mod completions;
@@ -99,8 +99,8 @@ impl ModelRequest {
     /// Reads and validates a request's body.
     ///
     /// # Errors
-    /// [`RequestError`], to be sent as 400 `invalid_request_error`, if the body is not a JSON object,
-    /// names no model, or has a parameter that OpenAI would refuse or Farebox cannot meter.
+    /// [`RequestError`], to be sent as 400 `invalid_request_error`, if the body is not a JSON
+    /// object, names no model, or has a parameter that OpenAI would refuse or Farebox cannot meter.
     pub fn parse(endpoint: Endpoint, body: &[u8]) -> Result<Self, RequestError> {
         if json::is_deeper_than(body, MOST_NESTING) {
             return Err(RequestError::too_deep(MOST_NESTING));

@@ -42,8 +42,8 @@ impl RequestError {
     pub(crate) fn too_deep(limit: usize) -> Self {
         Self {
             message: format!(
-                "We could not parse the JSON body of your request. (HINT: Arrays and objects may be \
-                 nested {limit} deep; these are nested deeper.)"
+                "We could not parse the JSON body of your request. (HINT: Arrays and objects may \
+                 be nested {limit} deep; these are nested deeper.)"
             ),
             param: None,
             code: None,

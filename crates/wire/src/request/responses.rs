@@ -1,4 +1,5 @@
-//! Responses: what is checked, and what is refused because Farebox keeps no responses and runs no tools.
+//! Responses: what is checked, and what is refused because Farebox keeps no responses and runs no
+//! tools.
 
 use serde_json::value::RawValue;
 

@@ -1,7 +1,8 @@
 //! Input items as chat messages.
 //!
-//! A turn of the model may be several items (a message, then calls); chat wants them in one message.
-//! Content that is one text becomes a plain string, which is what every server's template takes.
+//! A turn of the model may be several items (a message, then calls); chat wants them in one
+//! message. Content that is one text becomes a plain string, which is what every server's template
+//! takes.
 
 use serde_json::value::RawValue;
 

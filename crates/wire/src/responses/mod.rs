@@ -52,8 +52,8 @@ const ECHOED: [(&str, &str); 16] = [
 ];
 
 impl ResponseMeta {
-    /// `id` is the response's (`resp_…`), from which its items' ids derive; `created_at` is in seconds
-    /// since the Unix epoch; `request` is the Responses request being answered.
+    /// `id` is the response's (`resp_…`), from which its items' ids derive; `created_at` is in
+    /// seconds since the Unix epoch; `request` is the Responses request being answered.
     pub fn new(id: impl Into<String>, created_at: i64, request: &ModelRequest) -> Self {
         let mut echo = ObjectWriter::with_capacity(512);
         for (name, default) in ECHOED {

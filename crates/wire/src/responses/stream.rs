@@ -100,7 +100,8 @@ impl StreamTranslator {
     }
 
     /// The frames that end the stream: everything open is done, then `response.completed`,
-    /// `response.incomplete` or `response.failed` with the whole response. A second call gives none.
+    /// `response.incomplete` or `response.failed` with the whole response. A second call gives
+    /// none.
     pub fn finish(&mut self, usage: Option<TokenUsage>, end: StreamEnd) -> Vec<Bytes> {
         let mut frames = Vec::new();
         if std::mem::replace(&mut self.finished, true) {

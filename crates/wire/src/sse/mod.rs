@@ -1,6 +1,7 @@
 //! Server-sent events, for a relay: frames are cut out of a byte stream without losing a byte.
 //!
-//! Invariants, whatever the chunks: the frames are the same, and their `raw` bytes joined are the input.
+//! Invariants, whatever the chunks: the frames are the same, and their `raw` bytes joined are the
+//! input.
 //! Every byte is looked at once for line ends, so a slow stream of tiny chunks costs no more.
 //! Source: WHATWG HTML, "Server-sent events".
 
@@ -89,8 +90,8 @@ impl SseReader {
 
     /// The next complete frame, `None` until more arrives.
     ///
-    /// A frame whose blank line ends in a lone CR is given out once the byte after it is there, since
-    /// an LF would belong to it.
+    /// A frame whose blank line ends in a lone CR is given out once the byte after it is there,
+    /// since an LF would belong to it.
     ///
     /// # Errors
     /// [`SseError::TooLong`], from then on always.

@@ -125,7 +125,11 @@ fn absent_limits_are_not_invented() {
 
 proptest! {
     #[test]
-    fn any_field_survives(key in "[^n]{1,12}", value in any::<String>(), model in "[^\u{0}]{1,20}") {
+    fn any_field_survives(
+        key in "[^n]{1,12}",
+        value in any::<String>(),
+        model in "[^\u{0}]{1,20}",
+    ) {
         prop_assume!(!["model", "messages", "stream", "best_of"].contains(&key.as_str()));
         let body = serde_json::json!({
             "model": model, "messages": [{"role": "user", "content": value}], key: value,

@@ -24,9 +24,11 @@ fn translate_with(request: &Value, edits: &Edits<'_>) -> Result<Value, RequestEr
 #[test]
 fn a_plain_request_becomes_a_plain_chat() {
     let chat = translate(&json!({
-        "model": "m", "instructions": "Be \"brief\".", "input": "Hi", "stream": true, "store": false,
-        "temperature": 0.5, "top_p": 1, "seed": 7, "metadata": {"a": "b"}, "user": "u", "x_unknown": [1],
-        "max_output_tokens": 30, "reasoning": {"effort": "low", "summary": "auto"},
+        "model": "m", "instructions": "Be \"brief\".", "input": "Hi", "stream": true,
+        "store": false,
+        "temperature": 0.5, "top_p": 1, "seed": 7, "metadata": {"a": "b"}, "user": "u",
+        "x_unknown": [1], "max_output_tokens": 30,
+        "reasoning": {"effort": "low", "summary": "auto"},
         "parallel_tool_calls": false, "tool_choice": "auto", "truncation": "auto", "include": [],
     }));
     assert_eq!(
@@ -83,12 +85,15 @@ fn a_conversation_with_tools_keeps_its_turns() {
                 {"type": "input_file", "file_data": "data:x", "filename": "a.pdf"},
             ]},
             {"type": "reasoning", "id": "rs_1", "summary": []},
-            {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed", "content": [
+            {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed",
+             "content": [
                 {"type": "output_text", "text": "Let me ", "annotations": []},
                 {"type": "output_text", "text": "look.", "annotations": []},
             ]},
-            {"type": "function_call", "id": "fc_1", "call_id": "c1", "name": "f", "arguments": "{}"},
-            {"type": "function_call", "id": "fc_2", "call_id": "c2", "name": "g", "arguments": "{\"a\":1}"},
+            {"type": "function_call", "id": "fc_1", "call_id": "c1", "name": "f",
+             "arguments": "{}"},
+            {"type": "function_call", "id": "fc_2", "call_id": "c2", "name": "g",
+             "arguments": "{\"a\":1}"},
             {"type": "function_call_output", "call_id": "c1", "output": "one"},
             {"type": "function_call_output", "call_id": "c2", "output": [
                 {"type": "input_text", "text": "two"}, {"type": "input_text", "text": "three"},
@@ -102,14 +107,18 @@ fn a_conversation_with_tools_keeps_its_turns() {
         "parallel_tool_calls": true,
     }))
     .expect("translates");
-    let call = |id: &str, name: &str, arguments: &str| json!({"id": id, "type": "function", "function": {"name": name, "arguments": arguments}});
+    let call = |id: &str, name: &str, arguments: &str| {
+        let function = json!({"name": name, "arguments": arguments});
+        json!({"id": id, "type": "function", "function": function})
+    };
     assert_eq!(
         chat["messages"],
         json!([
             {"role": "system", "content": "Rules"},
             {"role": "user", "content": [
                 {"type": "text", "text": "See"},
-                {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA", "detail": "low"}},
+                {"type": "image_url",
+                 "image_url": {"url": "data:image/png;base64,AA", "detail": "low"}},
                 {"type": "file", "file": {"file_data": "data:x", "filename": "a.pdf"}},
             ]},
             {"role": "assistant", "content": "Let me look.",
@@ -142,8 +151,10 @@ fn formats_are_nested_as_chat_wants_them() {
             json!({"type": "json_object"}),
         ),
         (
-            json!({"type": "json_schema", "name": "n", "schema": schema, "strict": true, "description": null}),
-            json!({"type": "json_schema", "json_schema": {"name": "n", "schema": schema, "strict": true}}),
+            json!({"type": "json_schema", "name": "n", "schema": schema, "strict": true,
+                "description": null}),
+            json!({"type": "json_schema",
+                "json_schema": {"name": "n", "schema": schema, "strict": true}}),
         ),
     ];
     for (format, expected) in cases {

@@ -79,7 +79,8 @@ fn a_whole_stream_looks_like_openais() {
         json!({"tool_calls": [{"index": 0, "id": "c1", "type": "function",
             "function": {"name": "f", "arguments": ""}}]}),
         json!({"tool_calls": [{"index": 0, "function": {"arguments": "{\"a\":"}}]}),
-        json!({"tool_calls": [{"index": 1, "id": "c2", "function": {"name": "g", "arguments": "{}"}}]}),
+        json!({"tool_calls": [{"index": 1, "id": "c2",
+            "function": {"name": "g", "arguments": "{}"}}]}),
         json!({"tool_calls": [{"index": 0, "function": {"arguments": "1}"}}]}),
     ];
     let frames = run(&deltas, Some("tool_calls"), StreamEnd::Finished);
@@ -235,10 +236,12 @@ proptest! {
             ("response.function_call_arguments", "arguments"),
         ] {
             for done in events.iter().filter(|event| event["type"] == format!("{kind}.done")) {
-                let place = |event: &Value| (event["item_id"].clone(), event["content_index"].clone());
+                let place =
+                    |event: &Value| (event["item_id"].clone(), event["content_index"].clone());
+                let delta = format!("{kind}.delta");
                 let joined: String = events
                     .iter()
-                    .filter(|event| event["type"] == format!("{kind}.delta") && place(event) == place(done))
+                    .filter(|event| event["type"] == delta && place(event) == place(done))
                     .filter_map(|event| event["delta"].as_str())
                     .collect();
                 prop_assert_eq!(done[member].as_str(), Some(joined.as_str()));

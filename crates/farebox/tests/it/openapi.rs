@@ -1,0 +1,32 @@
+//! `openapi.json` in the repository is what the binary serves.
+
+use std::path::Path;
+
+use crate::place::Place;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_description_in_the_repository_is_true() {
+    let place = Place::new("sqlite://farebox.db", "http://127.0.0.1:9/v1");
+    place.set_up("1");
+    let _server = place.serve().await;
+    let served = testkit::http::get(&place.url("/openapi.json"), "")
+        .await
+        .text();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../openapi.json");
+    if std::env::var_os("FAREBOX_UPDATE_OPENAPI").is_some() {
+        std::fs::write(&file, &served).unwrap();
+    }
+    let kept = std::fs::read_to_string(&file).unwrap_or_default();
+    assert!(
+        kept == served,
+        "openapi.json is out of date: run `cargo xtask openapi`"
+    );
+    let document: serde_json::Value = serde_json::from_str(&served).unwrap();
+    for path in [
+        "/v1/chat/completions",
+        "/v1/responses",
+        "/v1/organization/costs",
+    ] {
+        assert!(document["paths"][path].is_object(), "{path}");
+    }
+}
