@@ -1,4 +1,5 @@
-//! Counts durations in buckets that are at most 0.8 % wide, so that a run of any length costs 60 kB.
+//! Counts durations in buckets that are at most 0.8 % wide, so that a run of any length costs 60
+//! kB.
 
 use std::time::Duration;
 

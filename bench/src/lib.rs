@@ -1,7 +1,8 @@
 //! Benchmarks of Farebox beside a bare relay, measured alternately in one run.
 //!
-//! The parts are programs of their own (`farebox-bench upstream`, `relay`, `load`), so that each can be
-//! used alone and so that the processor time of each is known. `farebox-bench run` puts them together.
+//! The parts are programs of their own (`farebox-bench upstream`, `relay`, `load`), so that each
+//! can be used alone and so that the processor time of each is known. `farebox-bench run` puts them
+//! together.
 
 #![expect(
     clippy::disallowed_methods,

@@ -1,8 +1,8 @@
 //! The load generator: closed loop, open loop, and streams.
 //!
-//! Its own HTTP/1.1 client, since it shares the machine with what it measures: one write and mostly one
-//! read per request, nothing allocated. Every request that is sent is waited for, also after the measured
-//! window, so that what was answered can be compared with what was billed.
+//! Its own HTTP/1.1 client, since it shares the machine with what it measures: one write and mostly
+//! one read per request, nothing allocated. Every request that is sent is waited for, also after
+//! the measured window, so that what was answered can be compared with what was billed.
 
 pub mod cli;
 mod closed;

@@ -18,7 +18,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Start everything, measure Farebox and the relay alternately, and print one table (the default)
+    /// Start everything, measure Farebox and the relay alternately, and print one table (the
+    /// default)
     Run(run::Settings),
     /// Send requests to one address and print what came of it
     Load(load::cli::Settings),

@@ -1,7 +1,7 @@
 //! `farebox-bench run`: Farebox beside the relay, in turns, so that both see the same machine.
 //!
-//! Ends with an error if Farebox refused or failed anything, or if what it billed is not what it answered:
-//! speed at that price would not be speed.
+//! Ends with an error if Farebox refused or failed anything, or if what it billed is not what it
+//! answered: speed at that price would not be speed.
 
 mod child;
 mod farebox;
@@ -106,8 +106,8 @@ impl Settings {
 /// Runs everything and prints the table.
 ///
 /// # Errors
-/// If something cannot be started, if Farebox refused or failed a request, or if it billed otherwise
-/// than it answered.
+/// If something cannot be started, if Farebox refused or failed a request, or if it billed
+/// otherwise than it answered.
 pub async fn run(settings: &Settings) -> Result<(), String> {
     let binary = settings.binary()?;
     settings.times()?;

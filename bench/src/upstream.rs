@@ -23,7 +23,12 @@ pub const INPUT_TOKENS: u64 = 200;
 /// Output tokens that a whole answer says; a stream says one for each chunk.
 pub const OUTPUT_TOKENS: u64 = 20;
 
-const CHAT: &[u8] = br#"{"id":"chatcmpl-bench","object":"chat.completion","created":1700000000,"model":"bench-model","choices":[{"index":0,"message":{"role":"assistant","content":"An answer of about twenty tokens."},"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":200,"completion_tokens":20,"total_tokens":220}}"#;
+const CHAT: &str = concat!(
+    r#"{"id":"chatcmpl-bench","object":"chat.completion","created":1700000000,"#,
+    r#""model":"bench-model","choices":[{"index":0,"message":{"role":"assistant","#,
+    r#""content":"An answer of about twenty tokens."},"logprobs":null,"finish_reason":"stop"}],"#,
+    r#""usage":{"prompt_tokens":200,"completion_tokens":20,"total_tokens":220}}"#,
+);
 
 /// How the upstream listens and streams.
 #[derive(clap::Args, Clone, Copy, Debug)]
@@ -95,19 +100,19 @@ struct Script {
 
 impl Script {
     fn new(settings: Settings) -> Self {
+        let head = "{\"id\":\"chatcmpl-bench\",\"object\":\"chat.completion.chunk\",\
+                    \"created\":1700000000,\"model\":\"bench-model\"";
         let event = |choices: &str, usage: &str| {
-            Bytes::from(format!(
-                "data: {{\"id\":\"chatcmpl-bench\",\"object\":\"chat.completion.chunk\",\
-                 \"created\":1700000000,\"model\":\"bench-model\",\"choices\":[{choices}]{usage}}}\n\n"
-            ))
+            Bytes::from(format!("data: {head},\"choices\":[{choices}]{usage}}}\n\n"))
         };
         let choice = |delta: &str, reason: &str| {
             format!(r#"{{"index":0,"delta":{delta},"logprobs":null,"finish_reason":{reason}}}"#)
         };
-        let total = INPUT_TOKENS + settings.chunks;
+        let (input, output) = (INPUT_TOKENS, settings.chunks);
         let usage = format!(
-            r#","usage":{{"prompt_tokens":{INPUT_TOKENS},"completion_tokens":{},"total_tokens":{total}}}"#,
-            settings.chunks,
+            ",\"usage\":{{\"prompt_tokens\":{input},\"completion_tokens\":{output},\
+             \"total_tokens\":{}}}",
+            input + output,
         );
         Self {
             first: event(
@@ -159,7 +164,7 @@ async fn answer(
     } else {
         (
             "application/json",
-            Either::Right(Full::new(Bytes::from_static(CHAT))),
+            Either::Right(Full::new(Bytes::from_static(CHAT.as_bytes()))),
         )
     };
     let mut response = Response::new(body);

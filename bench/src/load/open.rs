@@ -1,8 +1,8 @@
 //! Open loop: requests leave at their times, whatever happened to the ones before.
 //!
 //! Latency counts from when a request should have been sent, so a server that stalls is charged for
-//! all the requests that had to wait. Plain threads and blocking sockets: an asynchronous timer is only
-//! exact to a millisecond, which is more than is to be measured.
+//! all the requests that had to wait. Plain threads and blocking sockets: an asynchronous timer is
+//! only exact to a millisecond, which is more than is to be measured.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -24,8 +24,8 @@ struct Pace {
 
 /// Sends `rate` requests per second over `connections` connections, each taking its turn.
 ///
-/// Blocks the calling thread. A connection whose answer comes after its next turn sends late, and that
-/// delay counts: there must be enough of them.
+/// Blocks the calling thread. A connection whose answer comes after its next turn sends late, and
+/// that delay counts: there must be enough of them.
 pub fn open(
     target: &Target,
     rate: f64,

@@ -236,8 +236,11 @@ mod tests {
     use super::*;
 
     const LENGTH: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\ndate: x\r\n\r\nhello";
-    const CHUNKS: &str = "HTTP/1.1 429 Too Many\r\ntransfer-encoding: chunked\r\nConnection: close\r\n\r\n\
-        9\r\ndata: 1\n\n\r\n1F;x=y\r\n: no data: here\n\ndata: [DONE]\n\n\n\r\n0\r\ntrailer: t\r\n\r\n";
+    const CHUNKS: &str = "HTTP/1.1 429 Too Many\r\ntransfer-encoding: chunked\r\n\
+        Connection: close\r\n\r\n\
+        9\r\ndata: 1\n\n\r\n\
+        1F;x=y\r\n: no data: here\n\ndata: [DONE]\n\n\n\r\n\
+        0\r\ntrailer: t\r\n\r\n";
 
     #[test]
     fn it_does_not_matter_where_the_bytes_are_cut() {

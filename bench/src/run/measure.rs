@@ -97,7 +97,7 @@ async fn latency(
         .await
         .map_err(|error| error.to_string())?;
     progress(&format!(
-        "{}, {rate} requests/s: median {:.0?}{}",
+        "{}, {rate} requests/s: median {:.2?}{}",
         server.name(),
         report.latency.quantile(0.5),
         trouble(&report),
@@ -126,7 +126,7 @@ async fn streams(
     let probe = || clocks.push(stage.clock(server));
     let report = load::streams(&target, settings.streams, times, probe).await;
     progress(&format!(
-        "{}, {} streams: first token after {:.0?}{}",
+        "{}, {} streams: first token after {:.2?}{}",
         server.name(),
         settings.streams,
         report.first_event.quantile(0.5),

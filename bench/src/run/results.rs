@@ -106,7 +106,13 @@ impl Results {
     /// Everything, for machines.
     pub(super) fn json(&self, settings: &Settings) -> Value {
         let measurements: Vec<Value> = self.measurements.iter().map(measurement_json).collect();
-        let memory = |(requests, now, peak): &(u64, u64, u64)| json!({"after_requests": requests, "resident_bytes": now, "peak_resident_bytes": peak});
+        let memory = |(requests, now, peak): &(u64, u64, u64)| {
+            json!({
+                "after_requests": requests,
+                "resident_bytes": now,
+                "peak_resident_bytes": peak,
+            })
+        };
         let memory = self
             .memory
             .iter()

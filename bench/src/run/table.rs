@@ -58,7 +58,8 @@ fn heading(settings: &Settings, results: &Results) -> String {
         (None, None) => "SQLite".to_owned(),
     };
     format!(
-        "Farebox beside a bare relay: 1 KB prompts, an upstream that answers at once, billing durable\n\
+        "Farebox beside a bare relay: 1 KB prompts, an upstream that answers at once, billing \
+         durable\n\
          {}{place}\n\
          {} processors ({}), kernel {}, load average at the start {}\n\
          Medians of {} × {} s for each figure, the servers in turn\n",
@@ -270,8 +271,8 @@ fn money(results: &Results) -> String {
     );
     if money.problems.is_empty() {
         return format!(
-            "{answers}Billed exactly that, by the balance and by /v1/organization/costs. The ledger \
-             proved itself over {} transfers.",
+            "{answers}Billed exactly that, by the balance and by /v1/organization/costs. \
+             The ledger proved itself over {} transfers.",
             grouped(money.transfers.unwrap_or(0) as f64),
         );
     }

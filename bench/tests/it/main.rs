@@ -1,4 +1,5 @@
-//! The load generator, the upstream and the relay, against each other: what they count must be true.
+//! The load generator, the upstream and the relay, against each other: what they count must be
+//! true.
 
 use std::net::SocketAddr;
 use std::time::Duration;

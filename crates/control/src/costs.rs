@@ -89,7 +89,7 @@ pub(crate) async fn costs(
         let sums = control
             .store
             .read(move |tx| -> Outcome<_> { Ok(usage_reports::sums(tx, &question)?) });
-        Ok(Json(asked.page(sums.await?, |sums| match by_line {
+        Ok(Json(asked.page(&sums.await?, |sums| match by_line {
             true => lines(sums),
             false => vec![result(sums, sums.costs.into_iter().sum(), None)],
         })))

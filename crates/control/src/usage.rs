@@ -155,7 +155,7 @@ async fn usage(
             .read(move |tx| -> Outcome<_> { Ok(usage_reports::sums(tx, &question)?) });
         let kind = span.kind;
         Ok(Json(
-            asked.page(sums.await?, |sums| vec![result(sums, kind)]),
+            asked.page(&sums.await?, |sums| vec![result(sums, kind)]),
         ))
     };
     answer(control, outcome.await)
@@ -298,7 +298,7 @@ impl Asked {
     /// Every bucket of the page, also those without usage.
     pub(crate) fn page<T>(
         &self,
-        sums: Vec<Sums>,
+        sums: &[Sums],
         results: impl Fn(&Sums) -> Vec<T>,
     ) -> BucketPage<T> {
         let mut data = Vec::new();

@@ -1,6 +1,6 @@
 //! The command line: what each command takes, and how its end is told.
 //!
-//! Exit codes: 0 done, 1 failed, 2 usage. What failed goes to standard error as one sentence on what
+//! Exit codes: 0 done, 1 failed, 2 usage. What failed goes to standard error, as a sentence on what
 //! happened and one on what to do; what was asked for goes to standard output.
 
 use std::path::PathBuf;

@@ -3,14 +3,28 @@
 use axum::Router;
 use axum::http::header;
 use axum::routing::get;
-use utoipa::openapi::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi};
 
 /// The description of both planes as one document.
 #[must_use]
 pub fn merged(data: OpenApi, control: OpenApi) -> OpenApi {
-    let mut all = control;
-    all.merge(data);
+    let mut all = data;
+    all.merge(control);
+    all.info = InfoBuilder::new()
+        .title("Farebox")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some(
+            "Your own AI API platform. The data plane and the Administration API speak OpenAI's \
+             wire format; errors have the form {\"error\": {message, type, param, code}}.",
+        ))
+        .license(Some(
+            LicenseBuilder::new()
+                .name("Apache-2.0")
+                .identifier(Some("Apache-2.0"))
+                .build(),
+        ))
+        .build();
     let bearer = |what: &str| {
         let scheme = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)

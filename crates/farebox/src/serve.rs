@@ -4,6 +4,7 @@
 //! the ledger writes what is left and closes, and only then the built-in engine goes.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use axum::Router;
@@ -14,10 +15,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::assets::Assets;
 use crate::cli::Failure;
-use crate::config::{Config, Environment, Loaded, Target};
+use crate::config::{self, Config, Environment, Loaded, Target};
 use crate::local_model::{self, Health, LocalModel, Pace, Spec};
 use crate::server::{self, Bounds};
-use crate::wiring::{self, Planes};
+use crate::wiring::{self, Planes, Provisioner};
 use crate::{health, shutdown, telemetry};
 
 /// Everything, while it runs.
@@ -25,6 +26,7 @@ pub struct Running {
     stop: CancellationToken,
     servers: JoinSet<usize>,
     engines: Engines,
+    provisioner: Provisioner,
     planes_end: wiring::End,
 }
 
@@ -45,8 +47,15 @@ pub async fn run(loaded: &Loaded, environment: &Environment) -> Result<(), Failu
     }
     let stop = shutdown::on_signals()
         .map_err(|error| Failure::new(format!("signals cannot be listened for: {error}.")))?;
+    let mut hangup = shutdown::on_hangup()
+        .map_err(|error| Failure::new(format!("signals cannot be listened for: {error}.")))?;
     let running = start(loaded, environment, None).await?;
-    stop.cancelled().await;
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => break,
+            _ = hangup.recv() => running.reload(loaded.file.as_deref(), environment).await,
+        }
+    }
     running.end().await;
     tracing::info!("stopped");
     Ok(())
@@ -68,14 +77,22 @@ pub async fn start(
     let doors = Doors::open(&loaded.config, listener).await?;
     let config = doors.settled(loaded.config.clone());
     let engines = Engines::start(&config, environment)?;
+    let planes = match wiring::planes(&config, &engines.healths()).await {
+        Ok(planes) => planes,
+        Err(failure) => {
+            engines.end().await;
+            return Err(failure);
+        }
+    };
     let Planes {
         data,
         control,
         gateway,
+        provisioner,
         registry,
         ready,
         end,
-    } = wiring::planes(&config, &engines.healths()).await?;
+    } = planes;
 
     let probes = health::routes(move || ready(), Arc::new(registry));
     let control = control.merge(Assets::embedded().router());
@@ -107,11 +124,34 @@ pub async fn start(
         stop,
         servers,
         engines,
+        provisioner,
         planes_end: end,
     })
 }
 
 impl Running {
+    /// Reads the configuration again, and puts its upstreams, models and prices into force. What
+    /// cannot be read changes nothing; everything else needs a restart.
+    async fn reload(&self, file: Option<&Path>, environment: &Environment) {
+        let loaded = match config::load(file, environment) {
+            Ok(loaded) => loaded,
+            Err(error) => {
+                tracing::error!(%error, "the configuration was not read again: it is wrong");
+                return;
+            }
+        };
+        for warning in &loaded.warnings {
+            tracing::warn!("{warning}");
+        }
+        match self.provisioner.apply(&loaded.config).await {
+            Ok(()) => {
+                let models = loaded.config.models.len();
+                tracing::info!(models, "read the configuration again");
+            }
+            Err(error) => tracing::error!(%error, "the configuration's prices were not written"),
+        }
+    }
+
     /// How each built-in engine is.
     #[must_use]
     pub fn local_models(&self) -> Vec<watch::Receiver<Health>> {

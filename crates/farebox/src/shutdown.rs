@@ -1,4 +1,5 @@
 //! SIGTERM and SIGINT: the first asks everything to finish, the second ends the process at once.
+//! SIGHUP: read the configuration again.
 
 use std::io;
 
@@ -27,6 +28,14 @@ pub fn on_signals() -> io::Result<CancellationToken> {
         leave();
     });
     Ok(stop)
+}
+
+/// Listens for SIGHUP, which asks for the configuration to be read again.
+///
+/// # Errors
+/// If the operating system refuses signal handlers.
+pub fn on_hangup() -> io::Result<Signal> {
+    signal(SignalKind::hangup())
 }
 
 #[expect(

@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::Router;
 use domain::admission::RateLimits;
 use domain::bound::ModelSize;
-use domain::price::{PriceHistory, StatedPrices, UnitPrices};
+use domain::price::{PriceHistory, UnitPrices};
 use domain::rate::PerMinute;
 use gateway::{BaseUrl, Catalog, Deployment, Gateway, Model, Upstream, UpstreamSpec};
 use prometheus_client::registry::Registry;
@@ -30,12 +30,35 @@ pub(crate) struct Planes {
     pub(crate) control: Router,
     /// Completes what is served at an address with the answers to everything else.
     pub(crate) gateway: Gateway,
+    /// Puts a changed configuration's upstreams, models and prices into force.
+    pub(crate) provisioner: Provisioner,
     /// The meters of every layer.
     pub(crate) registry: Registry,
     /// Whether the ledger can commit.
     pub(crate) ready: Ready,
     /// To be awaited when no request runs any more.
     pub(crate) end: End,
+}
+
+/// Puts upstreams, models and prices into force: at the start, and when the configuration changed.
+pub(crate) struct Provisioner {
+    store: Store,
+    gateway: Gateway,
+    engines: Vec<(String, watch::Receiver<Health>)>,
+}
+
+impl Provisioner {
+    /// Makes `config` what can be called, from the next request on. Requests in flight keep the
+    /// price and the upstream that they began with.
+    ///
+    /// # Errors
+    /// [`StoreError`] if its prices cannot be written; what was in force stays.
+    pub(crate) async fn apply(&self, config: &Config) -> Result<(), StoreError> {
+        let histories = provision_prices(&self.store, config).await?;
+        self.gateway
+            .set_catalog(catalog(config, &self.engines, histories));
+        Ok(())
+    }
 }
 
 /// Asks whether the ledger can commit.
@@ -105,6 +128,7 @@ pub(crate) async fn planes(
         })
     });
     let ending = gateway.clone();
+    let provisioned = store.clone();
     let end: End = Box::pin(async move {
         if !ending.drain(SETTLE_TIME).await {
             tracing::warn!("some requests had not settled; the next start resolves them");
@@ -112,10 +136,16 @@ pub(crate) async fn planes(
         store.close().await;
     });
     let control = control.merge(openapi::routes(&description));
+    let provisioner = Provisioner {
+        store: provisioned,
+        gateway: gateway.clone(),
+        engines: engines.to_vec(),
+    };
     Ok(Planes {
         data,
         control,
         gateway,
+        provisioner,
         registry,
         ready,
         end,
@@ -162,7 +192,7 @@ async fn provision_prices(
 
 fn stated_price(model: &config::Model) -> Option<Stated> {
     let price = UnitPrices::from(model.price?);
-    let cost = UnitPrices::from(model.cost.unwrap_or(StatedPrices::default()));
+    let cost = UnitPrices::from(model.cost.unwrap_or_default());
     Some(Stated {
         model: model.id.clone(),
         price,

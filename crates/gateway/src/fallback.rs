@@ -10,7 +10,6 @@ use crate::state::Gateway;
 
 /// Makes `app` answer in OpenAI's words whatever else is asked below `/v1`: unknown paths, and
 /// methods that a path does not take. To be called when every route has been merged.
-#[must_use]
 pub fn with_unknown(app: Router, gateway: Gateway) -> Router {
     let below: Router = Router::new()
         // A model's id may contain slashes, which a single segment does not match.

@@ -16,8 +16,10 @@ use crate::refusal::{Refusal, UpstreamFailure};
 
 /// Every error code that the data plane itself answers with. docs/errors.md explains each.
 pub const CODES: &[&str] = &[
+    "array_above_max_length",
     "credit_balance_exhausted",
     "empty_array",
+    "empty_string",
     "endpoint_not_offered",
     "integer_above_max_value",
     "integer_below_min_value",

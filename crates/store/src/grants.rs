@@ -65,14 +65,17 @@ pub fn give(tx: &mut Tx<'_>, grant: &Grant, now: AtUs) -> Result<(), GrantError>
         reason: grant.reason.clone(),
         at: now,
     };
-    if post(tx, &transfer)? {
+    if insert(tx, &transfer)? {
+        // Before the accounts: a transaction may have recorded other changes, so whoever waits for
+        // an account already has the change log, and nobody waits in a circle.
         changes::record(tx, ChangeKind::Wallet, grant.organization.as_str(), now)?;
+        move_accounts(tx, &transfer)?;
     }
     Ok(())
 }
 
-/// Posts one transfer and moves both accounts. False if it was posted before.
-fn post(tx: &mut Tx<'_>, transfer: &Transfer) -> Result<bool, StoreError> {
+/// Keeps a transfer. False if it was kept before.
+fn insert(tx: &mut Tx<'_>, transfer: &Transfer) -> Result<bool, StoreError> {
     let inserted = tx.execute(
         "INSERT INTO transfers (organization_id, id, debit_account, credit_account, amount_nusd,
                                 code, request_id, reason, at_us)
@@ -90,9 +93,11 @@ fn post(tx: &mut Tx<'_>, transfer: &Transfer) -> Result<bool, StoreError> {
             transfer.at.0.into(),
         ],
     )?;
-    if inserted == 0 {
-        return Ok(false);
-    }
+    Ok(inserted == 1)
+}
+
+/// Moves both accounts of a transfer.
+fn move_accounts(tx: &mut Tx<'_>, transfer: &Transfer) -> Result<(), StoreError> {
     for (account, debit, credit) in [
         (&transfer.debit, transfer.amount, Nusd::ZERO),
         (&transfer.credit, Nusd::ZERO, transfer.amount),
@@ -114,5 +119,5 @@ fn post(tx: &mut Tx<'_>, transfer: &Transfer) -> Result<bool, StoreError> {
             ],
         )?;
     }
-    Ok(true)
+    Ok(())
 }

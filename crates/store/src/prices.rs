@@ -37,9 +37,12 @@ pub fn provision(
         .in_force(now)
         .is_some_and(|entry| entry.price == stated.price && entry.cost == stated.cost);
     if !same {
+        // After every other, also if the clock stands still or went back.
+        let after = entries.last().map(|last| last.effective_at.plus(1));
+        let effective_at = after.map_or(now, |after| after.max(now));
         let entry = PriceEntry {
             id: PriceId::random(entropy),
-            effective_at: now,
+            effective_at,
             price: stated.price,
             cost: stated.cost,
         };
@@ -49,7 +52,7 @@ pub fn provision(
             &[
                 entry.id.as_str().into(),
                 stated.model.as_str().into(),
-                now.0.into(),
+                effective_at.0.into(),
                 to_text(&entry.price).into(),
                 to_text(&entry.cost).into(),
             ],

@@ -31,6 +31,9 @@ const SLOW_US: i64 = 2 * SECOND_US;
 /// A write of the control plane that must run on the writer's connection.
 pub(crate) type Task = Box<dyn FnOnce(&mut rusqlite::Connection) + Send>;
 
+/// A step, and who is to be told.
+type Step = (Op, Option<Ack>);
+
 /// Told when a step is durable; dropped if it never will be.
 pub(crate) type Ack = oneshot::Sender<()>;
 
@@ -46,7 +49,7 @@ pub(crate) struct Queue {
 
 #[derive(Default)]
 struct Pending {
-    ops: Vec<(Op, Option<Ack>)>,
+    ops: Vec<Step>,
     tasks: Vec<Task>,
     urgent: bool,
     closed: bool,
@@ -158,7 +161,7 @@ impl Queue {
     }
 
     /// Waits for work; none when the queue is closed and empty.
-    fn take(&self) -> Option<(Vec<(Op, Option<Ack>)>, Vec<Task>)> {
+    fn take(&self) -> Option<(Vec<Step>, Vec<Task>)> {
         let mut pending = self.pending.lock();
         while pending.ops.is_empty() && pending.tasks.is_empty() {
             if pending.closed {

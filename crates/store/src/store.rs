@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -230,18 +231,24 @@ impl Store {
         E: From<StoreError> + Send + 'static,
         F: FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
     {
-        let (sender, answer) = oneshot::channel();
+        let (sender, mut answer) = oneshot::channel();
+        let begun = Arc::new(AtomicBool::new(false));
+        let claim = Arc::clone(&begun);
         self.0.queue.push_task(Box::new(move |connection| {
             // Whoever gave up waiting was told that nothing was kept.
-            if !sender.is_closed() {
+            if !sender.is_closed() && !claim.swap(true, Ordering::AcqRel) {
                 let _ = sender.send(in_sqlite_transaction(connection, body));
             }
         }));
-        match tokio::time::timeout(WRITE_TIMEOUT, answer).await {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) => Err(stopped().into()),
-            Err(_) => Err(StoreError::Unavailable("the write had to wait too long".into()).into()),
-        }
+        let outcome = match tokio::time::timeout(WRITE_TIMEOUT, &mut answer).await {
+            Ok(outcome) => outcome,
+            Err(_) if begun.swap(true, Ordering::AcqRel) => answer.await,
+            Err(_) => {
+                let reason = "the write had to wait too long";
+                return Err(StoreError::Unavailable(reason.into()).into());
+            }
+        };
+        outcome.unwrap_or_else(|_| Err(stopped().into()))
     }
 
     /// Says that the changes up to `seq` are in force in this process. The first call makes this

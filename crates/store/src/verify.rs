@@ -45,6 +45,7 @@ struct Invariant {
     claim: &'static str,
     /// Answers the place (text), then what is and what should be (numbers).
     sql: &'static str,
+    unit: &'static str,
 }
 
 const INVARIANTS: &[Invariant] = &[
@@ -54,6 +55,7 @@ const INVARIANTS: &[Invariant] = &[
         sql: "SELECT 'all accounts', CAST(COALESCE(SUM(debits_nusd), 0) AS BIGINT),
                      CAST(COALESCE(SUM(credits_nusd), 0) AS BIGINT) FROM accounts
               HAVING SUM(debits_nusd) <> SUM(credits_nusd)",
+        unit: "nUSD",
     },
     Invariant {
         name: "debits",
@@ -62,6 +64,7 @@ const INVARIANTS: &[Invariant] = &[
               LEFT JOIN (SELECT debit_account AS id, SUM(amount_nusd) AS total FROM transfers
                          GROUP BY debit_account) t ON t.id = a.id
               WHERE a.debits_nusd <> COALESCE(t.total, 0)",
+        unit: "nUSD",
     },
     Invariant {
         name: "credits",
@@ -70,19 +73,24 @@ const INVARIANTS: &[Invariant] = &[
               LEFT JOIN (SELECT credit_account AS id, SUM(amount_nusd) AS total FROM transfers
                          GROUP BY credit_account) t ON t.id = a.id
               WHERE a.credits_nusd <> COALESCE(t.total, 0)",
+        unit: "nUSD",
     },
     Invariant {
         name: "accounts",
-        claim: "every transfer is between accounts that exist",
-        sql: "SELECT p.transfer_id, CAST(SUM(p.debit_nusd + p.credit_nusd) AS BIGINT), 0
-              FROM postings p LEFT JOIN accounts a ON a.id = p.account_id
-              WHERE a.id IS NULL GROUP BY p.transfer_id",
+        claim: "whatever money moves on, or is held on, is an account",
+        sql: "SELECT p.account_id, CAST(SUM(p.amount_nusd) AS BIGINT), CAST(0 AS BIGINT)
+              FROM (SELECT account_id, debit_nusd + credit_nusd AS amount_nusd FROM postings
+                    UNION ALL SELECT 'wallet:' || organization_id, amount_nusd FROM holds) p
+              LEFT JOIN accounts a ON a.id = p.account_id
+              WHERE a.id IS NULL GROUP BY p.account_id",
+        unit: "nUSD",
     },
     Invariant {
         name: "wallets",
         claim: "no wallet has more spent and held than was paid in",
         sql: "SELECT id, debits_nusd + held_nusd, credits_nusd FROM accounts
               WHERE overdraft = 0 AND debits_nusd + held_nusd > credits_nusd",
+        unit: "nUSD",
     },
     Invariant {
         name: "held",
@@ -91,12 +99,14 @@ const INVARIANTS: &[Invariant] = &[
               LEFT JOIN (SELECT 'wallet:' || organization_id AS id, SUM(amount_nusd) AS total
                          FROM holds GROUP BY organization_id) h ON h.id = a.id
               WHERE a.held_nusd <> COALESCE(h.total, 0)",
+        unit: "nUSD",
     },
     Invariant {
         name: "once",
         claim: "no request is both settled and still held",
         sql: "SELECT h.id, h.amount_nusd, u.cost_nusd FROM holds h
               JOIN usage_records u ON u.organization_id = h.organization_id AND u.id = h.id",
+        unit: "nUSD",
     },
     Invariant {
         name: "charged",
@@ -106,14 +116,16 @@ const INVARIANTS: &[Invariant] = &[
                 ON t.organization_id = u.organization_id AND t.id = u.id AND t.code = 'usage'
                 AND t.debit_account = 'wallet:' || u.organization_id
               WHERE u.cost_nusd <> COALESCE(t.amount_nusd, 0)",
+        unit: "nUSD",
     },
     Invariant {
         name: "explained",
         claim: "each charge to a wallet has its usage record",
         sql: "SELECT t.id, t.amount_nusd, CAST(COALESCE(u.cost_nusd, 0) AS BIGINT)
               FROM transfers t LEFT JOIN usage_records u
-                ON u.organization_id = t.organization_id AND u.id = t.request_id
+                ON u.organization_id = t.organization_id AND u.id = t.id
               WHERE t.code = 'usage' AND t.amount_nusd <> COALESCE(u.cost_nusd, 0)",
+        unit: "nUSD",
     },
     Invariant {
         name: "bounded",
@@ -124,6 +136,7 @@ const INVARIANTS: &[Invariant] = &[
                 ON t.organization_id = u.organization_id AND t.id = u.id || ':overrun'
               WHERE u.cost_nusd > u.held_nusd OR u.overrun_nusd <> COALESCE(t.amount_nusd, 0)
                  OR (u.overrun_nusd > 0 AND u.cost_nusd <> u.held_nusd)",
+        unit: "nUSD",
     },
     Invariant {
         name: "upstream cost",
@@ -132,27 +145,58 @@ const INVARIANTS: &[Invariant] = &[
               FROM usage_records u LEFT JOIN transfers t
                 ON t.organization_id = u.organization_id AND t.id = u.id || ':upstream_cost'
               WHERE u.upstream_cost_nusd <> COALESCE(t.amount_nusd, 0)",
+        unit: "nUSD",
     },
     Invariant {
-        name: "reports",
-        claim: "the hours that reports read are the sums of the usage records",
-        sql: "SELECT organization_id || ' ' || model, CAST(SUM(is_nusd) AS BIGINT),
-                     CAST(SUM(should_nusd) AS BIGINT)
+        name: "reported money",
+        claim: "the costs that reports read are the sums of the usage records",
+        sql: "SELECT organization_id || ' ' || project_id || ' ' || model || ' at ' || hour_at_us,
+                     CAST(SUM(is_nusd) AS BIGINT), CAST(SUM(should_nusd) AS BIGINT)
               FROM (SELECT organization_id, hour_at_us, project_id, key_id, model, endpoint,
-                        cost_nusd AS is_nusd, 0 AS should_nusd, requests AS n,
-                        fresh_input_tokens + cached_input_tokens + cache_write_tokens
-                        + output_tokens + reasoning_tokens + audio_input_tokens
-                        + audio_output_tokens + image_tokens AS tokens
+                        cost_nusd + upstream_cost_nusd AS is_nusd, 0 AS should_nusd,
+                        cost_nusd AS cost, input_cost_nusd AS input, output_cost_nusd AS output,
+                        cached_input_cost_nusd AS cached, request_cost_nusd AS request
                     FROM usage_hours
                     UNION ALL
                     SELECT organization_id, admitted_at_us / 3600000000 * 3600000000, project_id,
-                        key_id, model, endpoint, 0, cost_nusd, -1,
-                        -(fresh_input_tokens + cached_input_tokens + cache_write_tokens
-                        + output_tokens + reasoning_tokens + audio_input_tokens
-                        + audio_output_tokens + image_tokens)
+                        key_id, model, endpoint, 0, cost_nusd + upstream_cost_nusd, -cost_nusd,
+                        -input_cost_nusd, -output_cost_nusd, -cached_input_cost_nusd,
+                        -request_cost_nusd
                     FROM usage_records) AS both_sides
               GROUP BY organization_id, hour_at_us, project_id, key_id, model, endpoint
-              HAVING SUM(is_nusd) <> SUM(should_nusd) OR SUM(n) <> 0 OR SUM(tokens) <> 0",
+              HAVING SUM(is_nusd) <> SUM(should_nusd) OR SUM(cost) <> 0 OR SUM(input) <> 0
+                  OR SUM(output) <> 0 OR SUM(cached) <> 0 OR SUM(request) <> 0",
+        unit: "nUSD",
+    },
+    Invariant {
+        name: "reported usage",
+        claim: "the requests and tokens that reports read are the sums of the usage records",
+        sql: "SELECT organization_id || ' ' || project_id || ' ' || model || ' at ' || hour_at_us,
+                     CAST(SUM(is_units) AS BIGINT), CAST(SUM(should_units) AS BIGINT)
+              FROM (SELECT organization_id, hour_at_us, project_id, key_id, model, endpoint,
+                        requests + fresh_input_tokens + cached_input_tokens + cache_write_tokens
+                        + output_tokens + reasoning_tokens + audio_input_tokens
+                        + audio_output_tokens + image_tokens AS is_units, 0 AS should_units,
+                        requests, fresh_input_tokens AS fresh, cached_input_tokens AS cached,
+                        cache_write_tokens AS written, output_tokens AS output,
+                        reasoning_tokens AS reasoning, audio_input_tokens AS heard,
+                        audio_output_tokens AS spoken, image_tokens AS image
+                    FROM usage_hours
+                    UNION ALL
+                    SELECT organization_id, admitted_at_us / 3600000000 * 3600000000, project_id,
+                        key_id, model, endpoint, 0,
+                        1 + fresh_input_tokens + cached_input_tokens + cache_write_tokens
+                        + output_tokens + reasoning_tokens + audio_input_tokens
+                        + audio_output_tokens + image_tokens,
+                        -1, -fresh_input_tokens, -cached_input_tokens, -cache_write_tokens,
+                        -output_tokens, -reasoning_tokens, -audio_input_tokens,
+                        -audio_output_tokens, -image_tokens
+                    FROM usage_records) AS both_sides
+              GROUP BY organization_id, hour_at_us, project_id, key_id, model, endpoint
+              HAVING SUM(requests) <> 0 OR SUM(fresh) <> 0 OR SUM(cached) <> 0
+                  OR SUM(written) <> 0 OR SUM(output) <> 0 OR SUM(reasoning) <> 0
+                  OR SUM(heard) <> 0 OR SUM(spoken) <> 0 OR SUM(image) <> 0",
+        unit: "units",
     },
 ];
 
@@ -170,7 +214,10 @@ pub fn verify(tx: &mut Tx<'_>) -> Result<Report, StoreError> {
         let sql = format!("{} LIMIT $1", invariant.sql);
         let shown = i64::try_from(SHOWN).expect("a small number");
         let rows = tx.query(&sql, &[shown.into()])?;
-        let violations = rows.iter().map(describe).collect::<Result<_, _>>()?;
+        let violations = rows
+            .iter()
+            .map(|row| describe(row, invariant.unit))
+            .collect::<Result<_, _>>()?;
         checks.push(Check {
             name: invariant.name,
             claim: invariant.claim,
@@ -190,10 +237,10 @@ pub fn verify(tx: &mut Tx<'_>) -> Result<Report, StoreError> {
     })
 }
 
-fn describe(row: &Row) -> Result<String, StoreError> {
+fn describe(row: &Row, unit: &str) -> Result<String, StoreError> {
     let (place, is, should) = (row.text(0)?, row.int(1)?, row.int(2)?);
     Ok(format!(
-        "{place}: is {is} nUSD, should be {should} nUSD, off by {}",
+        "{place}: is {is} {unit}, should be {should} {unit}, off by {}",
         is - should
     ))
 }

@@ -31,7 +31,8 @@ pub fn sqlite() -> TestDatabase {
     }
 }
 
-/// A new database on the PostgreSQL server of this test process. Panics as [`postgres::database`] does.
+/// A new database on the PostgreSQL server of this test process. Panics as [`postgres::database`]
+/// does.
 pub async fn postgres() -> TestDatabase {
     TestDatabase {
         name: "postgres",

@@ -313,7 +313,8 @@ impl Streaming {
     }
 }
 
-/// The JSON of every `data:` line of `records` (events as [`Streaming::record`] gives them) but `[DONE]`.
+/// The JSON of every `data:` line of `records` (events as [`Streaming::record`] gives them) but
+/// `[DONE]`.
 pub fn sse_json(records: &[String]) -> Vec<Value> {
     let lines = records.iter().flat_map(|record| record.lines());
     lines

@@ -1,4 +1,5 @@
-//! What Farebox's own tests stand on: real databases, a scripted upstream, a plain HTTP client, child processes.
+//! What Farebox's own tests stand on: real databases, a scripted upstream, a plain HTTP client,
+//! child processes.
 //!
 //! Nothing here knows a product crate, so every crate can use it as a development dependency.
 //! Whatever a test starts ends with it, even when the test is killed.

@@ -47,10 +47,11 @@ impl Place {
     }
 }
 
-/// A PostgreSQL server on loopback TCP and a Unix socket. Dropping it ends it and deletes its files.
+/// A PostgreSQL server on loopback TCP and a Unix socket. Dropping it ends it and deletes its
+/// files.
 ///
-/// It trusts everybody and does not wait for the disk: after [`Server::kill`] everything committed is
-/// still there (the operating system holds it), after a power cut it would not be.
+/// It trusts everybody and does not wait for the disk: after [`Server::kill`] everything committed
+/// is still there (the operating system holds it), after a power cut it would not be.
 #[derive(Debug)]
 pub struct Server {
     folder: PathBuf,
@@ -293,9 +294,13 @@ fn binary(name: &str) -> PathBuf {
         return debian(version, name);
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file()).unwrap_or_else(
-        || panic!("PostgreSQL's `{name}` is not installed. Run `apt-get install postgresql`, or set FAREBOX_TEST_POSTGRES_URL."),
-    )
+    let mut files = std::env::split_paths(&path).map(|folder| folder.join(name));
+    files.find(|file| file.is_file()).unwrap_or_else(|| {
+        panic!(
+            "PostgreSQL's `{name}` is not installed. \
+             Run `apt-get install postgresql`, or set FAREBOX_TEST_POSTGRES_URL."
+        )
+    })
 }
 
 fn debian(version: u32, name: &str) -> PathBuf {

@@ -1,8 +1,8 @@
 //! A scripted OpenAI-compatible upstream on loopback.
 //!
-//! A script sees each request and says what to answer; see [`Reply`]. The server runs on a thread of
-//! its own, so a test that blocks its runtime does not stop it. It keeps every request and counts the
-//! replies that the other side did not wait for.
+//! A script sees each request and says what to answer; see [`Reply`]. The server runs on a thread
+//! of its own, so a test that blocks its runtime does not stop it. It keeps every request and
+//! counts the replies that the other side did not wait for.
 
 mod chat;
 mod completion;
@@ -152,7 +152,8 @@ impl Upstream {
             let _ = stop.send(());
         }
         if let Some(thread) = self.thread.take() {
-            // A panic there has already been printed; panicking in a drop would hide the test's own.
+            // A panic there has already been printed; panicking in a drop would hide the test's
+            // own.
             let _ = thread.join();
         }
     }

@@ -1,8 +1,6 @@
 //! A complete answer: is it one, what was used, and under which model name does it leave.
 
-use serde_json::value::RawValue;
-
-use crate::json::{self, Kind, Malformed};
+use crate::json::{self, Kind, Malformed, Value};
 use crate::produced;
 use crate::request::Endpoint;
 use crate::usage::TokenUsage;
@@ -49,7 +47,7 @@ pub fn read_answer(endpoint: Endpoint, body: &[u8]) -> Result<AnswerFacts, NotAn
         Endpoint::Embeddings => "data",
     };
     let mut found = false;
-    json::members(text, |key, value| {
+    json::members(Value::check(text)?, |key, value| {
         if key == list && Kind::of(value) == Kind::Array {
             found = true;
             count(endpoint, value, &mut facts)?;
@@ -71,10 +69,10 @@ pub fn rewrite_model(body: &[u8], public_model: &str) -> Vec<u8> {
     crate::chunk::rewrite_model(Endpoint::Chat, body, public_model).into_owned()
 }
 
-fn count(endpoint: Endpoint, list: &RawValue, facts: &mut AnswerFacts) -> Result<(), NotAnAnswer> {
+fn count(endpoint: Endpoint, list: Value<'_>, facts: &mut AnswerFacts) -> Result<(), NotAnAnswer> {
     facts.choices = 0;
     facts.output_text_bytes = 0;
-    json::items(list.get(), |_, item| {
+    json::items(list, |_, item| {
         facts.choices += 1;
         facts.output_text_bytes += match endpoint {
             Endpoint::Chat => member_bytes(item, "message")?,
@@ -91,11 +89,11 @@ fn count(endpoint: Endpoint, list: &RawValue, facts: &mut AnswerFacts) -> Result
 }
 
 /// Text in one member of a choice, which is a message or a plain string.
-fn member_bytes(choice: &RawValue, name: &str) -> Result<u64, NotAnAnswer> {
+fn member_bytes(choice: Value<'_>, name: &str) -> Result<u64, NotAnAnswer> {
     if Kind::of(choice) != Kind::Object {
         return Ok(0);
     }
-    match json::member(choice.get(), name) {
+    match json::member(choice, name) {
         Some(text) if Kind::of(text) == Kind::Text => Ok(produced::text_len(text)),
         Some(message) => Ok(produced::in_message(message)?.text_bytes),
         None => Ok(0),

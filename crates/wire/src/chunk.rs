@@ -7,10 +7,9 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use memchr::memmem;
-use serde_json::value::RawValue;
 
 use crate::error::ErrorBody;
-use crate::json::{self, Kind, Malformed};
+use crate::json::{self, Kind, Malformed, Value};
 use crate::produced::{self, Produced};
 use crate::request::Endpoint;
 use crate::usage::TokenUsage;
@@ -50,7 +49,7 @@ pub fn read_chunk(endpoint: Endpoint, data: &[u8]) -> ChunkFacts {
 /// The chunk with `model` naming the public model, every other byte unchanged.
 ///
 /// For Responses events that is the model inside `response`. If there is none, or it already has
-/// the public name, or the data is no JSON object, the same bytes come back.
+/// the public name, or the data's top level is no JSON object, the same bytes come back.
 pub fn rewrite_model<'a>(endpoint: Endpoint, data: &'a [u8], public_model: &str) -> Cow<'a, [u8]> {
     if memmem::find(data, b"\"model\"").is_none() {
         return Cow::Borrowed(data);
@@ -59,14 +58,14 @@ pub fn rewrite_model<'a>(endpoint: Endpoint, data: &'a [u8], public_model: &str)
         return Cow::Borrowed(data);
     };
     let mut spans = Vec::new();
-    let found = json::members::<Malformed>(text, |key, value| {
+    let found = json::members::<Malformed>(Value::assume(text), |key, value| {
         if key == "model" {
             spans.extend(stale_name(text, value, public_model));
         } else if endpoint == Endpoint::Responses
             && key == "response"
             && Kind::of(value) == Kind::Object
         {
-            json::members::<Malformed>(value.get(), |key, value| {
+            json::members::<Malformed>(value, |key, value| {
                 if key == "model" {
                     spans.extend(stale_name(text, value, public_model));
                 }
@@ -99,7 +98,7 @@ pub fn strip_null_usage(data: &[u8]) -> Cow<'_, [u8]> {
         return Cow::Borrowed(data);
     };
     let mut span = None;
-    let found = json::members::<Malformed>(text, |key, value| {
+    let found = json::members::<Malformed>(Value::assume(text), |key, value| {
         if let Cow::Borrowed(key @ "usage") = key
             && json::is_null(value)
         {
@@ -125,10 +124,10 @@ fn read_choices(endpoint: Endpoint, text: &str) -> Result<ChunkFacts, Malformed>
     let mut facts = ChunkFacts::default();
     let mut choices = 0_u64;
     let mut has_usage = false;
-    json::members(text, |key, value| {
+    json::members(Value::check(text)?, |key, value| {
         match key.as_ref() {
             "choices" if Kind::of(value) == Kind::Array => {
-                json::items(value.get(), |_, choice| {
+                json::items(value, |_, choice| {
                     choices += 1;
                     read_choice(choice, &mut facts)
                 })?;
@@ -146,12 +145,12 @@ fn read_choices(endpoint: Endpoint, text: &str) -> Result<ChunkFacts, Malformed>
     Ok(facts)
 }
 
-fn read_choice(choice: &RawValue, facts: &mut ChunkFacts) -> Result<(), Malformed> {
+fn read_choice(choice: Value<'_>, facts: &mut ChunkFacts) -> Result<(), Malformed> {
     if Kind::of(choice) != Kind::Object {
         return Ok(());
     }
     let mut new = Produced::default();
-    json::members(choice.get(), |key, value| {
+    json::members(choice, |key, value| {
         match key.as_ref() {
             "delta" => new = produced::in_message(value)?,
             "text" => {
@@ -177,7 +176,7 @@ fn read_event(text: &str) -> Result<ChunkFacts, Malformed> {
     let mut kind = "";
     let mut delta = None;
     let mut response = None;
-    json::members(text, |key, value| {
+    json::members(Value::check(text)?, |key, value| {
         match key.as_ref() {
             "type" => kind = json::escaped(value).unwrap_or_default(),
             "delta" => delta = Some(value),
@@ -211,11 +210,11 @@ fn read_event(text: &str) -> Result<ChunkFacts, Malformed> {
     Ok(facts)
 }
 
-fn read_ending(response: &RawValue, facts: &mut ChunkFacts) -> Result<(), Malformed> {
+fn read_ending(response: Value<'_>, facts: &mut ChunkFacts) -> Result<(), Malformed> {
     if Kind::of(response) != Kind::Object {
         return Ok(());
     }
-    json::members(response.get(), |key, value| {
+    json::members(response, |key, value| {
         match key.as_ref() {
             "usage" => {
                 facts.usage = TokenUsage::parse(Endpoint::Responses, value.get().as_bytes());
@@ -239,7 +238,7 @@ fn event_error(text: &str) -> Option<ErrorBody> {
 }
 
 /// Where the model's name stands, if it is not the public one yet.
-fn stale_name(text: &str, value: &RawValue, public_model: &str) -> Option<Range<usize>> {
+fn stale_name(text: &str, value: Value<'_>, public_model: &str) -> Option<Range<usize>> {
     let name = json::escaped(value)?;
     let start = json::offset_in(text, value.get());
     (name != public_model || name.contains('\\')).then(|| start..start + value.get().len())

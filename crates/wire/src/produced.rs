@@ -3,9 +3,7 @@
 //! Servers differ in what they call reasoning, and some send it under two names at once; then it is
 //! counted once.
 
-use serde_json::value::RawValue;
-
-use crate::json::{self, Kind, Malformed};
+use crate::json::{self, Kind, Malformed, Value};
 
 /// Text found in one message, delta or output item.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -17,14 +15,14 @@ pub(crate) struct Produced {
 }
 
 /// Counts a chat message or delta: content, reasoning, refusal, tool calls, transcripts.
-pub(crate) fn in_message(message: &RawValue) -> Result<Produced, Malformed> {
+pub(crate) fn in_message(message: Value<'_>) -> Result<Produced, Malformed> {
     let mut text_bytes = 0;
     let mut reasoning_bytes = 0;
     let mut any = false;
     if Kind::of(message) != Kind::Object {
         return Ok(Produced::default());
     }
-    json::members(message.get(), |key, value| {
+    json::members(message, |key, value| {
         match key.as_ref() {
             "content" => text_bytes += content_bytes(value)?,
             "refusal" => text_bytes += text_len(value),
@@ -32,7 +30,7 @@ pub(crate) fn in_message(message: &RawValue) -> Result<Produced, Malformed> {
                 reasoning_bytes = text_len(value).max(reasoning_bytes);
             }
             "tool_calls" if Kind::of(value) == Kind::Array => {
-                json::items(value.get(), |_, call| {
+                json::items(value, |_, call| {
                     any = true;
                     text_bytes += call_bytes(call)?;
                     Ok::<_, Malformed>(())
@@ -58,12 +56,12 @@ pub(crate) fn in_message(message: &RawValue) -> Result<Produced, Malformed> {
 }
 
 /// Counts an item of a Responses answer's `output`.
-pub(crate) fn in_output_item(item: &RawValue) -> Result<u64, Malformed> {
+pub(crate) fn in_output_item(item: Value<'_>) -> Result<u64, Malformed> {
     let mut text_bytes = 0;
     if Kind::of(item) != Kind::Object {
         return Ok(0);
     }
-    json::members(item.get(), |key, value| {
+    json::members(item, |key, value| {
         match key.as_ref() {
             "content" | "summary" => text_bytes += content_bytes(value)?,
             "name" | "arguments" | "input" => text_bytes += text_len(value),
@@ -75,17 +73,17 @@ pub(crate) fn in_output_item(item: &RawValue) -> Result<u64, Malformed> {
 }
 
 /// UTF-8 length of a string value, 0 for anything else.
-pub(crate) fn text_len(value: &RawValue) -> u64 {
+pub(crate) fn text_len(value: Value<'_>) -> u64 {
     json::escaped(value).map_or(0, json::decoded_len)
 }
 
 /// A string, or an array of parts that hold text.
-fn content_bytes(content: &RawValue) -> Result<u64, Malformed> {
+fn content_bytes(content: Value<'_>) -> Result<u64, Malformed> {
     if Kind::of(content) != Kind::Array {
         return Ok(text_len(content));
     }
     let mut text_bytes = 0;
-    json::items(content.get(), |_, part| {
+    json::items(content, |_, part| {
         if Kind::of(part) == Kind::Object {
             text_bytes += named_text(part, &["text", "refusal", "thinking"])?;
         }
@@ -94,12 +92,12 @@ fn content_bytes(content: &RawValue) -> Result<u64, Malformed> {
     Ok(text_bytes)
 }
 
-fn call_bytes(call: &RawValue) -> Result<u64, Malformed> {
+fn call_bytes(call: Value<'_>) -> Result<u64, Malformed> {
     let mut text_bytes = 0;
     if Kind::of(call) != Kind::Object {
         return Ok(0);
     }
-    json::members(call.get(), |key, value| {
+    json::members(call, |key, value| {
         if matches!(key.as_ref(), "function" | "custom") && Kind::of(value) == Kind::Object {
             text_bytes += named_text(value, &["name", "arguments", "input"])?;
         }
@@ -108,9 +106,9 @@ fn call_bytes(call: &RawValue) -> Result<u64, Malformed> {
     Ok(text_bytes)
 }
 
-fn named_text(object: &RawValue, names: &[&str]) -> Result<u64, Malformed> {
+fn named_text(object: Value<'_>, names: &[&str]) -> Result<u64, Malformed> {
     let mut text_bytes = 0;
-    json::members(object.get(), |key, value| {
+    json::members(object, |key, value| {
         if names.contains(&key.as_ref()) {
             text_bytes += text_len(value);
         }

@@ -184,6 +184,7 @@ fn read_endpoints(section: &Section<'_>) -> Read<Vec<Endpoint>> {
 }
 
 /// Which prices must be stated: nothing is free by oversight.
+#[derive(Clone, Copy)]
 struct Required {
     input: bool,
     output: bool,

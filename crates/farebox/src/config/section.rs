@@ -266,7 +266,12 @@ pub(super) fn read_list_variables(root: &mut Item, keys: &[&str]) {
 /// The known word closest to `word`, unless none is close.
 pub(super) fn nearest<'w>(word: &str, known: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
     let most = (word.chars().count() / 3).max(1);
-    let distance = |known: &str| strsim::damerau_levenshtein(&word.to_lowercase(), known);
+    let word = word.to_lowercase();
+    let distance = |known: &str| match known.strip_prefix(&word) {
+        // A word that was not finished, such as `api_key` for `api_key_env`, is close.
+        Some(_) if word.len() >= 3 => 1,
+        _ => strsim::damerau_levenshtein(&word, known),
+    };
     let closest = known
         .into_iter()
         .map(|known| (distance(known), known))

@@ -97,8 +97,8 @@ async fn greet(
     let exchange = call::chat(&base, key, MODEL, PROMPT)
         .await
         .map_err(Failure::new)?;
-    print(&page::exchange(&exchange))?;
-    print(&page::access(&loaded.config.public_url, &base, key))?;
+    let public_url = &loaded.config.public_url;
+    print(&page::summary(&exchange, public_url, &base, key))?;
     print(&page::snippets(&base, key, MODEL))?;
     say("\nServing until Ctrl-C.\n")
 }

@@ -41,8 +41,8 @@ price = {{ input = "0.15", output = "0.60" }}
     )
 }
 
-/// What was asked, what came back, and what it cost.
-pub(super) fn exchange(exchange: &Exchange) -> String {
+/// What was asked, what came back and what it cost; then how to reach it.
+pub(super) fn summary(exchange: &Exchange, public_url: &str, base: &str, key: &str) -> String {
     let Exchange {
         request,
         answer,
@@ -56,13 +56,6 @@ pub(super) fn exchange(exchange: &Exchange) -> String {
         ("usage", usage.clone()),
         ("cost", format!("${cost}")),
         ("balance", format!("${balance}")),
-    ]);
-    format!("\n{rows}")
-}
-
-/// How to reach it.
-pub(super) fn access(public_url: &str, base: &str, key: &str) -> String {
-    let rows = aligned(&[
         ("console", format!("{public_url}/")),
         ("API base", base.to_owned()),
         ("key", key.to_owned()),

@@ -184,3 +184,35 @@ async fn probes_metrics_and_pages_are_served_and_logs_keep_quiet() {
         assert!(!logs.contains(private), "{logs}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hang_up_makes_it_read_its_models_again() {
+    let upstream = Upstream::echo().await;
+    let place = Place::new("sqlite://farebox.db", &upstream.base_url());
+    let made = place.set_up("5");
+    let server = place.serve().await;
+    let key = made["api_key"].as_str().unwrap();
+    let config = std::fs::read_to_string(place.path().join("farebox.toml")).unwrap();
+    let chat = async |model: &str| {
+        let body = json!({"model": model, "max_tokens": 5,
+                          "messages": [{"role": "user", "content": "Hello World"}]});
+        testkit::http::post_json(&place.url("/v1/chat/completions"), key, &body).await
+    };
+    assert_eq!(chat("new").await.status, 404);
+    place.write("farebox.toml", "nonsense = 1");
+    server.signal("HUP");
+    assert_eq!(chat("m").await.status, 200, "a mistake changes nothing");
+    let added = r#"
+[[models]]
+id = "new"
+deployments = [{ upstream = "u", model = "m" }]
+price = { input = "1", output = "2" }
+"#;
+    place.write("farebox.toml", &(config + added));
+    server.signal("HUP");
+    testkit::eventually("the new model is there", async || {
+        chat("new").await.status == 200
+    })
+    .await;
+    assert_eq!(chat("m").await.status, 200);
+}

@@ -1,7 +1,18 @@
-//! The real binary: its commands, its description, and its end by force.
+//! The real binary: its commands, its description, and its end by force; and the parts of it that
+//! face the outside.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests give children an environment of their own"
+)]
 
+mod assets;
 mod commands;
+mod config;
 mod crash;
+mod demo;
+mod door;
+mod local_model;
 mod openapi;
 mod place;
+mod server;

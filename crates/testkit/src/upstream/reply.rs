@@ -18,8 +18,8 @@ pub struct Usage {
 
 /// One answer of the upstream. Make it with a constructor, then change how it is delivered.
 ///
-/// Text answers (`chat`, `completion`, `response`) are streamed if the request asks for it, one word at a time;
-/// one word counts as one token.
+/// Text answers (`chat`, `completion`, `response`) are streamed if the request asks for it, one
+/// word at a time; one word counts as one token.
 #[derive(Clone, Debug)]
 pub struct Reply {
     pub(super) status: u16,
@@ -141,7 +141,14 @@ impl Reply {
 
     /// A list of models.
     pub fn models(ids: &[&str]) -> Self {
-        let model = |id: &&str| json!({"id": id, "object": "model", "created": 1_700_000_000, "owned_by": "upstream"});
+        let model = |id: &&str| {
+            json!({
+                "id": id,
+                "object": "model",
+                "created": 1_700_000_000,
+                "owned_by": "upstream",
+            })
+        };
         let data: Vec<Value> = ids.iter().map(model).collect();
         Self::json(200, &json!({"object": "list", "data": data}))
     }

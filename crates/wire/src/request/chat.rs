@@ -1,10 +1,8 @@
 //! Chat completions: what is checked before admission.
 
-use serde_json::value::RawValue;
-
 use super::fields::expect;
 use super::{ModelRequest, RequestError, content};
-use crate::json::{self, Kind};
+use crate::json::{self, Kind, Value};
 
 /// OpenAI's most choices per request.
 pub(super) const MOST_CHOICES: u64 = 128;
@@ -16,7 +14,7 @@ pub(super) fn check(request: &mut ModelRequest) -> Result<(), RequestError> {
     let mut count = 0;
     // A search's results are input too, and nobody knows yet how long they are.
     let mut opaque = fields.present("web_search_options").is_some();
-    json::items(messages.get(), |index, message| {
+    json::items(messages, |index, message| {
         count += 1;
         opaque |= check_message(index, message)?;
         Ok::<_, RequestError>(())
@@ -39,7 +37,7 @@ pub(super) fn check(request: &mut ModelRequest) -> Result<(), RequestError> {
 }
 
 /// Says whether the message is opaque.
-fn check_message(index: usize, message: &RawValue) -> Result<bool, RequestError> {
+fn check_message(index: usize, message: Value<'_>) -> Result<bool, RequestError> {
     let path = || format!("messages[{index}]");
     if Kind::of(message) != Kind::Object {
         return Err(RequestError::wrong_type(
@@ -50,7 +48,7 @@ fn check_message(index: usize, message: &RawValue) -> Result<bool, RequestError>
     }
     let mut has_role = false;
     let mut opaque = false;
-    json::members(message.get(), |key, value| {
+    json::members(message, |key, value| {
         match key.as_ref() {
             "role" => {
                 has_role = true;

@@ -1,11 +1,9 @@
 //! Legacy completions: prompts as text or as token ids.
 
-use serde_json::value::RawValue;
-
 use super::chat::MOST_CHOICES;
 use super::embeddings::MOST_INPUTS;
 use super::{ModelRequest, RequestError};
-use crate::json::{self, Kind};
+use crate::json::{self, Kind, Value};
 
 /// What OpenAI generates where `max_tokens` is absent.
 const DEFAULT_OUTPUT_TOKENS: u64 = 16;
@@ -34,7 +32,7 @@ pub(super) struct Prompts {
 }
 
 /// Counts a string, an array of strings, an array of token ids, or an array of such arrays.
-pub(super) fn count_prompts(param: &str, value: &RawValue) -> Result<Prompts, RequestError> {
+pub(super) fn count_prompts(param: &str, value: Value<'_>) -> Result<Prompts, RequestError> {
     match Kind::of(value) {
         // For completions null means OpenAI's default, an end-of-text mark.
         Kind::Text | Kind::Null => {
@@ -52,7 +50,7 @@ pub(super) fn count_prompts(param: &str, value: &RawValue) -> Result<Prompts, Re
     let mut texts = 0;
     let mut loose_ids = 0;
     let mut token_ids = 0;
-    json::items(value.get(), |index, item| {
+    json::items(value, |index, item| {
         match Kind::of(item) {
             Kind::Text => texts += 1,
             Kind::Integer => loose_ids += 1,
@@ -85,9 +83,9 @@ pub(super) fn count_prompts(param: &str, value: &RawValue) -> Result<Prompts, Re
     })
 }
 
-fn count_ids(param: &str, ids: &RawValue) -> Result<u64, RequestError> {
+fn count_ids(param: &str, ids: Value<'_>) -> Result<u64, RequestError> {
     let mut count = 0;
-    json::items(ids.get(), |index, id| {
+    json::items(ids, |index, id| {
         if Kind::of(id) != Kind::Integer {
             let param = format!("{param}[{index}]");
             return Err(RequestError::wrong_type(&param, "an integer", Kind::of(id)));

@@ -1,10 +1,8 @@
 //! Content of messages, as far as admission cares: is it well formed, and do its bytes bound its
 //! tokens?
 
-use serde_json::value::RawValue;
-
 use super::refusal::RequestError;
-use crate::json::{self, Kind};
+use crate::json::{self, Kind, Value};
 
 /// Parts that are text and nothing else, in chat's, Responses' and other servers' words.
 const TEXT_PARTS: [&str; 9] = [
@@ -22,14 +20,14 @@ const TEXT_PARTS: [&str; 9] = [
 /// Checks a message's `content` and says whether it is opaque: whether any of it may cost more
 /// tokens than it has bytes. `path` names the content, asked for only if something is wrong.
 pub(super) fn is_opaque(
-    content: &RawValue,
+    content: Value<'_>,
     path: &dyn Fn() -> String,
 ) -> Result<bool, RequestError> {
     match Kind::of(content) {
         Kind::Text | Kind::Null => Ok(false),
         Kind::Array => {
             let mut opaque = false;
-            json::items(content.get(), |index, part| {
+            json::items(content, |index, part| {
                 opaque |= part_is_opaque(part, &|| format!("{}[{index}]", path()))?;
                 Ok::<_, RequestError>(())
             })?;
@@ -42,7 +40,7 @@ pub(super) fn is_opaque(
     }
 }
 
-fn part_is_opaque(part: &RawValue, path: &dyn Fn() -> String) -> Result<bool, RequestError> {
+fn part_is_opaque(part: Value<'_>, path: &dyn Fn() -> String) -> Result<bool, RequestError> {
     match Kind::of(part) {
         Kind::Object => {}
         // Some servers take bare strings beside parts; their bytes bound them like any text.
@@ -51,7 +49,7 @@ fn part_is_opaque(part: &RawValue, path: &dyn Fn() -> String) -> Result<bool, Re
     }
     let mut typed = false;
     let mut opaque = false;
-    json::members(part.get(), |key, value| {
+    json::members(part, |key, value| {
         if key == "type" {
             typed = true;
             if Kind::of(value) != Kind::Text {

@@ -17,7 +17,7 @@ pub(super) fn check(request: &mut ModelRequest) -> Result<(), RequestError> {
         return Err(RequestError::wrong_type("input", expected, Kind::Null));
     }
     if Kind::of(input) == Kind::Array {
-        json::items(input.get(), |index, item| match json::escaped(item) {
+        json::items(input, |index, item| match json::escaped(item) {
             Some("") => Err(RequestError::empty_string(&format!("input[{index}]"))),
             _ => Ok(()),
         })?;

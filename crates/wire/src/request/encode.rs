@@ -1,9 +1,7 @@
 //! Writing a request for the upstream: the caller's bytes, with the few fields Farebox decides.
 
-use serde_json::value::RawValue;
-
 use super::{Endpoint, ModelRequest};
-use crate::json::{self, Malformed, ObjectWriter};
+use crate::json::{self, Malformed, ObjectWriter, Value};
 
 /// What Farebox changes in a request on its way to an upstream.
 #[derive(Debug, Clone, Copy)]
@@ -71,10 +69,10 @@ impl ModelRequest {
 }
 
 /// The caller's stream options with usage switched on.
-fn stream_options(options: Option<&RawValue>) -> Vec<u8> {
+fn stream_options(options: Option<Value<'_>>) -> Vec<u8> {
     let mut out = ObjectWriter::new();
-    if let Some(options) = options.filter(|options| !json::is_null(options)) {
-        let copied = json::members::<Malformed>(options.get(), |key, value| {
+    if let Some(options) = options.filter(|options| !json::is_null(*options)) {
+        let copied = json::members::<Malformed>(options, |key, value| {
             if key != "include_usage" {
                 out.put_raw(&key, value.get().as_bytes());
             }

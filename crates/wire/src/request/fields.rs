@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use serde_json::value::RawValue;
 
 use super::refusal::RequestError;
-use crate::json::{self, Kind};
+use crate::json::{self, Kind, Value};
 
 /// The fields in the order they were sent.
 #[derive(Debug, Clone)]
@@ -21,7 +21,7 @@ impl Fields {
             .map_err(|error| RequestError::not_json(&format!("it is not UTF-8 ({error})")))?;
         match serde_json::from_str(text) {
             Ok(fields) => Ok(Self(fields)),
-            Err(error) => match serde_json::from_str::<&RawValue>(text) {
+            Err(error) => match Value::check(text) {
                 Ok(value) if Kind::of(value) != Kind::Object => {
                     let got = Kind::of(value).phrase();
                     Err(RequestError {
@@ -38,17 +38,23 @@ impl Fields {
         }
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &RawValue)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), &**value))
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, Value<'_>)> {
+        self.0
+            .iter()
+            .map(|(name, value)| (name.as_str(), Value::from(&**value)))
     }
 
-    /// The value as sent, null included.
-    pub(super) fn sent(&self, name: &str) -> Option<&RawValue> {
+    pub(super) fn raw(&self, name: &str) -> Option<&RawValue> {
         self.0.get(name).map(|value| &**value)
     }
 
-    pub(crate) fn present(&self, name: &str) -> Option<&RawValue> {
-        self.sent(name).filter(|value| !json::is_null(value))
+    /// The value as sent, null included.
+    pub(super) fn sent(&self, name: &str) -> Option<Value<'_>> {
+        self.raw(name).map(Value::from)
+    }
+
+    pub(crate) fn present(&self, name: &str) -> Option<Value<'_>> {
+        self.sent(name).filter(|value| !json::is_null(*value))
     }
 
     pub(super) fn model(&self) -> Result<String, RequestError> {
@@ -79,7 +85,7 @@ impl Fields {
                 code: None,
             });
         }
-        let include_usage = match json::member(options.get(), "include_usage") {
+        let include_usage = match json::member(options, "include_usage") {
             Some(value) => boolean(value, "stream_options.include_usage")?,
             None => false,
         };
@@ -108,14 +114,14 @@ impl Fields {
     }
 
     /// A field that must be there, null not counting as there.
-    pub(super) fn required(&self, name: &str) -> Result<&RawValue, RequestError> {
+    pub(super) fn required(&self, name: &str) -> Result<Value<'_>, RequestError> {
         self.sent(name).ok_or_else(|| RequestError::missing(name))
     }
 }
 
 /// Refuses `value` unless it is of `kind`; `expected` names the kind with its article.
 pub(super) fn expect(
-    value: &RawValue,
+    value: Value<'_>,
     kind: Kind,
     param: &str,
     expected: &str,
@@ -127,7 +133,7 @@ pub(super) fn expect(
     Err(RequestError::wrong_type(param, expected, got))
 }
 
-fn boolean(value: &RawValue, param: &str) -> Result<bool, RequestError> {
+fn boolean(value: Value<'_>, param: &str) -> Result<bool, RequestError> {
     expect(value, Kind::Boolean, param, "a boolean")?;
     Ok(value.get() == "true")
 }

@@ -135,11 +135,18 @@ impl ModelRequest {
 
     /// A top-level field as the caller wrote it, unless it is absent or null.
     pub fn field(&self, name: &str) -> Option<&RawValue> {
+        self.fields
+            .raw(name)
+            .filter(|value| !json::is_null((*value).into()))
+    }
+
+    /// The same as a value to be looked into.
+    pub(crate) fn value(&self, name: &str) -> Option<json::Value<'_>> {
         self.fields.present(name)
     }
 
     /// All top-level fields as the caller wrote them, in order.
-    pub(crate) fn fields_in_order(&self) -> impl Iterator<Item = (&str, &RawValue)> {
+    pub(crate) fn fields_in_order(&self) -> impl Iterator<Item = (&str, json::Value<'_>)> {
         self.fields.iter()
     }
 }

@@ -1,11 +1,9 @@
 //! Responses: what is checked, and what is refused because Farebox keeps no responses and runs no
 //! tools.
 
-use serde_json::value::RawValue;
-
 use super::fields::{Fields, expect};
 use super::{ModelRequest, RequestError, content};
-use crate::json::{self, Kind};
+use crate::json::{self, Kind, Value};
 
 /// Input items whose every token comes from their own bytes.
 const TEXT_ITEMS: [&str; 6] = [
@@ -26,7 +24,7 @@ pub(super) fn check(request: &mut ModelRequest) -> Result<(), RequestError> {
     let mut opaque = false;
     match Kind::of(input) {
         Kind::Text => count = 1,
-        Kind::Array => json::items(input.get(), |index, item| {
+        Kind::Array => json::items(input, |index, item| {
             count += 1;
             opaque |= check_item(index, item)?;
             Ok::<_, RequestError>(())
@@ -101,12 +99,12 @@ fn refuse_hosted_tools(fields: &Fields) -> Result<(), RequestError> {
         return Ok(());
     };
     expect(tools, Kind::Array, "tools", "an array of objects")?;
-    json::items(tools.get(), |index, tool| {
+    json::items(tools, |index, tool| {
         let path = format!("tools[{index}]");
         expect(tool, Kind::Object, &path, "an object")?;
         let path = format!("{path}.type");
         let mut typed = false;
-        json::members(tool.get(), |key, value| {
+        json::members(tool, |key, value| {
             if key != "type" {
                 return Ok(());
             }
@@ -130,13 +128,13 @@ fn refuse_hosted_tools(fields: &Fields) -> Result<(), RequestError> {
 }
 
 /// Says whether the item is opaque.
-fn check_item(index: usize, item: &RawValue) -> Result<bool, RequestError> {
+fn check_item(index: usize, item: Value<'_>) -> Result<bool, RequestError> {
     let path = || format!("input[{index}]");
     expect(item, Kind::Object, &path(), "an object")?;
     let mut opaque = false;
     let mut kind = None;
     let mut has_role = false;
-    json::members(item.get(), |key, value| {
+    json::members(item, |key, value| {
         match key.as_ref() {
             "type" if !json::is_null(value) => {
                 expect(

@@ -3,7 +3,7 @@
 use super::chat_piece::{self, ChatPiece};
 use super::{ResponseMeta, ResponseState, Status, items};
 use crate::answer::NotAnAnswer;
-use crate::json::{self, Kind};
+use crate::json::{self, Kind, Value};
 use crate::request::Endpoint;
 use crate::usage::TokenUsage;
 
@@ -18,7 +18,7 @@ pub fn from_chat(body: &[u8], meta: &ResponseMeta) -> Result<Vec<u8>, NotAnAnswe
     let text = std::str::from_utf8(body).map_err(|_| NotAnAnswer::NotAnObject)?;
     let mut piece = ChatPiece::default();
     let mut usage = None;
-    json::members(text, |key, value| {
+    json::members(Value::check(text)?, |key, value| {
         match key.as_ref() {
             "choices" if Kind::of(value) == Kind::Array => piece = chat_piece::read(value)?,
             "usage" => usage = TokenUsage::parse(Endpoint::Chat, value.get().as_bytes()),

@@ -1,9 +1,7 @@
 //! What a chat upstream said: one whole message, or one delta of it, still escaped.
 
-use serde_json::value::RawValue;
-
 use super::Status;
-use crate::json::{self, Kind, Malformed};
+use crate::json::{self, Kind, Malformed, Value};
 
 /// The first choice of a chat answer or chunk. Responses have no others.
 #[derive(Debug, Default)]
@@ -30,15 +28,15 @@ pub(super) struct CallPiece<'a> {
 }
 
 /// Reads the first choice out of `choices`.
-pub(super) fn read<'a>(choices: &'a RawValue) -> Result<ChatPiece<'a>, Malformed> {
+pub(super) fn read<'a>(choices: Value<'a>) -> Result<ChatPiece<'a>, Malformed> {
     let mut piece = ChatPiece::default();
-    json::items(choices.get(), |_, choice| {
-        let other = json::member(choice.get(), "index").is_some_and(|index| index.get() != "0");
+    json::items(choices, |_, choice| {
+        let other = json::member(choice, "index").is_some_and(|index| index.get() != "0");
         if Kind::of(choice) != Kind::Object || other {
             return Ok(());
         }
         piece.present = true;
-        json::members(choice.get(), |key, value| {
+        json::members(choice, |key, value| {
             match key.as_ref() {
                 "delta" | "message" if Kind::of(value) == Kind::Object => {
                     read_message(value, &mut piece)?;
@@ -54,8 +52,8 @@ pub(super) fn read<'a>(choices: &'a RawValue) -> Result<ChatPiece<'a>, Malformed
     Ok(piece)
 }
 
-fn read_message<'a>(message: &'a RawValue, piece: &mut ChatPiece<'a>) -> Result<(), Malformed> {
-    json::members(message.get(), |key, value| {
+fn read_message<'a>(message: Value<'a>, piece: &mut ChatPiece<'a>) -> Result<(), Malformed> {
+    json::members(message, |key, value| {
         match key.as_ref() {
             "content" => read_content(value, &mut piece.content)?,
             "refusal" => piece.refusal = some_text(value),
@@ -64,7 +62,7 @@ fn read_message<'a>(message: &'a RawValue, piece: &mut ChatPiece<'a>) -> Result<
                 piece.reasoning = piece.reasoning.or(some_text(value))
             }
             "tool_calls" if Kind::of(value) == Kind::Array => {
-                json::items(value.get(), |_, call| {
+                json::items(value, |_, call| {
                     if Kind::of(call) == Kind::Object {
                         piece.calls.push(read_call(call)?);
                     }
@@ -85,11 +83,11 @@ fn read_message<'a>(message: &'a RawValue, piece: &mut ChatPiece<'a>) -> Result<
     })
 }
 
-fn read_content<'a>(content: &'a RawValue, into: &mut Vec<&'a str>) -> Result<(), Malformed> {
+fn read_content<'a>(content: Value<'a>, into: &mut Vec<&'a str>) -> Result<(), Malformed> {
     if Kind::of(content) == Kind::Array {
-        return json::items(content.get(), |_, part| {
+        return json::items(content, |_, part| {
             if Kind::of(part) == Kind::Object {
-                into.extend(json::member(part.get(), "text").and_then(some_text));
+                into.extend(json::member(part, "text").and_then(some_text));
             }
             Ok(())
         });
@@ -98,9 +96,9 @@ fn read_content<'a>(content: &'a RawValue, into: &mut Vec<&'a str>) -> Result<()
     Ok(())
 }
 
-fn read_call(call: &RawValue) -> Result<CallPiece<'_>, Malformed> {
+fn read_call(call: Value<'_>) -> Result<CallPiece<'_>, Malformed> {
     let mut piece = CallPiece::default();
-    json::members(call.get(), |key, value| {
+    json::members(call, |key, value| {
         match key.as_ref() {
             "index" => piece.index = value.get().parse().ok(),
             "id" => piece.id = some_text(value),
@@ -112,8 +110,8 @@ fn read_call(call: &RawValue) -> Result<CallPiece<'_>, Malformed> {
     Ok(piece)
 }
 
-fn read_function<'a>(function: &'a RawValue, piece: &mut CallPiece<'a>) -> Result<(), Malformed> {
-    json::members(function.get(), |key, value| {
+fn read_function<'a>(function: Value<'a>, piece: &mut CallPiece<'a>) -> Result<(), Malformed> {
+    json::members(function, |key, value| {
         match key.as_ref() {
             "name" => piece.name = some_text(value),
             "arguments" => piece.arguments = some_text(value),
@@ -124,6 +122,6 @@ fn read_function<'a>(function: &'a RawValue, piece: &mut CallPiece<'a>) -> Resul
 }
 
 /// A string that is not empty.
-fn some_text(value: &RawValue) -> Option<&str> {
+fn some_text(value: Value<'_>) -> Option<&str> {
     json::escaped(value).filter(|text| !text.is_empty())
 }

@@ -4,15 +4,13 @@
 //! message. Content that is one text becomes a plain string, which is what every server's template
 //! takes.
 
-use serde_json::value::RawValue;
-
-use crate::json::{self, Kind, ObjectWriter};
+use crate::json::{self, Kind, ObjectWriter, Value};
 use crate::request::RequestError;
 
 /// The messages of a chat request, each as JSON.
 pub(super) fn messages(
-    instructions: Option<&RawValue>,
-    input: Option<&RawValue>,
+    instructions: Option<Value<'_>>,
+    input: Option<Value<'_>>,
 ) -> Result<Vec<Vec<u8>>, RequestError> {
     let mut turns = Vec::new();
     if let Some(instructions) = instructions {
@@ -20,9 +18,7 @@ pub(super) fn messages(
     }
     let input = input.ok_or_else(|| RequestError::missing("input"))?;
     match Kind::of(input) {
-        Kind::Array => json::items(input.get(), |index, item| {
-            push_item(index, item, &mut turns)
-        })?,
+        Kind::Array => json::items(input, |index, item| push_item(index, item, &mut turns))?,
         _ => turns.push(Turn::said("user", input.get().as_bytes().to_vec())),
     }
     Ok(turns.into_iter().map(Turn::finish).collect())
@@ -66,18 +62,18 @@ impl Turn {
 #[derive(Default)]
 struct Item<'a> {
     kind: Option<&'a str>,
-    role: Option<&'a RawValue>,
-    content: Option<&'a RawValue>,
-    output: Option<&'a RawValue>,
-    call_id: Option<&'a RawValue>,
-    name: Option<&'a RawValue>,
-    arguments: Option<&'a RawValue>,
+    role: Option<Value<'a>>,
+    content: Option<Value<'a>>,
+    output: Option<Value<'a>>,
+    call_id: Option<Value<'a>>,
+    name: Option<Value<'a>>,
+    arguments: Option<Value<'a>>,
 }
 
 impl<'a> Item<'a> {
-    fn read(item: &'a RawValue) -> Result<Self, RequestError> {
+    fn read(item: Value<'a>) -> Result<Self, RequestError> {
         let mut read = Self::default();
-        json::members(item.get(), |key, value| {
+        json::members(item, |key, value| {
             match key.as_ref() {
                 "type" => read.kind = json::escaped(value),
                 "role" => read.role = Some(value),
@@ -94,7 +90,7 @@ impl<'a> Item<'a> {
     }
 }
 
-fn push_item(index: usize, item: &RawValue, turns: &mut Vec<Turn>) -> Result<(), RequestError> {
+fn push_item(index: usize, item: Value<'_>, turns: &mut Vec<Turn>) -> Result<(), RequestError> {
     let item = Item::read(item)?;
     match item.kind {
         Some("message") | None => push_message(index, &item, turns),
@@ -163,19 +159,19 @@ fn push_call(index: usize, item: &Item<'_>, turns: &mut Vec<Turn>) -> Result<(),
 fn required<'a>(
     index: usize,
     name: &str,
-    value: Option<&'a RawValue>,
-) -> Result<&'a RawValue, RequestError> {
+    value: Option<Value<'a>>,
+) -> Result<Value<'a>, RequestError> {
     value.ok_or_else(|| RequestError::missing(&format!("input[{index}].{name}")))
 }
 
 /// Content as chat writes it: a string, or parts.
-fn content(role: &str, content: &RawValue, path: &str) -> Result<Vec<u8>, RequestError> {
+fn content(role: &str, content: Value<'_>, path: &str) -> Result<Vec<u8>, RequestError> {
     if Kind::of(content) != Kind::Array {
         return Ok(content.get().as_bytes().to_vec());
     }
     let mut texts = Vec::new();
     let mut parts = Vec::new();
-    json::items(content.get(), |index, part| {
+    json::items(content, |index, part| {
         let path = format!("{path}[{index}]");
         match part_text(part) {
             Some(text) => {
@@ -207,32 +203,32 @@ fn content(role: &str, content: &RawValue, path: &str) -> Result<Vec<u8>, Reques
 }
 
 /// The escaped text of a part that is text.
-fn part_text(part: &RawValue) -> Option<&str> {
+fn part_text(part: Value<'_>) -> Option<&str> {
     if Kind::of(part) == Kind::Text {
         return json::escaped(part);
     }
-    let name = match json::member(part.get(), "type").and_then(json::escaped)? {
+    let name = match json::member(part, "type").and_then(json::escaped)? {
         "input_text" | "output_text" | "text" => "text",
         "refusal" => "refusal",
         _ => return None,
     };
-    json::member(part.get(), name).and_then(json::escaped)
+    json::member(part, name).and_then(json::escaped)
 }
 
-fn media_part(part: &RawValue, path: &str) -> Result<Vec<u8>, RequestError> {
-    let kind = json::member(part.get(), "type")
+fn media_part(part: Value<'_>, path: &str) -> Result<Vec<u8>, RequestError> {
+    let kind = json::member(part, "type")
         .and_then(json::escaped)
         .unwrap_or_default();
     let nested = |wanted: &[(&str, &str)]| {
         let mut inner = ObjectWriter::new();
         for (theirs, ours) in wanted {
-            if let Some(value) = json::member(part.get(), theirs) {
+            if let Some(value) = json::member(part, theirs) {
                 inner.put_raw(ours, value.get().as_bytes());
             }
         }
         inner.finish()
     };
-    let refuse_kept = |name: &str| match json::member(part.get(), name) {
+    let refuse_kept = |name: &str| match json::member(part, name) {
         Some(_) => Err(RequestError::unsupported_parameter(
             &format!("{path}.{name}"),
             "Send the content itself, as a data URL or base64, instead.",

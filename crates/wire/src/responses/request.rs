@@ -1,9 +1,7 @@
 //! A Responses request as the chat request that asks for the same.
 
-use serde_json::value::RawValue;
-
 use super::{input, tools};
-use crate::json::{self, Kind, ObjectWriter};
+use crate::json::{self, Kind, ObjectWriter, Value};
 use crate::request::{Edits, ModelRequest, RequestError};
 
 /// Parameters that are translated, or mean nothing to a chat upstream.
@@ -62,7 +60,7 @@ const CHAT_ONLY: [&str; 16] = [
 /// calls of other tools than functions.
 pub fn to_chat(request: &ModelRequest, edits: &Edits<'_>) -> Result<Vec<u8>, RequestError> {
     let size = request.prompt.text_bytes as usize + edits.model.len() + 256;
-    let messages = input::messages(request.field("instructions"), request.field("input"))?;
+    let messages = input::messages(request.value("instructions"), request.value("input"))?;
     let mut out = ObjectWriter::with_capacity(size)
         .text("model", edits.model)
         .raw("messages", json::array(&messages));
@@ -77,7 +75,7 @@ pub fn to_chat(request: &ModelRequest, edits: &Edits<'_>) -> Result<Vec<u8>, Req
     }
     out = tools::write(request, out)?;
     out = write_text_settings(request, out)?;
-    if let Some(effort) = member_of(request.field("reasoning"), "effort") {
+    if let Some(effort) = member_of(request.value("reasoning"), "effort") {
         out = out.raw("reasoning_effort", effort.get());
     }
     for (name, value) in request.fields_in_order() {
@@ -93,7 +91,7 @@ fn write_text_settings(
     request: &ModelRequest,
     mut out: ObjectWriter,
 ) -> Result<ObjectWriter, RequestError> {
-    let text = request.field("text");
+    let text = request.value("text");
     if let Some(verbosity) = member_of(text, "verbosity") {
         out = out.raw("verbosity", verbosity.get());
     }
@@ -106,7 +104,7 @@ fn write_text_settings(
         Some("json_object") => Ok(out.raw("response_format", r#"{"type":"json_object"}"#)),
         Some("json_schema") => {
             let mut schema = ObjectWriter::new();
-            json::members::<RequestError>(format.get(), |key, value| {
+            json::members::<RequestError>(format, |key, value| {
                 if key != "type" && !json::is_null(value) {
                     schema.put_raw(&key, value.get().as_bytes());
                 }
@@ -127,7 +125,7 @@ fn write_text_settings(
 }
 
 /// A member of an object that may itself be missing or something else.
-fn member_of<'a>(object: Option<&'a RawValue>, name: &str) -> Option<&'a RawValue> {
-    let object = object.filter(|object| Kind::of(object) == Kind::Object)?;
-    json::member(object.get(), name)
+fn member_of<'a>(object: Option<Value<'a>>, name: &str) -> Option<Value<'a>> {
+    let object = object.filter(|object| Kind::of(*object) == Kind::Object)?;
+    json::member(object, name)
 }

@@ -10,7 +10,7 @@ use super::chat_piece::{self, CallPiece, ChatPiece};
 use super::open_item::{Body, OpenItem, Part, PartKind};
 use super::{ResponseMeta, ResponseState, Status};
 use crate::error::ErrorBody;
-use crate::json::{self, Kind, Malformed, ObjectWriter};
+use crate::json::{self, Kind, Malformed, ObjectWriter, Value};
 use crate::sse::event_frame;
 use crate::usage::TokenUsage;
 
@@ -328,7 +328,7 @@ impl Place {
 fn read_piece(data: &[u8]) -> Option<ChatPiece<'_>> {
     let text = std::str::from_utf8(data).ok()?;
     let mut piece = None;
-    json::members::<Malformed>(text, |key, value| {
+    json::members::<Malformed>(Value::check(text).ok()?, |key, value| {
         if key == "choices" && Kind::of(value) == Kind::Array {
             piece = Some(chat_piece::read(value)?);
         }

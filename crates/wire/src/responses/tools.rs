@@ -1,8 +1,6 @@
 //! Function tools and the choice among them, which chat nests one level deeper than Responses.
 
-use serde_json::value::RawValue;
-
-use crate::json::{self, Kind, ObjectWriter};
+use crate::json::{self, Kind, ObjectWriter, Value};
 use crate::request::{ModelRequest, RequestError};
 
 const FUNCTIONS_ONLY: &str =
@@ -16,11 +14,11 @@ pub(super) fn write(
     request: &ModelRequest,
     mut out: ObjectWriter,
 ) -> Result<ObjectWriter, RequestError> {
-    let Some(tools) = request.field("tools") else {
+    let Some(tools) = request.value("tools") else {
         return Ok(out);
     };
     let mut translated = Vec::new();
-    json::items(tools.get(), |index, tool| {
+    json::items(tools, |index, tool| {
         translated.push(chat_tool(index, tool)?);
         Ok::<_, RequestError>(())
     })?;
@@ -29,17 +27,17 @@ pub(super) fn write(
         return Ok(out);
     }
     out = out.raw("tools", json::array(&translated));
-    if let Some(choice) = request.field("tool_choice") {
+    if let Some(choice) = request.value("tool_choice") {
         out = out.raw("tool_choice", chat_choice(choice)?);
     }
-    if let Some(parallel) = request.field("parallel_tool_calls") {
+    if let Some(parallel) = request.value("parallel_tool_calls") {
         out = out.raw("parallel_tool_calls", parallel.get());
     }
     Ok(out)
 }
 
-fn chat_tool(index: usize, tool: &RawValue) -> Result<Vec<u8>, RequestError> {
-    let kind = json::member(tool.get(), "type")
+fn chat_tool(index: usize, tool: Value<'_>) -> Result<Vec<u8>, RequestError> {
+    let kind = json::member(tool, "type")
         .and_then(json::escaped)
         .unwrap_or_default();
     if kind != "function" {
@@ -51,7 +49,7 @@ fn chat_tool(index: usize, tool: &RawValue) -> Result<Vec<u8>, RequestError> {
     }
     let mut function = ObjectWriter::new();
     let mut named = false;
-    json::members::<RequestError>(tool.get(), |key, value| {
+    json::members::<RequestError>(tool, |key, value| {
         named |= key == "name";
         if FUNCTION_MEMBERS.contains(&key.as_ref()) && !json::is_null(value) {
             function.put_raw(&key, value.get().as_bytes());
@@ -64,7 +62,7 @@ fn chat_tool(index: usize, tool: &RawValue) -> Result<Vec<u8>, RequestError> {
     Ok(wrap_function(function))
 }
 
-fn chat_choice(choice: &RawValue) -> Result<Vec<u8>, RequestError> {
+fn chat_choice(choice: Value<'_>) -> Result<Vec<u8>, RequestError> {
     match Kind::of(choice) {
         Kind::Text => return Ok(choice.get().as_bytes().to_vec()),
         Kind::Object => {}
@@ -73,7 +71,7 @@ fn chat_choice(choice: &RawValue) -> Result<Vec<u8>, RequestError> {
             return Err(RequestError::wrong_type("tool_choice", expected, got));
         }
     }
-    let kind = json::member(choice.get(), "type")
+    let kind = json::member(choice, "type")
         .and_then(json::escaped)
         .unwrap_or_default();
     if kind != "function" {
@@ -83,8 +81,8 @@ fn chat_choice(choice: &RawValue) -> Result<Vec<u8>, RequestError> {
             FUNCTIONS_ONLY,
         ));
     }
-    let name = json::member(choice.get(), "name")
-        .ok_or_else(|| RequestError::missing("tool_choice.name"))?;
+    let name =
+        json::member(choice, "name").ok_or_else(|| RequestError::missing("tool_choice.name"))?;
     Ok(wrap_function(ObjectWriter::new().raw("name", name.get())))
 }
 
