@@ -2,6 +2,8 @@
 
 use axum::extract::FromRequestParts;
 use axum::response::Response;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use domain::access::{self, Claims, Principal};
 use domain::key::{KeySecret, mask};
 use http::HeaderMap;
@@ -27,11 +29,11 @@ impl FromRequestParts<Control> for Admin {
 }
 
 async fn principal(headers: &HeaderMap, control: &Control) -> Result<Principal, Refusal> {
-    let secret = bearer(headers).ok_or(Refusal::NoKey)?;
+    let secret = secret(headers).ok_or(Refusal::NoKey)?;
     let bad = || Refusal::BadKey {
-        masked: mask(secret),
+        masked: mask(&secret),
     };
-    let digest = KeySecret::parse(secret).map_err(|_| bad())?.digest();
+    let digest = KeySecret::parse(&secret).map_err(|_| bad())?.digest();
     let found = control
         .store
         .read(move |tx| keys::active_by_digest(tx, &digest))
@@ -39,7 +41,7 @@ async fn principal(headers: &HeaderMap, control: &Control) -> Result<Principal, 
     let principal = found.ok_or_else(bad)?.principal;
     let organization = headers
         .get("openai-organization")
-        .and_then(|value| value.to_str().ok());
+        .map(|value| value.to_str().unwrap_or("unreadable").trim());
     let claims = Claims {
         organization: organization.filter(|it| !it.is_empty()),
         project: None,
@@ -48,9 +50,47 @@ async fn principal(headers: &HeaderMap, control: &Control) -> Result<Principal, 
     Ok(principal)
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+/// `Authorization: Bearer KEY`, or the password of `Authorization: Basic …`.
+fn secret(headers: &HeaderMap) -> Option<String> {
     let value = headers.get(AUTHORIZATION)?.to_str().ok()?.trim();
-    let (scheme, secret) = value.split_once(' ')?;
-    let secret = secret.trim();
-    (scheme.eq_ignore_ascii_case("bearer") && !secret.is_empty()).then_some(secret)
+    let (scheme, rest) = value.split_once(' ')?;
+    let secret = match scheme {
+        it if it.eq_ignore_ascii_case("bearer") => Some(rest.trim().to_owned()),
+        it if it.eq_ignore_ascii_case("basic") => password(rest.trim()),
+        _ => None,
+    };
+    secret.filter(|secret| !secret.is_empty())
+}
+
+fn password(encoded: &str) -> Option<String> {
+    let text = String::from_utf8(STANDARD.decode(encoded).ok()?).ok()?;
+    let (_, password) = text.split_once(':')?;
+    Some(password.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    #[test]
+    fn keys_come_as_bearer_or_as_password() {
+        let table = [
+            ("Bearer abc", Some("abc")),
+            ("bearer  abc ", Some("abc")),
+            ("Basic OmFiYw==", Some("abc")),
+            ("Basic dXNlcjphYmM=", Some("abc")),
+            ("Basic dXNlcjo=", None),
+            ("Basic !!", None),
+            ("Bearer ", None),
+            ("Digest abc", None),
+            ("abc", None),
+        ];
+        for (value, want) in table {
+            let mut headers = HeaderMap::new();
+            headers.insert(AUTHORIZATION, HeaderValue::from_static(value));
+            assert_eq!(secret(&headers).as_deref(), want, "{value:?}");
+        }
+        assert_eq!(secret(&HeaderMap::new()), None);
+    }
 }

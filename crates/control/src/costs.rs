@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use crate::Control;
 use crate::authenticate::Admin;
 use crate::query::Query;
-use crate::respond::{Outcome, answer};
+use crate::respond::{Outcome, Refusal, answer};
 use crate::usage::{Asked, BucketPage, Span};
 
 /// Costs of one group on one day. A grouping field is null unless it was asked for.
@@ -73,7 +73,13 @@ pub(crate) async fn costs(
     RawQuery(query): RawQuery,
 ) -> Response {
     let outcome = async {
-        let query = Query::parse(query.as_deref());
+        let query = Query::parse(query.as_deref())?;
+        if query.one("line_items").is_some() {
+            return Err(Refusal::Unsupported {
+                param: "line_items",
+                message: "Costs cannot be filtered by line. Use group_by=line_item instead.",
+            });
+        }
         let span = Span {
             kind: Kind::All,
             default: Some(7),

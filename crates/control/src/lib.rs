@@ -8,6 +8,7 @@ mod authenticate;
 mod body;
 mod costs;
 mod pagination;
+mod path;
 mod project_api_keys;
 mod projects;
 mod query;

@@ -1,7 +1,7 @@
 //! `/v1/organization/projects/{project_id}/api_keys`.
 
 use axum::Json;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use domain::access::Owner;
 use domain::id::{KeyId, ProjectId};
@@ -12,8 +12,9 @@ use utoipa::ToSchema;
 use crate::Control;
 use crate::authenticate::Admin;
 use crate::pagination::{List, Page, unknown_cursor};
+use crate::path::Ids;
 use crate::projects::find;
-use crate::query::Query;
+use crate::query::{Query, invalid};
 use crate::respond::{Outcome, Refusal, answer};
 use crate::service_accounts::Deleted;
 
@@ -129,24 +130,25 @@ impl From<OwnerRow> for KeyOwner {
 pub(crate) async fn list(
     State(control): State<Control>,
     Admin(admin): Admin,
-    Path(project_id): Path<String>,
+    Ids([project_id]): Ids<1>,
     RawQuery(query): RawQuery,
 ) -> Response {
     let outcome = async {
-        let page = Page::of(&Query::parse(query.as_deref()))?;
+        let query = Query::parse(query.as_deref())?;
+        let page = Page::of(&query)?;
+        let some_work = with_access(&query)?;
         let (after, limit) = (page.after.clone(), page.rows());
         let rows = control.store.read(move |tx| -> Outcome<_> {
             let project = find(tx, &admin.organization, &project_id)?.id;
             let after = after.map(|after| {
-                let found = keys::get(tx, &project, &KeyId::new(&after))?;
+                let found = keys::cursor(tx, &project, &KeyId::new(&after))?;
                 found.ok_or_else(|| unknown_cursor(&after))
             });
-            Ok(keys::list(
-                tx,
-                &project,
-                after.transpose()?.as_ref(),
-                limit,
-            )?)
+            let after = after.transpose()?;
+            match some_work {
+                true => Ok(keys::list(tx, &project, after.as_ref(), limit)?),
+                false => Ok(Vec::new()),
+            }
         });
         let rows = rows.await?.into_iter().map(ProjectApiKey::from).collect();
         Ok(Json(page.list(rows, |key: &ProjectApiKey| key.id.clone())))
@@ -167,7 +169,7 @@ pub(crate) async fn list(
 pub(crate) async fn retrieve(
     State(control): State<Control>,
     Admin(admin): Admin,
-    Path((project_id, key_id)): Path<(String, String)>,
+    Ids([project_id, key_id]): Ids<2>,
 ) -> Response {
     let read = control.store.read(move |tx| -> Outcome<_> {
         let project = find(tx, &admin.organization, &project_id)?.id;
@@ -190,14 +192,19 @@ pub(crate) async fn retrieve(
 pub(crate) async fn delete(
     State(control): State<Control>,
     Admin(admin): Admin,
-    Path((project_id, key_id)): Path<(String, String)>,
+    Ids([project_id, key_id]): Ids<2>,
 ) -> Response {
     let now = control.now();
     let write = control.store.write(move |tx| -> Outcome<_> {
         let project = find(tx, &admin.organization, &project_id)?.id;
         let key = find_key(tx, &project, &key_id)?;
         if matches!(key.owner.owner, Owner::ServiceAccount(_)) {
-            return Err(Refusal::OwnedByServiceAccount);
+            let message =
+                "This key belongs to a service account. Delete the service account instead.";
+            return Err(Refusal::Unsupported {
+                param: "key_id",
+                message,
+            });
         }
         keys::revoke(tx, &key.id, now)?;
         let object = "organization.project.api_key.deleted";
@@ -208,6 +215,20 @@ pub(crate) async fn delete(
         })
     });
     answer(&control, write.await.map(Json))
+}
+
+/// Whether `owner_project_access` lets any key through: whoever owns a key that works has access.
+fn with_access(query: &Query) -> Outcome<bool> {
+    match query.one("owner_project_access").unwrap_or("any") {
+        "any" | "active" => Ok(true),
+        "inactive" => Ok(false),
+        other => Err(invalid(
+            "owner_project_access",
+            format!(
+                "Invalid 'owner_project_access': '{other}'. Expected 'active', 'inactive' or 'any'."
+            ),
+        )),
+    }
 }
 
 fn find_key(tx: &mut store::Tx<'_>, project: &ProjectId, id: &str) -> Outcome<KeyRow> {

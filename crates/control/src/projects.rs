@@ -1,8 +1,7 @@
 //! `/v1/organization/projects`.
 
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use domain::id::{OrganizationId, ProjectId};
 use serde::Serialize;
@@ -13,6 +12,7 @@ use crate::Control;
 use crate::authenticate::Admin;
 use crate::body::Fields;
 use crate::pagination::{List, Page, unknown_cursor};
+use crate::path::Ids;
 use crate::query::Query;
 use crate::respond::{Outcome, Refusal, answer};
 
@@ -62,7 +62,7 @@ pub(crate) async fn list(
     RawQuery(query): RawQuery,
 ) -> Response {
     let outcome = async {
-        let query = Query::parse(query.as_deref());
+        let query = Query::parse(query.as_deref())?;
         let page = Page::of(&query)?;
         let include_archived = query.one("include_archived") == Some("true");
         let (after, limit) = (page.after.clone(), page.rows());
@@ -95,10 +95,10 @@ pub(crate) async fn list(
 pub(crate) async fn create(
     State(control): State<Control>,
     Admin(admin): Admin,
-    body: Bytes,
+    fields: Fields,
 ) -> Response {
     let outcome = async {
-        let name = Fields::parse(&body)?.name("name")?;
+        let name = fields.name("name")?;
         let project = projects::Project {
             id: ProjectId::random(control.entropy),
             name: name.ok_or(Refusal::Missing { param: "name" })?,
@@ -124,7 +124,7 @@ pub(crate) async fn create(
 pub(crate) async fn retrieve(
     State(control): State<Control>,
     Admin(admin): Admin,
-    Path(project_id): Path<String>,
+    Ids([project_id]): Ids<1>,
 ) -> Response {
     let read = control
         .store
@@ -142,15 +142,16 @@ pub(crate) async fn retrieve(
 pub(crate) async fn update(
     State(control): State<Control>,
     Admin(admin): Admin,
-    Path(project_id): Path<String>,
-    body: Bytes,
+    Ids([project_id]): Ids<1>,
+    fields: Fields,
 ) -> Response {
     let outcome = async {
-        let name = Fields::parse(&body)?.name("name")?;
+        let name = fields.name("name")?;
+        let now = control.now();
         let write = control.store.write(move |tx| -> Outcome<_> {
             let mut project = find_active(tx, &admin.organization, &project_id)?;
             if let Some(name) = name {
-                projects::rename(tx, &project.id, &name)?;
+                projects::rename(tx, &project.id, &name, now)?;
                 project.name = name;
             }
             Ok(project)
@@ -169,7 +170,7 @@ pub(crate) async fn update(
 pub(crate) async fn archive(
     State(control): State<Control>,
     Admin(admin): Admin,
-    Path(project_id): Path<String>,
+    Ids([project_id]): Ids<1>,
 ) -> Response {
     let now = control.now();
     let write = control.store.write(move |tx| -> Outcome<_> {

@@ -23,6 +23,9 @@ pub const CODES: &[&str] = &[
     "unsupported_parameter",
 ];
 
+/// No body of the Administration API may be larger.
+pub(crate) const BODY_BYTES: usize = 1024 * 1024;
+
 const INVALID: &str = "invalid_request_error";
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -35,18 +38,33 @@ pub(crate) enum Refusal {
     BadKey { masked: String },
     /// The key is known and may not do this.
     Access(AccessRefusal),
-    /// The body cannot be read.
-    Body(&'static str),
+    /// There is nothing at this address.
+    NoRoute { method: String, path: String },
+    /// The body is not a JSON object.
+    NotJson,
+    /// The body says that it is something else than JSON.
+    ContentType(String),
+    /// The body is compressed.
+    ContentEncoding(String),
+    /// The body is larger than [`BODY_BYTES`].
+    TooLarge,
+    /// The body did not arrive whole.
+    CutOff,
     /// A parameter is missing.
     Missing { param: &'static str },
+    /// A parameter is of the wrong type.
+    WrongType { param: String, message: String },
     /// A parameter is not what it should be.
     Invalid { param: String, message: String },
+    /// A parameter would change the answer, and cannot be honoured.
+    Unsupported {
+        param: &'static str,
+        message: &'static str,
+    },
     /// There is no such thing, or not in this organization.
     NotFound { what: &'static str, id: String },
     /// The project is archived, or cannot be.
     Archived { message: &'static str },
-    /// A service account's key is not deleted on its own.
-    OwnedByServiceAccount,
     /// The database.
     Store(StoreError),
 }
@@ -82,7 +100,9 @@ pub(crate) fn answer<T: IntoResponse>(control: &Control, outcome: Outcome<T>) ->
 fn refuse(refusal: &Refusal, url: &str, request_id: &str) -> Response {
     let (status, error) = decide(refusal, url);
     match refusal {
-        Refusal::Store(error) => tracing::error!(request_id, %error, "request failed"),
+        Refusal::Store(error) if !matches!(error, StoreError::Conflict(_)) => {
+            tracing::error!(request_id, %error, "request failed");
+        }
         _ => {
             let (status, code) = (status.as_u16(), error.code.as_deref());
             tracing::debug!(request_id, status, code, "request refused");
@@ -110,15 +130,26 @@ fn decide(refusal: &Refusal, url: &str) -> (StatusCode, ErrorBody) {
             ),
         ),
         Refusal::Access(refusal) => access(refusal, url),
-        Refusal::Body(message) => bad(None, None, (*message).into()),
+        Refusal::NoRoute { method, path } => {
+            let message = format!("Invalid URL ({method} {path})");
+            error(StatusCode::NOT_FOUND, None, None, message)
+        }
         Refusal::Missing { param } => bad(
             Some("missing_required_parameter"),
             Some((*param).into()),
             format!("Missing required parameter: '{param}'."),
         ),
+        Refusal::WrongType { param, message } => {
+            bad(Some("invalid_type"), Some(param.clone()), message.clone())
+        }
         Refusal::Invalid { param, message } => {
             bad(Some("invalid_value"), Some(param.clone()), message.clone())
         }
+        Refusal::Unsupported { param, message } => bad(
+            Some("unsupported_parameter"),
+            Some((*param).into()),
+            (*message).into(),
+        ),
         Refusal::NotFound { what, id } => error(
             StatusCode::NOT_FOUND,
             Some("not_found"),
@@ -126,17 +157,56 @@ fn decide(refusal: &Refusal, url: &str) -> (StatusCode, ErrorBody) {
             format!("There is no {what} '{id}' in this organization."),
         ),
         Refusal::Archived { message } => bad(Some("project_archived"), None, (*message).into()),
-        Refusal::OwnedByServiceAccount => bad(
-            Some("unsupported_parameter"),
-            Some("key_id".into()),
-            "This key belongs to a service account. Delete the service account instead.".into(),
+        Refusal::Store(failure) => store(failure),
+        _ => body(refusal),
+    }
+}
+
+fn body(refusal: &Refusal) -> (StatusCode, ErrorBody) {
+    let (status, message) = match refusal {
+        Refusal::ContentType(sent) => (
+            StatusCode::BAD_REQUEST,
+            format!(
+                "Invalid Content-Type header ({sent}), expected application/json. (HINT: If you're using curl, you can pass -H 'Content-Type: application/json')"
+            ),
         ),
-        Refusal::Store(StoreError::Unavailable(_)) => server(
+        Refusal::ContentEncoding(sent) => (
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            format!(
+                "Unsupported Content-Encoding header ({sent}). Send the body as plain JSON in UTF-8."
+            ),
+        ),
+        Refusal::TooLarge => (
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!("The request body is too large: at most {BODY_BYTES} bytes are accepted."),
+        ),
+        Refusal::CutOff => (
+            StatusCode::BAD_REQUEST,
+            "The request body did not arrive whole. Send it again.".into(),
+        ),
+        _ => (
+            StatusCode::BAD_REQUEST,
+            "We could not parse the JSON body of your request. (HINT: This likely means you aren't using your HTTP library correctly. The API expects a JSON object.)".into(),
+        ),
+    };
+    error(status, None, None, message)
+}
+
+fn store(failure: &StoreError) -> (StatusCode, ErrorBody) {
+    match failure {
+        StoreError::Unavailable(_) => server(
             StatusCode::SERVICE_UNAVAILABLE,
             "store_unavailable",
             "The database is not available. Please try again shortly.",
         ),
-        Refusal::Store(_) => server(
+        // Another request was first. The official SDKs repeat this one, and it then sees what is.
+        StoreError::Conflict(_) => error(
+            StatusCode::CONFLICT,
+            None,
+            None,
+            "Another request changed this at the same time. Please try again.".into(),
+        ),
+        _ => server(
             StatusCode::INTERNAL_SERVER_ERROR,
             "internal_error",
             "The server had an error while processing your request. Sorry about that! The operator finds it in the log by the request id.",
@@ -169,8 +239,9 @@ fn access(refusal: &AccessRefusal, url: &str) -> (StatusCode, ErrorBody) {
 fn no_key_message(url: &str) -> String {
     format!(
         "You didn't provide an API key. You need to provide your admin key in an Authorization header \
-         using Bearer auth (i.e. Authorization: Bearer YOUR_KEY). You can obtain one from \
-         {url}/admin-keys."
+         using Bearer auth (i.e. Authorization: Bearer YOUR_KEY), or as the password field (with \
+         blank username) if you're accessing the API from your browser and are prompted for a \
+         username and password. You can obtain one from {url}/admin-keys."
     )
 }
 

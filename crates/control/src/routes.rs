@@ -4,10 +4,8 @@ use axum::extract::DefaultBodyLimit;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::respond::BODY_BYTES;
 use crate::{Control, costs, project_api_keys, projects, service_accounts, usage};
-
-/// No body of the Administration API is larger.
-const BODY_BYTES: usize = 1024 * 1024;
 
 /// The control plane's routes, and their description.
 #[must_use]

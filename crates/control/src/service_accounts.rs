@@ -1,8 +1,7 @@
 //! `/v1/organization/projects/{project_id}/service_accounts`.
 
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use domain::access::Owner;
 use domain::id::{KeyId, ServiceAccountId};
@@ -16,6 +15,7 @@ use crate::Control;
 use crate::authenticate::Admin;
 use crate::body::Fields;
 use crate::pagination::{List, Page, unknown_cursor};
+use crate::path::Ids;
 use crate::projects::{find, find_active};
 use crate::query::Query;
 use crate::respond::{Outcome, Refusal, answer};
@@ -88,16 +88,17 @@ impl From<service_accounts::ServiceAccount> for ServiceAccount {
 pub(crate) async fn list(
     State(control): State<Control>,
     Admin(admin): Admin,
-    Path(project_id): Path<String>,
+    Ids([project_id]): Ids<1>,
     RawQuery(query): RawQuery,
 ) -> Response {
     let outcome = async {
-        let page = Page::of(&Query::parse(query.as_deref()))?;
+        let page = Page::of(&Query::parse(query.as_deref())?)?;
         let (after, limit) = (page.after.clone(), page.rows());
         let rows = control.store.read(move |tx| -> Outcome<_> {
             let project = find(tx, &admin.organization, &project_id)?.id;
             let after = after.map(|after| {
-                let found = service_accounts::get(tx, &project, &ServiceAccountId::new(&after))?;
+                let id = ServiceAccountId::new(&after);
+                let found = service_accounts::cursor(tx, &project, &id)?;
                 found.ok_or_else(|| unknown_cursor(&after))
             });
             Ok(service_accounts::list(
@@ -125,11 +126,10 @@ pub(crate) async fn list(
 pub(crate) async fn create(
     State(control): State<Control>,
     Admin(admin): Admin,
-    Path(project_id): Path<String>,
-    body: Bytes,
+    Ids([project_id]): Ids<1>,
+    fields: Fields,
 ) -> Response {
     let outcome = async {
-        let fields = Fields::parse(&body)?;
         let name = fields
             .name("name")?
             .ok_or(Refusal::Missing { param: "name" })?;
@@ -195,7 +195,7 @@ pub(crate) async fn create(
 pub(crate) async fn retrieve(
     State(control): State<Control>,
     Admin(admin): Admin,
-    Path((project_id, id)): Path<(String, String)>,
+    Ids([project_id, id]): Ids<2>,
 ) -> Response {
     let read = control.store.read(move |tx| -> Outcome<_> {
         let project = find(tx, &admin.organization, &project_id)?.id;
@@ -220,7 +220,7 @@ pub(crate) async fn retrieve(
 pub(crate) async fn delete(
     State(control): State<Control>,
     Admin(admin): Admin,
-    Path((project_id, id)): Path<(String, String)>,
+    Ids([project_id, id]): Ids<2>,
 ) -> Response {
     let now = control.now();
     let write = control.store.write(move |tx| -> Outcome<_> {

@@ -277,7 +277,10 @@ mod tests {
     proptest! {
         #[test]
         fn the_books_balance_whatever_is_posted(
-            posts in proptest::collection::vec((0..40_u64, 0..3_usize, 0..3_usize, -2..50_i64), 1..100),
+            posts in proptest::collection::vec(
+                (0..40_u64, 0..3_usize, 0..3_usize, -2..50_i64),
+                1..100,
+            ),
         ) {
             let accounts = [Account::Grants, wallet(), revenue()];
             let mut journal = Journal::default();

@@ -81,7 +81,7 @@ impl Nusd {
             .ok_or(ParseUsdError::TooLarge)
     }
 
-    /// The amount as a decimal number of US dollars: exact, at least two decimals, no sign for zero.
+    /// The amount as a decimal number of US dollars: exact, with at least two decimals.
     #[must_use]
     pub fn to_usd(self) -> String {
         let magnitude = self.0.unsigned_abs();

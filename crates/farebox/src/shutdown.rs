@@ -2,11 +2,15 @@
 //! SIGHUP: read the configuration again.
 
 use std::io;
+use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// Listens for signals. The token is cancelled by the first; a second one ends the process with
+/// Signals within this time of the first are the same wish.
+const SAME_WISH: Duration = Duration::from_secs(1);
+
+/// Listens for signals. The token is cancelled by the first; a later one ends the process with
 /// code 1, since what was running is cut off.
 ///
 /// # Errors
@@ -20,6 +24,13 @@ pub fn on_signals() -> io::Result<CancellationToken> {
         let name = either(&mut terminate, &mut interrupt).await;
         tracing::info!(signal = name, "stopping; a second signal stops at once");
         first.cancel();
+        // One Ctrl-C can arrive twice, from the terminal and from a parent that passes it on.
+        let repeats = async {
+            loop {
+                either(&mut terminate, &mut interrupt).await;
+            }
+        };
+        let _: Result<(), _> = tokio::time::timeout(SAME_WISH, repeats).await;
         let name = either(&mut terminate, &mut interrupt).await;
         tracing::warn!(
             signal = name,

@@ -22,7 +22,7 @@ use crate::{authenticate, pipeline, respond};
 /// model untouched.
 #[utoipa::path(
     post, path = "/v1/chat/completions", tag = "Models", request_body = Object,
-    responses((status = 200, description = "A chat completion, or a stream of its chunks", body = Object)),
+    responses((status = 200, description = "A chat completion, or its chunks", body = Object)),
     security(("key" = []))
 )]
 pub(crate) async fn chat(State(gateway): State<Gateway>, request: Request<Body>) -> Response<Body> {
@@ -32,7 +32,7 @@ pub(crate) async fn chat(State(gateway): State<Gateway>, request: Request<Body>)
 /// Create a completion.
 #[utoipa::path(
     post, path = "/v1/completions", tag = "Models", request_body = Object,
-    responses((status = 200, description = "A completion, or a stream of its chunks", body = Object)),
+    responses((status = 200, description = "A completion, or its chunks", body = Object)),
     security(("key" = []))
 )]
 pub(crate) async fn completions(

@@ -47,7 +47,8 @@ pub(crate) async fn run(mut job: Job, mut reply: Reply) {
         return;
     }
     match call(&mut job, &mut reply).await {
-        Ok(called) if job.request.stream => stream::run(job, called, reply).await,
+        // Boxed: a plain answer's task need not be as large as a stream's.
+        Ok(called) if job.request.stream => Box::pin(stream::run(job, called, reply)).await,
         Ok(called) => plain::run(job, called, reply).await,
         Err(NotCalled::Refused(refusal)) => {
             job.admitted.release();

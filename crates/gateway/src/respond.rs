@@ -74,7 +74,11 @@ struct Answer {
 
 /// Answers a refusal.
 pub(crate) fn respond(refusal: &Refusal, stamp: &Stamp, public_url: &str) -> Response<Body> {
-    let answer = answer(refusal, public_url);
+    let mut answer = answer(refusal, public_url);
+    if let Refusal::UpstreamFailed(_) = refusal {
+        // An answer that was not begun is not charged, whatever the upstream did for it.
+        answer.error.message += " You were not charged.";
+    }
     log(refusal, &answer, stamp);
     let mut response = Response::new(Body::from(answer.error.to_json()));
     *response.status_mut() = answer.status;
@@ -94,9 +98,15 @@ pub(crate) fn respond(refusal: &Refusal, stamp: &Stamp, public_url: &str) -> Res
     response
 }
 
-/// The body that ends a stream which cannot go on.
-pub(crate) fn stream_error(refusal: &Refusal) -> ErrorBody {
-    answer(refusal, "").error
+/// The body that ends a stream which cannot go on, after some of it was `delivered` or not.
+pub(crate) fn stream_error(refusal: &Refusal, delivered: bool) -> ErrorBody {
+    let mut error = answer(refusal, "").error;
+    error.message += if delivered {
+        " What arrived is charged."
+    } else {
+        " You were not charged."
+    };
+    error
 }
 
 fn log(refusal: &Refusal, answer: &Answer, stamp: &Stamp) {
@@ -350,7 +360,7 @@ fn upstream(failure: &UpstreamFailure) -> Answer {
                 StatusCode::SERVICE_UNAVAILABLE,
                 UNAVAILABLE,
                 Some("upstream_unavailable"),
-                "The server that runs this model is not available. You were not charged. Please try again shortly.".into(),
+                "The server that runs this model is not available. Please try again shortly.".into(),
             )
         },
         UpstreamFailure::Busy { retry_after_s } => Answer {
@@ -359,14 +369,14 @@ fn upstream(failure: &UpstreamFailure) -> Answer {
                 StatusCode::TOO_MANY_REQUESTS,
                 "rate_limit_error",
                 Some("slow_down"),
-                "The server that runs this model has too many requests. You were not charged. Please try again shortly.".into(),
+                "The server that runs this model has too many requests. Please try again shortly.".into(),
             )
         },
         UpstreamFailure::TimedOut => plain(
             StatusCode::GATEWAY_TIMEOUT,
             SERVER,
             Some("upstream_timeout"),
-            "The server that runs this model did not answer in time. You were not charged. Please try again.".into(),
+            "The server that runs this model did not answer in time. Please try again.".into(),
         ),
         UpstreamFailure::Misconfigured => Answer {
             retry: Retry::Never,
@@ -374,20 +384,20 @@ fn upstream(failure: &UpstreamFailure) -> Answer {
                 StatusCode::BAD_GATEWAY,
                 SERVER,
                 Some("upstream_misconfigured"),
-                "The server that runs this model refused this installation's request. You were not charged. Please tell the operator: its key or model name needs mending.".into(),
+                "The server that runs this model refused this installation's request. Please tell the operator: its key or model name needs mending.".into(),
             )
         },
         UpstreamFailure::NotAnAnswer => plain(
             StatusCode::BAD_GATEWAY,
             SERVER,
             Some("upstream_invalid_answer"),
-            "The server that runs this model sent something that is not an answer. You were not charged. Please try again.".into(),
+            "The server that runs this model sent something that is not an answer. Please try again.".into(),
         ),
         UpstreamFailure::BrokeOff => plain(
             StatusCode::BAD_GATEWAY,
             SERVER,
             Some("upstream_broke_off"),
-            "The server that runs this model broke off in the middle of its answer. What arrived was charged. Please try again.".into(),
+            "The server that runs this model broke off in the middle of its answer. Please try again.".into(),
         ),
     }
 }
@@ -400,7 +410,7 @@ fn ours(refusal: &Refusal) -> Answer {
                 StatusCode::SERVICE_UNAVAILABLE,
                 UNAVAILABLE,
                 Some("ledger_unavailable"),
-                "The ledger cannot record charges right now, so no request is taken. You were not charged. Please try again shortly.".into(),
+                "The ledger cannot record charges right now, so no request is taken. Please try again shortly.".into(),
             )
         },
         _ => plain(

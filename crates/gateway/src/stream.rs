@@ -311,7 +311,7 @@ impl Relay {
             error: match &end {
                 End::Finished | End::ClientLeft => None,
                 End::Errored(error) => Some(error.clone()),
-                End::Failed(failure) => Some(stream_error(&failure.clone().into())),
+                End::Failed(failure) => Some(stream_error(&failure.clone().into(), !nothing_came)),
             },
             last: self.last.take(),
             translator: self.translator.take(),
@@ -341,7 +341,9 @@ impl Relay {
                 frames.extend(ending.frames(Some(&counted)));
                 frames
             }
-            Err(_) => vec![sse::data_frame(&stream_error(&Refusal::Ledger).to_json())],
+            Err(_) => vec![sse::data_frame(
+                &stream_error(&Refusal::Ledger, true).to_json(),
+            )],
         };
         send_all(&out, frames).await;
     }

@@ -49,7 +49,7 @@ struct Arguments {
     /// How many more requests may wait
     #[arg(long, value_name = "N", default_value = "16")]
     queue: usize,
-    /// How many threads compute [default: one per core]
+    /// How many threads compute [default: half of the cores]
     #[arg(long, value_name = "N")]
     threads: Option<NonZero<usize>>,
     /// Exit when standard input is closed, as it is when the parent process ends
@@ -73,9 +73,7 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
-    if let Some(threads) = arguments.threads {
-        threads::limit(threads)?;
-    }
+    threads::limit(arguments.threads)?;
     let parent = arguments.exit_with_parent.then(watch_parent).transpose()?;
     let options = EngineOptions {
         weights: arguments.weights,

@@ -1,4 +1,4 @@
-//! `--threads`: how many threads the arithmetic may use.
+//! How many threads the arithmetic may use.
 //!
 //! candle makes its threads at first use and takes their number from the environment only, and
 //! a process cannot safely change its own environment. So the process starts itself once more,
@@ -11,14 +11,28 @@
 use std::env;
 use std::io;
 use std::num::NonZero;
+use std::thread;
 
 const VARIABLES: [&str; 2] = ["CANDLE_NUM_THREADS", "RAYON_NUM_THREADS"];
 
-/// Returns when the limit is in force, which may be in a new image of this process.
-pub(crate) fn limit(threads: NonZero<usize>) -> io::Result<()> {
+/// Returns when `asked` threads are the limit, which may be in a new image of this process.
+///
+/// Without a wish the environment decides, and if it says nothing, half of the cores compute.
+/// The threads wait for each other by spinning after every product; where cores are shared, as
+/// with the gateway that this model serves, one thread too many makes all of them several times
+/// slower, and one too few costs little.
+pub(crate) fn limit(asked: Option<NonZero<usize>>) -> io::Result<()> {
+    let is_set = |wanted: &str| {
+        let mut set = VARIABLES.iter().map(env::var);
+        set.all(|value| value.is_ok_and(|value| value == wanted))
+    };
+    let threads = match asked {
+        Some(asked) => asked.get(),
+        None if VARIABLES.iter().any(|name| env::var_os(name).is_some()) => return Ok(()),
+        None => (thread::available_parallelism().map_or(1, NonZero::get) / 2).max(1),
+    };
     let wanted = threads.to_string();
-    let is_set = |name: &&str| env::var(name).is_ok_and(|value| value == wanted);
-    if VARIABLES.iter().all(|name| is_set(name)) {
+    if is_set(&wanted) {
         return Ok(());
     }
     Err(restart(&wanted))

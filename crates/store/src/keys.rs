@@ -47,7 +47,7 @@ pub struct OwnerRow {
     pub name: String,
     /// The person's address; empty for a service account.
     pub email: String,
-    /// The role in the project or organization.
+    /// `owner` or `member` of the project; owners of the organization own its projects.
     pub role: String,
     /// When the person or the account was made.
     pub created_at: AtUs,
@@ -218,7 +218,8 @@ fn owner(user: Option<&str>, service_account: Option<&str>) -> Result<Owner, Sto
 
 const SHOWN: &str = "SELECT k.id, k.name, k.redacted_value, k.class, k.user_id,
         k.service_account_id, k.created_at_us, k.expires_at_us, k.last_used_at_us,
-        COALESCE(u.name, s.name), COALESCE(u.email, ''), COALESCE(s.role, m.role, 'member'),
+        COALESCE(u.name, s.name), COALESCE(u.email, ''),
+        COALESCE(s.role, CASE WHEN m.role = 'owner' THEN 'owner' ELSE 'member' END),
         COALESCE(u.created_at_us, s.created_at_us)
      FROM keys k
      LEFT JOIN users u ON u.id = k.user_id
@@ -226,17 +227,36 @@ const SHOWN: &str = "SELECT k.id, k.name, k.redacted_value, k.class, k.user_id,
      LEFT JOIN service_accounts s ON s.id = k.service_account_id
      WHERE k.revoked_at_us IS NULL";
 
-/// Keys of a project, oldest first, at most `limit`, after the key `after`.
+/// Where a list of keys goes on: after the key made then, with this id.
+pub type Cursor = (AtUs, KeyId);
+
+/// The place of a key in its project's list; also of one that was revoked since, so that a list can
+/// be walked while its keys are deleted.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn cursor(
+    tx: &mut Tx<'_>,
+    project: &ProjectId,
+    id: &KeyId,
+) -> Result<Option<Cursor>, StoreError> {
+    let sql = "SELECT created_at_us FROM keys WHERE project_id = $1 AND id = $2";
+    let row = tx.query_optional(sql, &[project.as_str().into(), id.as_str().into()])?;
+    row.map(|row| Ok((AtUs(row.int(0)?), id.clone())))
+        .transpose()
+}
+
+/// Keys of a project, oldest first, at most `limit`, after `after`.
 ///
 /// # Errors
 /// [`StoreError`].
 pub fn list(
     tx: &mut Tx<'_>,
     project: &ProjectId,
-    after: Option<&KeyRow>,
+    after: Option<&Cursor>,
     limit: i64,
 ) -> Result<Vec<KeyRow>, StoreError> {
-    let (at, id) = after.map_or((i64::MIN, ""), |key| (key.created_at.0, key.id.as_str()));
+    let (at, id) = after.map_or((i64::MIN, ""), |(at, id)| (at.0, id.as_str()));
     let sql = format!(
         "{SHOWN} AND k.project_id = $1 AND (k.created_at_us, k.id) > ($2, $3)
          ORDER BY k.created_at_us, k.id LIMIT $4"

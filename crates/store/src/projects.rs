@@ -102,9 +102,10 @@ pub fn list(
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn rename(tx: &mut Tx<'_>, id: &ProjectId, name: &str) -> Result<(), StoreError> {
+pub fn rename(tx: &mut Tx<'_>, id: &ProjectId, name: &str, now: AtUs) -> Result<(), StoreError> {
     let sql = "UPDATE projects SET name = $2 WHERE id = $1";
-    tx.execute_one(sql, &[id.as_str().into(), name.into()])
+    tx.execute_one(sql, &[id.as_str().into(), name.into()])?;
+    changes::record(tx, ChangeKind::Project, id.as_str(), now)
 }
 
 /// Ends a project: its keys work no more.

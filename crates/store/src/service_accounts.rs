@@ -59,6 +59,25 @@ pub fn get(
     row.as_ref().map(from_row).transpose()
 }
 
+/// Where a list of service accounts goes on: after the account made then, with this id.
+pub type Cursor = (AtUs, ServiceAccountId);
+
+/// The place of an account in its project's list; also of one that was deleted since, so that a
+/// list can be walked while its accounts are deleted.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn cursor(
+    tx: &mut Tx<'_>,
+    project: &ProjectId,
+    id: &ServiceAccountId,
+) -> Result<Option<Cursor>, StoreError> {
+    let sql = "SELECT created_at_us FROM service_accounts WHERE project_id = $1 AND id = $2";
+    let row = tx.query_optional(sql, &[project.as_str().into(), id.as_str().into()])?;
+    row.map(|row| Ok((AtUs(row.int(0)?), id.clone())))
+        .transpose()
+}
+
 /// Service accounts of a project, oldest first, at most `limit`, after `after`.
 ///
 /// # Errors
@@ -66,10 +85,10 @@ pub fn get(
 pub fn list(
     tx: &mut Tx<'_>,
     project: &ProjectId,
-    after: Option<&ServiceAccount>,
+    after: Option<&Cursor>,
     limit: i64,
 ) -> Result<Vec<ServiceAccount>, StoreError> {
-    let (at, id) = after.map_or((i64::MIN, ""), |it| (it.created_at.0, it.id.as_str()));
+    let (at, id) = after.map_or((i64::MIN, ""), |(at, id)| (at.0, id.as_str()));
     let sql =
         format!("{COLUMNS} AND (created_at_us, id) > ($2, $3) ORDER BY created_at_us, id LIMIT $4");
     let params = [project.as_str().into(), at.into(), id.into(), limit.into()];

@@ -4,7 +4,7 @@
 //! disk honours a flush, power loss. A lock file keeps a second server out.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Seek, Write};
+use std::io::{ErrorKind, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -95,17 +95,17 @@ fn open_reader(path: &Path) -> Result<Connection, StoreError> {
 
 fn explain(path: &Path, error: &rusqlite::Error) -> String {
     match error.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::CannotOpen) => {
-            format!(
-                "cannot open {}: does its folder exist, may it be written?",
-                path.display()
-            )
-        }
+        Some(rusqlite::ErrorCode::CannotOpen) => out_of_reach(path),
         Some(rusqlite::ErrorCode::NotADatabase) => {
             format!("{} is not a Farebox database", path.display())
         }
         _ => error.to_string(),
     }
+}
+
+fn out_of_reach(path: &Path) -> String {
+    let file = path.display();
+    format!("cannot open {file}: does its folder exist, may it be written?")
 }
 
 /// Takes the lock that a server holds while it lives.
@@ -115,7 +115,10 @@ pub(crate) fn lock(path: &Path) -> Result<File, OpenError> {
     let name = PathBuf::from(name);
     let unusable = |error: std::io::Error| OpenError::Unusable {
         database: format!("sqlite://{}", path.display()),
-        reason: format!("{}: {error}", name.display()),
+        reason: match error.kind() {
+            ErrorKind::NotFound | ErrorKind::PermissionDenied => out_of_reach(path),
+            _ => format!("{}: {error}", name.display()),
+        },
     };
     let mut file = OpenOptions::new()
         .read(true)

@@ -131,6 +131,11 @@ const COSTS: [&str; 4] = [
     "request_cost_nusd",
 ];
 
+/// An id tells when its request arrived; it is admitted when its body is there, at most this much
+/// later. The order of ids finds a range of records, their admission then decides the bucket, as
+/// it does for the roll-up. The minute on the other side is for a clock that was set back.
+const ARRIVAL_US: i64 = HOUR_US;
+
 /// The sums, by bucket and group. Buckets and groups without usage are not among them.
 ///
 /// # Errors
@@ -148,13 +153,13 @@ pub fn sums(tx: &mut Tx<'_>, question: &Question) -> Result<Vec<Sums>, StoreErro
     let width = bind(question.width.us().into());
     let mut conditions = match question.width {
         Width::Minute => {
-            let (from, to) = (
-                RequestId::floor(question.from),
-                RequestId::floor(question.to),
-            );
+            let from = RequestId::floor(question.from.plus(-ARRIVAL_US));
+            let to = RequestId::floor(question.to.plus(MINUTE_US));
             vec![
                 format!("t.id >= {}", bind(from.into())),
                 format!("t.id < {}", bind(to.into())),
+                format!("t.admitted_at_us >= {}", bind(question.from.0.into())),
+                format!("t.admitted_at_us < {}", bind(question.to.0.into())),
             ]
         }
         Width::Hour | Width::Day => vec![

@@ -47,14 +47,6 @@ async fn an_installation_is_set_up_once_and_its_key_works() {
         assert_eq!(answer.status, 200, "{}", answer.text());
         let balance = answer.header("farebox-balance").unwrap().to_owned();
 
-        let second = place.run(&["serve"]);
-        assert_eq!(second.status.code(), Some(1));
-        assert!(
-            stderr(&second).starts_with("farebox: "),
-            "{}",
-            stderr(&second)
-        );
-
         let organization = made["organization_id"].as_str().unwrap();
         let grant = [
             "credit",
@@ -75,22 +67,6 @@ async fn an_installation_is_set_up_once_and_its_key_works() {
         let proof = place.json(&["ledger", "verify", "--json"]);
         assert_eq!(proof["ok"], true, "beside a running server: {proof}");
         drop(server);
-
-        let nobody = [
-            "credit",
-            "grant",
-            "--organization",
-            "org-nobody",
-            "--amount",
-            "1",
-        ];
-        let refused = place.run(&[&nobody[..], &["--reason", "x"]].concat());
-        assert_eq!(refused.status.code(), Some(1));
-        assert!(
-            stderr(&refused).contains("org-nobody"),
-            "{}",
-            stderr(&refused)
-        );
     })
     .await;
 }
@@ -103,6 +79,28 @@ async fn one_database_has_one_server() {
         let _server = first.serve().await;
         // Another address, so that only the database is in the way.
         let second = Place::new(&database.url, "http://127.0.0.1:9/v1");
+        let nobody = [
+            "credit",
+            "grant",
+            "--organization",
+            "org-nobody",
+            "--amount",
+            "1",
+        ];
+        let refused = first.run(&[&nobody[..], &["--reason", "x"]].concat());
+        assert_eq!(refused.status.code(), Some(1));
+        assert!(
+            stderr(&refused).contains("org-nobody"),
+            "{}",
+            stderr(&refused)
+        );
+        let refused = first.run(&["serve"]);
+        assert_eq!(refused.status.code(), Some(1));
+        assert!(
+            stderr(&refused).contains("taken by another program"),
+            "{}",
+            stderr(&refused)
+        );
         let refused = second.run(&["serve"]);
         assert_eq!(refused.status.code(), Some(1));
         let said = stderr(&refused);

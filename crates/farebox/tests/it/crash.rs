@@ -150,3 +150,24 @@ async fn a_stop_by_signal_ends_running_streams_well() {
         (&json!(true), &json!(1))
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_again_is_not_kept_waiting() {
+    let upstream = Upstream::start(|_| Reply::hang()).await;
+    let place = Place::new("sqlite://farebox.db", &upstream.base_url());
+    let made = place.set_up("1");
+    let mut server = place.serve().await;
+    let url = place.url("/v1/chat/completions");
+    let key = made["api_key"].as_str().unwrap();
+    let body = json!({"model": "m", "messages": [{"role": "user", "content": "Hello World"}]});
+    let waiting = tokio::spawn(Request::post(&url).bearer(key).json(&body).send());
+    testkit::eventually("the upstream is asked", async || upstream.in_flight() == 1).await;
+    server.signal("TERM");
+    testkit::eventually("it ends without the answer", async || {
+        server.signal("TERM");
+        server.ended().is_some()
+    })
+    .await;
+    assert_eq!(server.ended().unwrap().code(), Some(1));
+    assert!(waiting.await.unwrap().is_err());
+}

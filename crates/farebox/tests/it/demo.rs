@@ -122,6 +122,8 @@ async fn the_demo_says_hello_and_its_snippets_work() {
         "four requests were paid"
     );
 
+    // As when both the terminal and `make` pass one Ctrl-C on.
+    demo.signal("INT");
     demo.signal("INT");
     let status = demo.wait(Duration::from_secs(60)).await;
     assert_eq!(status.code(), Some(0), "{}", demo.stderr());

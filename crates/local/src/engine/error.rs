@@ -9,7 +9,7 @@ pub struct LoadError {
     /// The file.
     pub path: PathBuf,
     /// What is wrong with it.
-    pub problem: LoadProblem,
+    pub problem: Box<LoadProblem>,
 }
 
 /// What is wrong with a model file.

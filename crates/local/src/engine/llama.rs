@@ -16,8 +16,8 @@ use super::cache::KvCache;
 use super::config::LlamaConfig;
 use super::error::LoadProblem;
 use super::gguf::ModelFile;
-use super::rope::Rope;
 use super::matrix::{Matrix, WeightFormat};
+use super::rope::Rope;
 use super::weights::TensorReader;
 
 /// The weights of a model and the tables derived from its shape.

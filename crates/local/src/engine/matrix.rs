@@ -98,7 +98,9 @@ impl Matrix {
             Self::Plain(weights) => return weights.index_select(&index, 0),
             Self::Packed(packed) => packed,
         };
-        let picked = packed.blocks.embedding(numbers, packed.rows, packed.columns)?;
+        let picked = packed
+            .blocks
+            .embedding(numbers, packed.rows, packed.columns)?;
         let picked = tensor(picked, (numbers.len(), packed.columns))?;
         match &packed.offsets {
             None => Ok(picked),
@@ -205,7 +207,9 @@ mod tests {
     /// Numbers that follow no pattern, from -1 to 1.
     fn numbers(rows: usize, columns: usize, seed: f32) -> Tensor {
         let count = rows * columns;
-        let numbers = (0..count).map(|n| (n as f32 * 12.989 + seed).sin()).collect::<Vec<_>>();
+        let numbers = (0..count)
+            .map(|n| (n as f32 * 12.989 + seed).sin())
+            .collect::<Vec<_>>();
         Tensor::from_vec(numbers, (rows, columns), &Device::Cpu).unwrap()
     }
 
@@ -233,12 +237,21 @@ mod tests {
             assert!(matches!(packed, Matrix::Packed(_)) && matches!(plain, Matrix::Plain(_)));
             for tokens in [1, 3, MANY_ROWS] {
                 let states = (numbers(tokens, 64, 3.0) * 10.0).unwrap();
-                let (a, b) = (packed.multiply(&states).unwrap(), plain.multiply(&states).unwrap());
+                let (a, b) = (
+                    packed.multiply(&states).unwrap(),
+                    plain.multiply(&states).unwrap(),
+                );
                 assert_eq!(a.dims(), [tokens, 12]);
                 let difference = greatest_difference(&a, &b);
-                assert!(difference < tolerance * 10.0, "{kind:?} {tokens}: {difference}");
+                assert!(
+                    difference < tolerance * 10.0,
+                    "{kind:?} {tokens}: {difference}"
+                );
             }
-            let (a, b) = (packed.pick(&[11, 0, 5]).unwrap(), plain.pick(&[11, 0, 5]).unwrap());
+            let (a, b) = (
+                packed.pick(&[11, 0, 5]).unwrap(),
+                plain.pick(&[11, 0, 5]).unwrap(),
+            );
             let difference = greatest_difference(&a, &b);
             assert!(difference < tolerance, "{kind:?}: {difference}");
         }

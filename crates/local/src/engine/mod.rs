@@ -26,8 +26,8 @@ pub use self::cache::Session;
 pub use self::chat::Message;
 pub use self::error::{EmbedError, GenerateError, LoadError, LoadProblem, PromptError};
 pub use self::generate::{Event, Finish, Generation};
-pub use self::sampler::Sampling;
 pub use self::matrix::WeightFormat;
+pub use self::sampler::Sampling;
 
 use self::chat::ChatTemplate;
 use self::gguf::ModelFile;
@@ -68,7 +68,7 @@ impl Engine {
     pub fn load(path: &Path, options: EngineOptions) -> Result<Self, LoadError> {
         Self::load_file(path, options).map_err(|problem| LoadError {
             path: path.to_owned(),
-            problem,
+            problem: Box::new(problem),
         })
     }
 

@@ -62,7 +62,7 @@ pub(crate) async fn answer(
     let (streamed, include_usage) = (settings.stream, settings.include_usage);
 
     let (teller, mut told) = unbounded_channel();
-    submit(app, generations(prompts, settings), teller)?;
+    submit(app, generations(prompts, &settings), teller)?;
     if streamed {
         let first = next(&mut told).await;
         if let Told::Failed(cause) = &first {
@@ -112,7 +112,7 @@ async fn collect(
     }
 }
 
-fn generations(prompts: Prompts, settings: Settings) -> Vec<Generation> {
+fn generations(prompts: Prompts, settings: &Settings) -> Vec<Generation> {
     let generation = |prompt| Generation {
         prompt,
         choices: settings.choices,

@@ -75,7 +75,7 @@ impl Renderer {
             Shape::Chat => "chat.completion",
             Shape::Completion => "text_completion",
         };
-        let mut whole = self.envelope(object, choices.collect());
+        let mut whole = self.envelope(object, &choices.collect::<Vec<_>>());
         whole["usage"] = usage_json(usage);
         whole
     }
@@ -104,7 +104,7 @@ impl Renderer {
 
     /// The chunk that tells the usage, for those who asked.
     pub(crate) fn usage(&self, usage: Usage) -> Value {
-        let mut chunk = self.envelope(self.chunk_object(), Vec::new());
+        let mut chunk = self.envelope(self.chunk_object(), &[]);
         chunk["usage"] = usage_json(usage);
         chunk
     }
@@ -120,7 +120,7 @@ impl Renderer {
             "logprobs": null,
             "finish_reason": finish_reason(finish),
         });
-        self.envelope(self.chunk_object(), vec![choice])
+        self.envelope(self.chunk_object(), &[choice])
     }
 
     fn chunk_object(&self) -> &'static str {
@@ -130,7 +130,7 @@ impl Renderer {
         }
     }
 
-    fn envelope(&self, object: &str, choices: Vec<Value>) -> Value {
+    fn envelope(&self, object: &str, choices: &[Value]) -> Value {
         json!({
             "id": self.id,
             "object": object,

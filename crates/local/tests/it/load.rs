@@ -24,7 +24,7 @@ fn problem(variant: &Variant) -> LoadProblem {
         panic!("the file was accepted");
     };
     assert!(error.to_string().contains("model.gguf: "));
-    error.problem
+    *error.problem
 }
 
 /// Why a file with these bytes is refused.
@@ -33,7 +33,7 @@ fn problem_of_bytes(bytes: &[u8]) -> LoadProblem {
     std::fs::write(file.path(), bytes).unwrap();
     match load(file.path(), WeightFormat::Packed) {
         Ok(_) => panic!("the file was accepted"),
-        Err(error) => error.problem,
+        Err(error) => *error.problem,
     }
 }
 
@@ -61,7 +61,7 @@ fn a_missing_file_tells_how_to_get_one() {
     let Err(error) = load(Path::new("/nowhere/model.gguf"), WeightFormat::Packed) else {
         panic!("nothing was loaded");
     };
-    assert!(matches!(error.problem, LoadProblem::Missing));
+    assert!(matches!(*error.problem, LoadProblem::Missing));
     assert!(error.to_string().contains("cargo xtask model"), "{error}");
 }
 

@@ -1,5 +1,6 @@
 //! The server as its clients see it: over HTTP, with a model made for the purpose, and with the
 //! real one.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod chat;
 mod client;

@@ -10,7 +10,6 @@ use candle_core::quantized::gguf_file::{self, Value};
 use candle_core::quantized::{GgmlDType, QTensor};
 use candle_core::{Device, Tensor};
 
-pub(crate) const IM_START: u32 = 256;
 pub(crate) const IM_END: u32 = 257;
 pub(crate) const TOKENS: usize = 259;
 pub(crate) const WIDTH: usize = 288;

@@ -1,0 +1,295 @@
+//! `verify` finds every way to break the books by hand, and says which, where and by how much.
+
+use std::sync::Arc;
+
+use domain::hold::Hold;
+use domain::time::HOUR_US;
+use domain::usage::Usage;
+use store::verify::{self, Report, SHOWN};
+use store::{Store, StoreError, Tx};
+use testkit::on_each_database;
+
+use crate::fixture::{Customer, assert_verified, execute, report, serve, settlement};
+
+/// Ends a write without keeping it, and hands out what `verify` found in it.
+#[derive(Debug)]
+enum Found {
+    Report(Report),
+    Store(StoreError),
+}
+
+impl From<StoreError> for Found {
+    fn from(error: StoreError) -> Self {
+        Found::Store(error)
+    }
+}
+
+/// Takes away everything that keeps rows from being corrupted.
+fn disarm(tx: &mut Tx<'_>, sqlite: bool) -> Result<(), StoreError> {
+    const TABLES: [&str; 3] = ["transfers", "usage_records", "prices"];
+    let mut run = |sql: &str| tx.execute(sql, &[]).map(|_| ());
+    if sqlite {
+        for table in TABLES {
+            run(&format!("DROP TRIGGER {table}_no_update"))?;
+            run(&format!("DROP TRIGGER {table}_no_delete"))?;
+        }
+        return run("PRAGMA ignore_check_constraints = ON");
+    }
+    for table in TABLES {
+        run(&format!("ALTER TABLE {table} DISABLE TRIGGER USER"))?;
+    }
+    run("DO $$ DECLARE it record; BEGIN
+             FOR it IN SELECT conrelid::regclass AS place, conname FROM pg_constraint
+                 WHERE contype = 'c' AND connamespace = 'public'::regnamespace
+             LOOP EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', it.place, it.conname);
+             END LOOP;
+         END $$")
+}
+
+async fn found_after(store: &Store, sqlite: bool, sql: String) -> Report {
+    let outcome = store
+        .write(move |tx| -> Result<(), Found> {
+            disarm(tx, sqlite)?;
+            assert!(tx.execute(&sql, &[])? > 0, "{sql} hit nothing");
+            Err(Found::Report(verify::verify(tx)?))
+        })
+        .await;
+    if sqlite {
+        let rearm = execute(store, "PRAGMA ignore_check_constraints = OFF").await;
+        rearm.expect("it runs");
+    }
+    match outcome.expect_err("it is never kept") {
+        Found::Report(report) => report,
+        Found::Store(error) => panic!("{error}"),
+    }
+}
+
+/// A grant of 1000; one request charged 50 of the 73 it used; one charged 53; one open hold of 200.
+struct Books {
+    customer: Customer,
+    overrun: String,
+    plain: String,
+    hour_at_us: i64,
+}
+
+async fn books(store: &Store) -> Books {
+    let customer = Customer::new(store, 1_000).await;
+    let ledger = store.ledger();
+    let (overrun, open) = (customer.hold(50), customer.hold(200));
+    // In the same hour, whatever the clock.
+    let plain = Arc::new(Hold {
+        admitted_at: overrun.admitted_at,
+        ..Hold::clone(&customer.hold(100))
+    });
+    for hold in [&overrun, &plain, &open] {
+        ledger.hold(hold.clone()).durable().await.expect("durable");
+    }
+    for (hold, output_tokens) in [(&overrun, 30), (&plain, 20)] {
+        let ticket = ledger.settle(settlement(hold, Usage::text(10, output_tokens)));
+        ticket.durable().await.expect("durable");
+    }
+    let hour_at_us = overrun.admitted_at.floor(HOUR_US).0;
+    let (overrun, plain) = (overrun.id.to_string(), plain.id.to_string());
+    Books {
+        customer,
+        overrun,
+        plain,
+        hour_at_us,
+    }
+}
+
+/// What is done, the checks that then fail, and what the first of them says.
+type Corruption = (String, &'static [&'static str], String);
+
+fn corruptions(books: &Books) -> Vec<Corruption> {
+    let organization = &books.customer.organization;
+    let wallet = format!("wallet:{organization}");
+    let (plain, over) = (&books.plain, &books.overrun);
+    let says = |place: &str, is: i64, should: i64| {
+        format!(
+            "{place}: is {is} nUSD, should be {should} nUSD, off by {}",
+            is - should
+        )
+    };
+    let on_wallet = |change: &str| format!("UPDATE accounts SET {change} WHERE id = '{wallet}'");
+    let on_record =
+        |change: &str, id: &str| format!("UPDATE usage_records SET {change} WHERE id = '{id}'");
+    let hour_at_us = books.hour_at_us;
+    let at_hour = |is: &str| format!("{organization} proj_a m at {hour_at_us}: is {is}");
+    vec![
+        (
+            on_wallet("debits_nusd = debits_nusd + 7"),
+            &["debits", "balanced"],
+            says(&wallet, 110, 103),
+        ),
+        (
+            on_wallet("credits_nusd = 1007"),
+            &["credits", "balanced"],
+            says(&wallet, 1007, 1000),
+        ),
+        (
+            on_wallet("held_nusd = 1000"),
+            &["wallets", "held"],
+            says(&wallet, 1103, 1000),
+        ),
+        (
+            "DELETE FROM accounts WHERE id = 'grants'".into(),
+            &["accounts", "balanced"],
+            says("grants", 1000, 0),
+        ),
+        (
+            "UPDATE holds SET organization_id = 'org-ghost'".into(),
+            &["accounts", "held"],
+            says("wallet:org-ghost", 200, 0),
+        ),
+        (
+            "UPDATE holds SET amount_nusd = 201".into(),
+            &["held"],
+            says(&wallet, 200, 201),
+        ),
+        ("DELETE FROM holds".into(), &["held"], says(&wallet, 200, 0)),
+        (
+            format!("UPDATE holds SET id = '{plain}'"),
+            &["once"],
+            says(plain, 200, 53),
+        ),
+        (
+            format!("DELETE FROM transfers WHERE id = '{plain}'"),
+            &["charged", "debits", "credits"],
+            says(plain, 53, 0),
+        ),
+        (
+            format!(
+                "INSERT INTO transfers SELECT organization_id, 'again', debit_account,
+                     credit_account, amount_nusd, code, request_id, reason, at_us
+                 FROM transfers WHERE id = '{plain}'"
+            ),
+            &["explained", "debits", "credits"],
+            says("again", 53, 0),
+        ),
+        (
+            format!("DELETE FROM usage_records WHERE id = '{plain}'"),
+            &["explained", "reported money", "reported usage"],
+            says(plain, 53, 0),
+        ),
+        (
+            on_record(
+                "cost_nusd = 54, output_cost_nusd = output_cost_nusd + 1",
+                plain,
+            ),
+            &["charged", "explained", "reported money"],
+            says(plain, 54, 53),
+        ),
+        (
+            on_record("overrun_nusd = 24", over),
+            &["bounded"],
+            says(over, 74, 73),
+        ),
+        (
+            on_record("overrun_nusd = 1", plain),
+            &["bounded"],
+            says(plain, 54, 100),
+        ),
+        (
+            on_record("held_nusd = 40", over),
+            &["bounded"],
+            says(over, 73, 63),
+        ),
+        (
+            format!("DELETE FROM transfers WHERE id = '{plain}:upstream_cost'"),
+            &["upstream cost", "debits", "credits"],
+            says(plain, 5, 0),
+        ),
+        (
+            on_record("upstream_cost_nusd = 6", plain),
+            &["upstream cost", "reported money"],
+            says(plain, 6, 5),
+        ),
+        (
+            "UPDATE usage_hours SET cost_nusd = cost_nusd + 3".into(),
+            &["reported money"],
+            at_hour("118 nUSD, should be 115 nUSD, off by 3"),
+        ),
+        (
+            "UPDATE usage_hours SET input_cost_nusd = input_cost_nusd + 1,
+                 output_cost_nusd = output_cost_nusd - 1"
+                .into(),
+            &["reported money"],
+            at_hour("115 nUSD"),
+        ),
+        (
+            "UPDATE usage_hours SET requests = requests - 1".into(),
+            &["reported usage"],
+            at_hour("71 units, should be 72 units, off by -1"),
+        ),
+        (
+            "UPDATE usage_hours SET fresh_input_tokens = fresh_input_tokens + 1,
+                 output_tokens = output_tokens - 1"
+                .into(),
+            &["reported usage"],
+            at_hour("72 units"),
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn every_corruption_is_found_and_told() {
+    on_each_database(async |database| {
+        let store = serve(&database).await;
+        let books = books(&store).await;
+        let clean = report(&store).await;
+        assert!(clean.holds(), "{:#?}", clean.checks);
+        assert_eq!(
+            (clean.transfers, clean.usage_records, clean.open_holds),
+            (6, 2, 1)
+        );
+        let mut proven: Vec<&str> = Vec::new();
+        for (sql, failing, says) in corruptions(&books) {
+            let report = found_after(&store, database.name == "sqlite", sql.clone()).await;
+            let mut found: Vec<&str> = report
+                .checks
+                .iter()
+                .filter(|check| !check.violations.is_empty())
+                .map(|check| check.name)
+                .collect();
+            found.sort_unstable();
+            let mut expected = failing.to_vec();
+            expected.sort_unstable();
+            assert_eq!(found, expected, "{sql}: {:#?}", report.checks);
+            let first = report.checks.iter().find(|check| check.name == failing[0]);
+            let told = &first.expect("it is one of them").violations;
+            assert!(
+                told.iter().any(|text| text.contains(&says)),
+                "{sql}: {told:?}, not {says}"
+            );
+            proven.extend(failing);
+        }
+        for check in &clean.checks {
+            assert!(
+                proven.contains(&check.name),
+                "nothing breaks {}",
+                check.name
+            );
+        }
+        assert_verified(&store).await;
+        store.close().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_flood_of_violations_is_cut() {
+    on_each_database(async |database| {
+        let store = serve(&database).await;
+        let many = SHOWN + 5;
+        for _ in 0..many {
+            Customer::new(&store, 1).await;
+        }
+        let sql = "UPDATE accounts SET credits_nusd = credits_nusd + 1 WHERE overdraft = 0";
+        let report = found_after(&store, database.name == "sqlite", sql.into()).await;
+        let credits = report.checks.iter().find(|check| check.name == "credits");
+        assert_eq!(credits.expect("it is a check").violations.len(), SHOWN);
+        store.close().await;
+    })
+    .await;
+}
