@@ -241,7 +241,7 @@ mod tests {
             (
                 Principal {
                     scopes: Some(vec![Scope::ModelRead]),
-                    ..fine.clone()
+                    ..fine
                 },
                 none,
                 Some(MissingScope(Scope::ModelRequest)),

@@ -120,7 +120,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_is_read_up_to_its_bound() {
-        let pieces = ["ab", "cd", "ef"].map(|piece| Ok::<_, Infallible>(piece));
+        let pieces = ["ab", "cd", "ef"].map(Ok::<_, Infallible>);
         let stream = || Body::from_stream(futures_util::stream::iter(pieces));
         assert_eq!(read(stream(), 6).await.expect("fits"), "abcdef");
         assert!(matches!(

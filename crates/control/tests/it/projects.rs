@@ -33,7 +33,7 @@ async fn a_project_from_its_creation_to_its_archive() {
         assert_eq!(archived["status"], "archived");
         assert!(archived["archived_at"].as_i64().unwrap() > 0);
         let again = world.post(&path, &json!({"name": "x"})).await;
-        refused(&again, 400, Value::Null, "project_archived".into());
+        refused(&again, 400, Value::Null, "project_archived");
         let ids = |list: Value| list["data"].as_array().unwrap().len();
         assert_eq!(
             ids(world.get("/projects").await.json()),
@@ -50,10 +50,10 @@ async fn a_project_from_its_creation_to_its_archive() {
             &world.post(&default, &json!({})).await,
             400,
             Value::Null,
-            "project_archived".into(),
+            "project_archived",
         );
         let missing = world.get("/projects/proj_nothing").await;
-        refused(&missing, 404, Value::Null, "not_found".into());
+        refused(&missing, 404, Value::Null, "not_found");
     })
     .await;
 }
@@ -93,10 +93,10 @@ async fn lists_are_walked_page_by_page() {
         );
         for limit in ["0", "101", "x", "-1", "1.5"] {
             let answer = world.get(&format!("/projects?limit={limit}")).await;
-            refused(&answer, 400, "limit".into(), "invalid_value".into());
+            refused(&answer, 400, "limit", "invalid_value");
         }
         let answer = world.get("/projects?after=proj_nothing").await;
-        refused(&answer, 400, "after".into(), "invalid_value".into());
+        refused(&answer, 400, "after", "invalid_value");
     })
     .await;
 }
@@ -105,15 +105,15 @@ async fn lists_are_walked_page_by_page() {
 async fn bodies_that_make_no_sense_are_explained() {
     let world = World::start(testkit::databases::sqlite()).await;
     let missing = world.post("/projects", &json!({})).await;
-    refused(
-        &missing,
-        400,
-        "name".into(),
-        "missing_required_parameter".into(),
-    );
-    for name in [json!(""), json!("   "), json!(5), json!("x".repeat(257))] {
+    refused(&missing, 400, "name", "missing_required_parameter");
+    for (name, code) in [
+        (json!(""), "invalid_value"),
+        (json!("   "), "invalid_value"),
+        (json!(5), "invalid_type"),
+        (json!("x".repeat(257)), "invalid_value"),
+    ] {
         let answer = world.post("/projects", &json!({"name": name})).await;
-        refused(&answer, 400, "name".into(), "invalid_value".into());
+        refused(&answer, 400, "name", code);
     }
     let request = world
         .request(Method::POST, "/projects")

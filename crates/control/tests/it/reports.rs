@@ -243,10 +243,10 @@ async fn questions_that_make_no_sense_are_explained() {
         ("start_time=1&page=nonsense", "page", "invalid_value"),
     ] {
         let answer = world.get(&format!("/usage/completions?{query}")).await;
-        refused(&answer, 400, param.into(), code.into());
+        refused(&answer, 400, param, code);
     }
     let answer = world.get("/costs?start_time=1&bucket_width=1h").await;
-    refused(&answer, 400, "bucket_width".into(), "invalid_value".into());
+    refused(&answer, 400, "bucket_width", "invalid_value");
     let answer = world.get("/costs?start_time=1&limit=181").await;
-    refused(&answer, 400, "limit".into(), "invalid_value".into());
+    refused(&answer, 400, "limit", "invalid_value");
 }

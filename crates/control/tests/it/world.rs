@@ -117,7 +117,13 @@ async fn set_up(store: &Store, clock: &Clock) -> SetUp {
 }
 
 /// An answer that refuses, checked for its form.
-pub(crate) fn refused(answer: &Answer, status: u16, param: Value, code: Value) {
+pub(crate) fn refused(
+    answer: &Answer,
+    status: u16,
+    param: impl Into<Value>,
+    code: impl Into<Value>,
+) {
+    let (param, code) = (param.into(), code.into());
     assert_eq!(answer.status, status, "{}", answer.text());
     let error = &answer.json()["error"];
     assert_eq!(

@@ -1,5 +1,9 @@
 //! The data plane against scripted upstreams, on both databases.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "these tests wait on the real clock"
+)]
 
 mod limits;
 mod plain;

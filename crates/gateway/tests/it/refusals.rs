@@ -12,7 +12,8 @@ async fn world(plan: Plan) -> World {
     World::start(testkit::databases::sqlite(), &[upstream], plan).await
 }
 
-fn check(answer: &Answer, status: u16, code: Value, opening: &str) {
+fn check(answer: &Answer, status: u16, code: impl Into<Value>, opening: &str) {
+    let code = code.into();
     assert_eq!(answer.status, status, "{}", answer.text());
     let error = &answer.json()["error"];
     assert_eq!(error["code"], code, "{error}");
@@ -51,19 +52,14 @@ async fn keys_that_do_not_work() {
     mistyped.replace_range(20..21, if &mistyped[20..21] == "a" { "b" } else { "a" });
     for bad in [mistyped.as_str(), "sk-proj-nonsense", "x", "' OR '1'='1"] {
         let answer = post(Some(format!("Bearer {bad}"))).await;
-        check(&answer, 401, "invalid_api_key".into(), incorrect);
+        check(&answer, 401, "invalid_api_key", incorrect);
         assert!(
             !answer.text().contains(bad) || bad.len() < 2,
             "the key is not echoed"
         );
     }
     let admin = format!("Bearer {}", world.made.admin_key.expose());
-    check(
-        &post(Some(admin)).await,
-        401,
-        "invalid_api_key".into(),
-        incorrect,
-    );
+    check(&post(Some(admin)).await, 401, "invalid_api_key", incorrect);
 
     let named = async |name: &str, value: &str| {
         let request = Request::post(&url).bearer(world.key()).header(name, value);
@@ -73,14 +69,14 @@ async fn keys_that_do_not_work() {
     check(
         &answer,
         401,
-        "mismatched_organization".into(),
+        "mismatched_organization",
         "OpenAI-Organization header should",
     );
     let answer = named("openai-project", "proj_other").await;
     check(
         &answer,
         401,
-        "mismatched_project".into(),
+        "mismatched_project",
         "OpenAI-Project header should",
     );
     world.at_rest().await;
@@ -126,7 +122,7 @@ async fn requests_that_make_no_sense() {
     check(
         &answer,
         400,
-        "missing_required_parameter".into(),
+        "missing_required_parameter",
         "Missing required parameter",
     );
     assert_eq!(answer.json()["error"]["param"], "messages");
@@ -144,7 +140,24 @@ async fn requests_that_make_no_sense() {
         Value::Null,
         "Unsupported Content-Encoding header (gzip)",
     );
+    assert!(
+        world.usage().await.is_empty(),
+        "refused requests are not usage"
+    );
+    world.at_rest().await;
+}
 
+#[tokio::test(flavor = "multi_thread")]
+async fn models_and_paths_that_do_not_exist() {
+    let world = world(Plan::default()).await;
+    let url = world.url("/chat/completions");
+    let json_type = "application/json";
+    let send = async |content_type: &str, body: String| {
+        let request = Request::post(&url)
+            .bearer(world.key())
+            .body(content_type, body);
+        request.send().await.unwrap()
+    };
     let model = |model: &str| {
         let mut body = hello(5);
         body["model"] = model.into();
@@ -154,14 +167,14 @@ async fn requests_that_make_no_sense() {
     check(
         &answer,
         404,
-        "model_not_found".into(),
+        "model_not_found",
         "The model `nothing` does not exist",
     );
     let answer = send(json_type, model("unpriced")).await;
     check(
         &answer,
         400,
-        "model_not_priced".into(),
+        "model_not_priced",
         "The model `unpriced` has no price",
     );
     let body = json!({"model": "vendor/chat-only", "input": "x"});
@@ -169,7 +182,7 @@ async fn requests_that_make_no_sense() {
     check(
         &answer,
         404,
-        "endpoint_not_offered".into(),
+        "endpoint_not_offered",
         "The model `vendor/chat-only` does not",
     );
 
@@ -188,7 +201,7 @@ async fn requests_that_make_no_sense() {
     check(
         &answer,
         405,
-        "method_not_supported".into(),
+        "method_not_supported",
         "Not allowed to DELETE on /v1/chat",
     );
     assert!(
@@ -209,7 +222,7 @@ async fn too_little_credit_is_a_refusal_that_clients_do_not_repeat() {
     check(
         &answer,
         429,
-        "credit_balance_exhausted".into(),
+        "credit_balance_exhausted",
         "You exceeded your current quota",
     );
     assert_eq!(answer.json()["error"]["type"], "insufficient_quota");
