@@ -49,7 +49,7 @@ struct Arguments {
     /// How many more requests may wait
     #[arg(long, value_name = "N", default_value = "16")]
     queue: usize,
-    /// How many threads compute [default: half of the cores]
+    /// How many threads compute [default: one per core, or per two with packed weights]
     #[arg(long, value_name = "N")]
     threads: Option<NonZero<usize>>,
     /// Exit when standard input is closed, as it is when the parent process ends
@@ -73,7 +73,7 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
-    threads::limit(arguments.threads)?;
+    threads::limit(arguments.threads, arguments.weights)?;
     let parent = arguments.exit_with_parent.then(watch_parent).transpose()?;
     let options = EngineOptions {
         weights: arguments.weights,
@@ -112,6 +112,8 @@ async fn serve(
         .await
         .map_err(|error| format!("cannot listen on {address}: {error}"))?;
     let address = listener.local_addr()?;
+    // Listened for before anyone knows the address: a signal right after must end it well.
+    let stop_signal = stop_signal()?;
     let mut stdout = std::io::stdout();
     writeln!(
         stdout,
@@ -127,7 +129,7 @@ async fn serve(
         let _ = stopping.await;
     });
     let signals = async {
-        stop_signal().await;
+        stop_signal.await;
         drop((stop, drain));
         std::future::pending::<()>().await;
     };
@@ -150,22 +152,17 @@ async fn serve(
     Ok(())
 }
 
-/// Completes when the process is asked to end.
-async fn stop_signal() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
-            }
-            return;
+/// Begins to listen for signals; the answer completes when the process is asked to end.
+fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
         }
-    }
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
-    }
+    })
 }
 
 /// Completes when standard input ends. The thread reads and discards, which works for pipes,

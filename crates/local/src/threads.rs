@@ -13,29 +13,33 @@ use std::io;
 use std::num::NonZero;
 use std::thread;
 
+use farebox_local::engine::WeightFormat;
+
 const VARIABLES: [&str; 2] = ["CANDLE_NUM_THREADS", "RAYON_NUM_THREADS"];
 
 /// Returns when `asked` threads are the limit, which may be in a new image of this process.
 ///
-/// Without a wish the environment decides, and if it says nothing, half of the cores compute.
-/// The threads wait for each other by spinning after every product; where cores are shared, as
-/// with the gateway that this model serves, one thread too many makes all of them several times
-/// slower, and one too few costs little.
-pub(crate) fn limit(asked: Option<NonZero<usize>>) -> io::Result<()> {
-    let is_set = |wanted: &str| {
-        let mut set = VARIABLES.iter().map(env::var);
-        set.all(|value| value.is_ok_and(|value| value == wanted))
+/// Without a wish the environment decides, and if it says nothing, all cores compute; but only
+/// half of them with packed weights. Threads that multiply packed weights wait for each other by
+/// spinning, and where cores are shared, as with the gateway that this model serves, one thread
+/// too many makes all of them several times slower.
+pub(crate) fn limit(asked: Option<NonZero<usize>>, weights: WeightFormat) -> io::Result<()> {
+    let set: Vec<_> = VARIABLES.iter().filter_map(env::var_os).collect();
+    let threads = match (asked, weights) {
+        (Some(asked), _) => asked.get(),
+        (None, WeightFormat::Packed) if set.is_empty() => half_of_the_cores(),
+        (None, _) => return Ok(()),
     };
-    let threads = match asked {
-        Some(asked) => asked.get(),
-        None if VARIABLES.iter().any(|name| env::var_os(name).is_some()) => return Ok(()),
-        None => (thread::available_parallelism().map_or(1, NonZero::get) / 2).max(1),
-    };
-    let wanted = threads.to_string();
-    if is_set(&wanted) {
+    let threads = threads.to_string();
+    if set.len() == VARIABLES.len() && set.iter().all(|value| *value == *threads) {
         return Ok(());
     }
-    Err(restart(&wanted))
+    Err(restart(&threads))
+}
+
+fn half_of_the_cores() -> usize {
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    (cores / 2).max(1)
 }
 
 /// Replaces this process; comes back only with the reason why not.

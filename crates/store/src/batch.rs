@@ -214,7 +214,7 @@ pub(crate) mod tests {
     use domain::id::{KeyId, OrganizationId, PriceId, ProjectId};
     use domain::price::{StatedPrices, UnitPrices};
 
-    pub(crate) fn hold(number: u8, amount: i64) -> Arc<Hold> {
+    pub(crate) fn hold(number: u32, amount: i64) -> Arc<Hold> {
         let at = AtUs::from_seconds(1_800_000_000);
         let id = RequestId::parse(&format!("req_{:024x}{:08x}", at.millis(), number));
         let stated = StatedPrices {

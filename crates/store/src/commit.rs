@@ -40,3 +40,6 @@ impl From<rusqlite::Error> for CommitError {
         StoreError::from(error).into()
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

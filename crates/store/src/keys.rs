@@ -1,5 +1,7 @@
 //! Keys: kept as digests, found by them, revoked for good.
 
+use std::collections::HashMap;
+
 use domain::access::{Owner, Principal, Scope};
 use domain::id::{KeyId, OrganizationId, ProjectId, ServiceAccountId, UserId};
 use domain::key::{KeyClass, KeyDigest, KeySecret};
@@ -164,13 +166,31 @@ pub fn active_of_project(
 }
 
 fn active(tx: &mut Tx<'_>, filter: &str, params: &[Value]) -> Result<Vec<ActiveKey>, StoreError> {
+    let mut shared = Shared::default();
     tx.query(&format!("{ACTIVE} {filter}"), params)?
-        .iter()
-        .map(active_key)
+        .into_iter()
+        .map(|row| active_key(&row, &mut shared))
         .collect()
 }
 
-fn active_key(row: &Row) -> Result<ActiveKey, StoreError> {
+/// Ids that many keys have in common: kept in memory once, however many keys there are.
+#[derive(Default)]
+struct Shared {
+    organizations: HashMap<String, OrganizationId>,
+    projects: HashMap<String, ProjectId>,
+    users: HashMap<String, UserId>,
+}
+
+fn shared<T: Clone>(known: &mut HashMap<String, T>, text: &str, new: fn(&str) -> T) -> T {
+    if let Some(id) = known.get(text) {
+        return id.clone();
+    }
+    let id = new(text);
+    known.insert(text.to_owned(), id.clone());
+    id
+}
+
+fn active_key(row: &Row, ids: &mut Shared) -> Result<ActiveKey, StoreError> {
     let corrupt = |what: &str| StoreError::Corrupt(format!("a key has {what}"));
     let digest = KeyDigest::from_hex(row.text(0)?).ok_or_else(|| corrupt("no digest"))?;
     let models =
@@ -186,9 +206,14 @@ fn active_key(row: &Row) -> Result<ActiveKey, StoreError> {
     let principal = Principal {
         key: KeyId::new(row.text(1)?),
         class: class(row.text(2)?)?,
-        owner: owner(row.opt_text(3)?, row.opt_text(4)?)?,
-        organization: OrganizationId::new(row.text(5)?),
-        project: row.opt_text(6)?.map(ProjectId::new),
+        owner: match (row.opt_text(3)?, row.opt_text(4)?) {
+            (Some(user), None) => Owner::User(shared(&mut ids.users, user, UserId::new)),
+            (user, account) => owner(user, account)?,
+        },
+        organization: shared(&mut ids.organizations, row.text(5)?, OrganizationId::new),
+        project: row
+            .opt_text(6)?
+            .map(|project| shared(&mut ids.projects, project, ProjectId::new)),
         project_archived: row.opt_int(7)?.is_some(),
         models,
         scopes,

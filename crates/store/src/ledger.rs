@@ -7,11 +7,16 @@ use std::sync::Arc;
 
 use domain::hold::Hold;
 use domain::id::RequestId;
+use domain::money::Nusd;
 use tokio::sync::oneshot;
 
 use crate::Settlement;
 use crate::batch::{Op, Seen};
 use crate::queue::Queue;
+
+/// What one request may cost the operator in the books, $1 million: an upstream's absurd report
+/// must not fill an account, which would stop the ledger for everybody.
+const MOST_AT_ONCE: Nusd = Nusd::new(1_000_000_000_000_000);
 
 /// Takes the steps of requests in flight. Cheap to clone.
 #[derive(Clone)]
@@ -86,7 +91,10 @@ impl Ledger {
     }
 
     /// Charges a request and ends its hold.
-    pub fn settle(&self, settlement: Settlement) -> SettleTicket {
+    pub fn settle(&self, mut settlement: Settlement) -> SettleTicket {
+        let charge = &mut settlement.charge;
+        charge.overrun = charge.overrun.min(MOST_AT_ONCE);
+        charge.upstream_cost = charge.upstream_cost.min(MOST_AT_ONCE);
         let (sender, ack) = oneshot::channel();
         self.queue
             .push_urgent(Op::Settle(Arc::new(settlement)), Some(sender));

@@ -274,3 +274,6 @@ fn commit_at_last(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

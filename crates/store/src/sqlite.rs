@@ -143,3 +143,27 @@ pub(crate) fn lock(path: &Path) -> Result<File, OpenError> {
     file.write_all(note.as_bytes()).map_err(unusable)?;
     Ok(file)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commits_wait_for_the_disk_and_readers_only_read() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("farebox.db");
+        let writer = open_writer(&path, true).expect("it opens");
+        let pragma = |connection: &Connection, name: &str| -> String {
+            let value = connection.query_row(&format!("PRAGMA {name}"), [], |row| {
+                row.get::<_, rusqlite::types::Value>(0)
+            });
+            format!("{:?}", value.expect("it answers"))
+        };
+        // FULL: without it, a power cut takes acknowledged commits along.
+        assert_eq!(pragma(&writer, "synchronous"), "Integer(2)");
+        assert_eq!(pragma(&writer, "journal_mode"), "Text(\"wal\")");
+        assert_eq!(pragma(&writer, "foreign_keys"), "Integer(1)");
+        let reader = open_reader(&path).expect("it opens");
+        assert_eq!(pragma(&reader, "query_only"), "Integer(1)");
+    }
+}

@@ -311,9 +311,11 @@ fn insert_usage(
     ])?)
 }
 
-/// Counts are bounded by what an upstream may report, far below an `i64`.
+/// A count as it is kept. No request uses a trillion units: an upstream that reports more is
+/// wrong, and must not make the sums of an hour overflow.
 pub(crate) fn count(units: u64) -> i64 {
-    i64::try_from(units).unwrap_or(i64::MAX)
+    const MOST: i64 = 1_000_000_000_000;
+    i64::try_from(units).unwrap_or(MOST).min(MOST)
 }
 
 impl Sums {

@@ -14,11 +14,12 @@ use candle_core::{CpuStorage, Device, Error, Result, Tensor};
 /// How weights are kept in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum WeightFormat {
-    /// Four or eight bits each: Q4_0, Q4_1 and Q8_0 exactly, all else rounded to Q8_0.
+    /// 32-bit floating point: exactly what the file says, and the faster of the two.
     #[default]
-    Packed,
-    /// 32-bit floating point: exactly what the file says, in four to eight times the memory.
     F32,
+    /// Four or eight bits each, in a third of the memory: Q4_0, Q4_1 and Q8_0 exactly, all else
+    /// rounded to Q8_0.
+    Packed,
 }
 
 impl WeightFormat {

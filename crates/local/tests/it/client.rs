@@ -67,7 +67,7 @@ impl TestServer {
         let path = folder.path().join("synthetic.gguf");
         synthetic::write(&path, variant);
         let options = EngineOptions {
-            weights: WeightFormat::Packed,
+            weights: WeightFormat::F32,
             context_tokens: usize::MAX,
         };
         let engine = Engine::load(&path, options).unwrap();

@@ -4,12 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
+use domain::money::Nusd;
 use domain::time::AtUs;
+use domain::usage::Usage;
 use store::changes::{self, ChangeKind};
+use store::grants::{self, Grant, GrantError};
 use store::{Role, Store, StoreError};
 use testkit::on_each_database;
 
-use crate::fixture::{open, serve};
+use crate::fixture::{Customer, assert_verified, open, serve, settlement};
 
 async fn change(store: &Store, reference: String) -> Result<(), StoreError> {
     store
@@ -117,6 +120,62 @@ async fn a_write_returns_when_the_follower_has_heard() {
         store.close().await;
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn credit_given_amid_other_changes_waits_for_nobody_in_a_circle() {
+    on_each_database(async |database| {
+        let store = serve(&database).await;
+        let customer = Customer::new(&store, 1_000_000).await;
+        let tasks: Vec<_> = (0..6_u64)
+            .map(|task| {
+                let (store, customer) = (store.clone(), customer.clone());
+                tokio::spawn(async move {
+                    for number in 0..15 {
+                        match task % 3 {
+                            0 => customer.grant(&store, 1).await.expect("a grant"),
+                            1 => change_and_grant(&store, &customer, task, number).await,
+                            _ => {
+                                let hold = customer.hold(10);
+                                let ticket = store.ledger().hold(hold.clone());
+                                ticket.durable().await.expect("durable");
+                                let used = settlement(&hold, Usage::text(1, 1));
+                                let ticket = store.ledger().settle(used);
+                                ticket.durable().await.expect("durable");
+                            }
+                        }
+                    }
+                })
+            })
+            .collect();
+        for task in tasks {
+            task.await.expect("nothing was refused");
+        }
+        // 30 requests of 6 nUSD were paid, and 60 nUSD given.
+        let left = 1_000_000 - 30 * 6 + 60;
+        assert_eq!(customer.money(&store).await, (left, left));
+        assert_verified(&store).await;
+        store.close().await;
+    })
+    .await;
+}
+
+/// One transaction that records another change before it gives credit, as making an account does.
+async fn change_and_grant(store: &Store, customer: &Customer, task: u64, number: u64) {
+    let grant = Grant {
+        id: format!("with a change {task} {number}"),
+        organization: customer.organization.clone(),
+        amount: Nusd::new(1),
+        reason: String::new(),
+    };
+    let write = store.write(move |tx| {
+        changes::record(tx, ChangeKind::Key, "key_a", AtUs(0))?;
+        grants::give(tx, &grant, AtUs(0))
+    });
+    write
+        .await
+        .map_err(|error: GrantError| error)
+        .expect("a grant");
 }
 
 #[tokio::test]

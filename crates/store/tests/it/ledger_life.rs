@@ -3,12 +3,10 @@
 use domain::money::Nusd;
 use domain::usage::{Reported, Usage};
 use store::grants::GrantError;
-use store::{LedgerError, LedgerState, Role, StoreError};
+use store::{Row, Store};
 use testkit::{eventually, on_each_database};
 
-use crate::fixture::{
-    Customer, Outside, assert_verified, execute, number, open, rows, serve, settlement,
-};
+use crate::fixture::{Customer, Outside, assert_verified, number, rows, serve, settlement};
 
 #[tokio::test]
 async fn money_goes_from_grant_through_hold_to_charge() {
@@ -65,46 +63,20 @@ async fn a_settlement_is_kept_in_full_in_one_commit() {
         ticket.durable().await.expect("durable");
 
         // 20 + 2 * 30 + 3 = 83, of which the hold pays 60; the operator pays 2 + 6.
-        let id = hold.id;
-        let organization = customer.organization.as_str();
-        let record = rows(
-            &store,
-            "SELECT project_id, key_id, model, upstream_id, endpoint, price_id,
-                    fresh_input_tokens, cached_input_tokens, cache_write_tokens, output_tokens,
-                    reasoning_tokens, audio_input_tokens, audio_output_tokens, image_tokens,
-                    held_nusd, cost_nusd, input_cost_nusd, cached_input_cost_nusd,
-                    output_cost_nusd, request_cost_nusd, overrun_nusd, upstream_cost_nusd,
-                    admitted_at_us FROM usage_records",
-        )
-        .await;
-        assert_eq!(record.len(), 1);
-        let text = |index| record[0].text(index).expect("text").to_owned();
-        let words = [text(0), text(1), text(2), text(3), text(4), text(5)];
-        let price_id = hold.price_id.as_str();
-        assert_eq!(words, ["proj_a", "key_a", "m", "up", "chat", price_id]);
-        let numbers: Vec<i64> = (6..22)
-            .map(|i| record[0].int(i).expect("a number"))
-            .collect();
+        let words = ["proj_a", "key_a", "m", "up", "chat", hold.price_id.as_str()];
         let tokens = [6, 5, 4, 12, 11, 3, 7, 2];
         let money = [60, 60, 15, 5, 40, 0, 23, 8];
-        assert_eq!(numbers, [tokens, money].concat());
-        assert_eq!(record[0].int(22).ok(), Some(hold.admitted_at.0));
-        let moved = rows(
-            &store,
-            "SELECT id, organization_id, debit_account, credit_account, code, request_id,
-                    amount_nusd FROM transfers WHERE code <> 'grant' ORDER BY id",
-        )
-        .await;
-        let got: Vec<String> = moved
-            .iter()
-            .map(|row| {
-                let words: Vec<&str> = (0..6).map(|index| row.text(index).expect("text")).collect();
-                format!("{} {}", words.join(" "), row.int(6).expect("a number"))
-            })
-            .collect();
+        let numbers = [tokens, money].concat();
+        let expected = (
+            words.map(str::to_owned).to_vec(),
+            numbers,
+            hold.admitted_at.0,
+        );
+        assert_eq!(only_record(&store).await, expected);
+        let (id, organization) = (hold.id, customer.organization.as_str());
         let wallet = format!("wallet:{organization}");
         assert_eq!(
-            got,
+            moved(&store).await,
             [
                 format!("{id} {organization} {wallet} revenue:main usage {id} 60"),
                 format!("{id}:overrun {organization} overrun revenue:main overrun {id} 23"),
@@ -123,6 +95,36 @@ async fn a_settlement_is_kept_in_full_in_one_commit() {
         store.close().await;
     })
     .await;
+}
+
+/// The words, the numbers and the admission of the one usage record.
+async fn only_record(store: &Store) -> (Vec<String>, Vec<i64>, i64) {
+    let record = rows(
+        store,
+        "SELECT project_id, key_id, model, upstream_id, endpoint, price_id,
+                fresh_input_tokens, cached_input_tokens, cache_write_tokens, output_tokens,
+                reasoning_tokens, audio_input_tokens, audio_output_tokens, image_tokens,
+                held_nusd, cost_nusd, input_cost_nusd, cached_input_cost_nusd,
+                output_cost_nusd, request_cost_nusd, overrun_nusd, upstream_cost_nusd,
+                admitted_at_us FROM usage_records",
+    )
+    .await;
+    assert_eq!(record.len(), 1);
+    let text = |index| record[0].text(index).expect("text").to_owned();
+    let number = |index| record[0].int(index).expect("a number");
+    let words = (0..6).map(text).collect();
+    (words, (6..22).map(number).collect(), number(22))
+}
+
+/// Every transfer that is no grant, as a line of text.
+async fn moved(store: &Store) -> Vec<String> {
+    let sql = "SELECT id, organization_id, debit_account, credit_account, code, request_id,
+                      amount_nusd FROM transfers WHERE code <> 'grant' ORDER BY id";
+    let line = |row: &Row| {
+        let words: Vec<&str> = (0..6).map(|index| row.text(index).expect("text")).collect();
+        format!("{} {}", words.join(" "), row.int(6).expect("a number"))
+    };
+    rows(store, sql).await.iter().map(line).collect()
 }
 
 #[tokio::test]
@@ -223,114 +225,6 @@ async fn a_request_that_ends_in_its_batch_never_writes_its_hold() {
 }
 
 #[tokio::test]
-async fn a_hold_beyond_the_wallet_poisons_the_ledger_and_changes_nothing() {
-    on_each_database(async |database| {
-        let store = serve(&database).await;
-        let ledger = store.ledger();
-        let customer = Customer::new(&store, 100).await;
-        let good = customer.hold(60);
-        ledger.hold(good).durable().await.expect("durable");
-        let before = rows(&store, "SELECT * FROM accounts ORDER BY id").await;
-        let refused = ledger.hold(customer.hold(1_000)).durable().await;
-        assert_eq!(refused, Err(LedgerError));
-        let LedgerState::Poisoned(reason) = ledger.state() else {
-            panic!("{:?}", ledger.state());
-        };
-        assert!(reason.to_lowercase().contains("check"), "{reason}");
-
-        let later = customer.hold(1);
-        assert_eq!(ledger.hold(later.clone()).durable().await, Err(LedgerError));
-        let settled = ledger.settle(settlement(&later, Usage::text(0, 0)));
-        assert_eq!(settled.durable().await, Err(LedgerError));
-        assert_eq!(
-            rows(&store, "SELECT * FROM accounts ORDER BY id").await,
-            before
-        );
-        assert_verified(&store).await;
-        // What is not money goes on.
-        customer.grant(&store, 1).await.expect("writes work");
-        store.close().await;
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn money_on_an_account_that_does_not_exist_poisons_and_changes_nothing() {
-    on_each_database(async |database| {
-        let store = serve(&database).await;
-        let real = Customer::new(&store, 100).await;
-        let ghost = Customer {
-            organization: domain::id::OrganizationId::new("org-ghost"),
-            ..real.clone()
-        };
-        let free_hold = ghost.hold(0);
-        let refused = store.ledger().hold(free_hold).durable().await;
-        assert_eq!(refused, Err(LedgerError));
-        assert!(matches!(store.ledger().state(), LedgerState::Poisoned(_)));
-        assert_eq!(number(&store, "SELECT COUNT(*) FROM holds").await, 0);
-        assert_verified(&store).await;
-        store.close().await;
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn after_the_end_nothing_is_taken_and_nobody_waits() {
-    on_each_database(async |database| {
-        let store = serve(&database).await;
-        let customer = Customer::new(&store, 100).await;
-        let ledger = store.ledger();
-        let last = ledger.hold(customer.hold(10));
-        store.close().await;
-        last.durable()
-            .await
-            .expect("what was queued before is committed");
-        assert!(matches!(ledger.state(), LedgerState::Stalled(_)));
-        let late = ledger.hold(customer.hold(10));
-        assert_eq!(late.durable().await, Err(LedgerError));
-        if database.name == "sqlite" {
-            let refused = customer.grant(&store, 1).await;
-            let unavailable = GrantError::Store(StoreError::Unavailable(String::new()));
-            assert_eq!(
-                std::mem::discriminant(&refused.expect_err("closed")),
-                std::mem::discriminant(&unavailable)
-            );
-        }
-        drop(store);
-        // The ledger outlives its store without keeping the installation from anybody.
-        let store = serve(&database).await;
-        assert_eq!(
-            customer.money(&store).await,
-            (100, 100),
-            "the orphan was released"
-        );
-        store.close().await;
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_write_that_panics_ends_itself_and_nothing_else() {
-    on_each_database(async |database| {
-        let store = serve(&database).await;
-        let customer = Customer::new(&store, 100).await;
-        let broken = store
-            .write(|tx| -> Result<(), StoreError> {
-                tx.execute("DELETE FROM accounts", &[])?;
-                panic!("a bug, as the test wants it");
-            })
-            .await;
-        assert!(broken.is_err());
-        let hold = customer.hold(10);
-        store.ledger().hold(hold).durable().await.expect("durable");
-        assert_eq!(customer.money(&store).await, (100, 90));
-        assert_eq!(store.ledger().state(), LedgerState::Healthy);
-        store.close().await;
-    })
-    .await;
-}
-
-#[tokio::test]
 async fn grants_are_given_once_and_refused_exactly() {
     on_each_database(async |database| {
         let store = serve(&database).await;
@@ -365,41 +259,24 @@ async fn grants_are_given_once_and_refused_exactly() {
 }
 
 #[tokio::test]
-async fn a_commit_that_takes_long_is_said_to() {
+async fn every_wallet_is_read_as_each_is() {
     on_each_database(async |database| {
         let store = serve(&database).await;
-        let customer = Customer::new(&store, 100).await;
-        let outside = Outside::at(&database.url).await;
-        outside.hold_up().await;
-        let stuck = tokio::spawn(store.ledger().hold(customer.hold(1)).durable());
-        // The clock goes a second further whenever it is read.
-        eventually("the state tells", async || {
-            matches!(store.ledger().state(), LedgerState::Stalled(_))
-        })
-        .await;
-        outside.let_go().await;
-        stuck.await.expect("no panic").expect("durable");
-        eventually("and recovers", async || {
-            store.ledger().state() == LedgerState::Healthy
-        })
-        .await;
+        let mut expected = Vec::new();
+        for credit in [0, 70, 900] {
+            let customer = Customer::new(&store, credit).await;
+            let hold = customer.hold(credit / 2);
+            store.ledger().hold(hold).durable().await.expect("durable");
+            expected.push((customer.organization.clone(), customer.wallet(&store).await));
+        }
+        let mut all = store
+            .read(store::wallets::all)
+            .await
+            .expect("they are read");
+        all.sort_by(|a, b| a.0.cmp(&b.0));
+        expected.sort_by(|a, b| a.0.cmp(&b.0));
+        assert_eq!(all, expected, "and the accounts of the house are none");
         store.close().await;
     })
     .await;
-}
-
-#[tokio::test]
-async fn only_a_server_settles_on_postgres() {
-    let database = testkit::databases::postgres().await;
-    let command = open(&database.url, Role::Command).await.expect("it opens");
-    let customer = Customer::new(&command, 100).await;
-    let refused = command.ledger().hold(customer.hold(1)).durable().await;
-    assert_eq!(refused, Err(LedgerError));
-    assert_eq!(
-        execute(&command, "UPDATE counters SET value = value")
-            .await
-            .ok(),
-        Some(1)
-    );
-    command.close().await;
 }

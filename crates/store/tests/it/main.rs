@@ -5,11 +5,18 @@ extern crate farebox_store as store;
 
 mod change_log;
 mod connection_loss;
+mod crud_installation;
+mod crud_keys;
+mod crud_projects;
+mod crud_service_accounts;
+mod crud_world;
 mod fixture;
 mod kill9;
 mod ledger_life;
+mod ledger_trouble;
 mod model;
 mod orphans;
+mod price_book;
 mod proofs;
 mod roles;
 mod schema;

@@ -175,7 +175,7 @@ impl Model {
             .await
             .expect("a grant");
         let wallet = Account::Wallet(customer.organization.clone());
-        self.post(&id, to, Account::Grants, wallet.clone(), amount);
+        self.post(&id, to, (Account::Grants, wallet.clone()), amount);
         self.books[to].set_credits(self.journal.sides(&wallet).credits);
         self.last_grant = Some((to, id, amount));
     }
@@ -224,28 +224,30 @@ impl Model {
         let wallet = Account::Wallet(open.hold.organization.clone());
         let revenue = Account::Revenue("main".into());
         let cost = full.min(held);
-        self.post(&id, open.by, wallet, revenue.clone(), cost);
+        self.post(&id, open.by, (wallet, revenue.clone()), cost);
         self.post(
             &format!("{id}:overrun"),
             open.by,
-            Account::Overrun,
-            revenue,
+            (Account::Overrun, revenue),
             full - cost,
         );
         self.post(
             &format!("{id}:upstream_cost"),
             open.by,
-            Account::UpstreamCost(upstream.into()),
-            Account::UpstreamPayable(upstream.into()),
+            (
+                Account::UpstreamCost(upstream.into()),
+                Account::UpstreamPayable(upstream.into()),
+            ),
             (input + 2 * output + 9) / 10,
         );
         self.end(open, Nusd::new(cost));
     }
 
-    fn post(&mut self, id: &str, by: usize, debit: Account, credit: Account, amount: i64) {
+    fn post(&mut self, id: &str, by: usize, between: (Account, Account), amount: i64) {
         if amount == 0 {
             return;
         }
+        let (debit, credit) = between;
         let transfer = Transfer {
             id: id.to_owned(),
             organization: self.customers[by].organization.clone(),

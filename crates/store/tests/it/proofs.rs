@@ -102,20 +102,19 @@ async fn books(store: &Store) -> Books {
 type Corruption = (String, &'static [&'static str], String);
 
 fn corruptions(books: &Books) -> Vec<Corruption> {
-    let organization = &books.customer.organization;
-    let wallet = format!("wallet:{organization}");
-    let (plain, over) = (&books.plain, &books.overrun);
-    let says = |place: &str, is: i64, should: i64| {
-        format!(
-            "{place}: is {is} nUSD, should be {should} nUSD, off by {}",
-            is - should
-        )
-    };
+    let [accounts, records, hours] = [of_accounts(books), of_records(books), of_hours(books)];
+    [accounts, records, hours].concat()
+}
+
+fn says(place: &str, is: i64, should: i64) -> String {
+    let off_by = is - should;
+    format!("{place}: is {is} nUSD, should be {should} nUSD, off by {off_by}")
+}
+
+fn of_accounts(books: &Books) -> Vec<Corruption> {
+    let wallet = format!("wallet:{}", books.customer.organization);
+    let plain = &books.plain;
     let on_wallet = |change: &str| format!("UPDATE accounts SET {change} WHERE id = '{wallet}'");
-    let on_record =
-        |change: &str, id: &str| format!("UPDATE usage_records SET {change} WHERE id = '{id}'");
-    let hour_at_us = books.hour_at_us;
-    let at_hour = |is: &str| format!("{organization} proj_a m at {hour_at_us}: is {is}");
     vec![
         (
             on_wallet("debits_nusd = debits_nusd + 7"),
@@ -153,6 +152,14 @@ fn corruptions(books: &Books) -> Vec<Corruption> {
             &["once"],
             says(plain, 200, 53),
         ),
+    ]
+}
+
+fn of_records(books: &Books) -> Vec<Corruption> {
+    let (plain, over) = (&books.plain, &books.overrun);
+    let on_record =
+        |change: &str, id: &str| format!("UPDATE usage_records SET {change} WHERE id = '{id}'");
+    vec![
         (
             format!("DELETE FROM transfers WHERE id = '{plain}'"),
             &["charged", "debits", "credits"],
@@ -205,6 +212,14 @@ fn corruptions(books: &Books) -> Vec<Corruption> {
             &["upstream cost", "reported money"],
             says(plain, 6, 5),
         ),
+    ]
+}
+
+fn of_hours(books: &Books) -> Vec<Corruption> {
+    let organization = &books.customer.organization;
+    let hour_at_us = books.hour_at_us;
+    let at_hour = |is: &str| format!("{organization} proj_a m at {hour_at_us}: is {is}");
+    vec![
         (
             "UPDATE usage_hours SET cost_nusd = cost_nusd + 3".into(),
             &["reported money"],

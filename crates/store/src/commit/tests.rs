@@ -1,0 +1,211 @@
+//! A batch that comes twice, in part or too late, counts once: on both databases.
+
+use std::sync::Arc;
+
+use domain::id::OrganizationId;
+use domain::money::Nusd;
+use domain::time::AtUs;
+use testkit::TestDatabase;
+use tokio::runtime::Runtime;
+
+use super::*;
+use crate::batch::tests::{hold, settle};
+use crate::batch::{Op, Seen};
+use crate::grants::{self, Grant, GrantError};
+use crate::postgres::PostgresServer;
+use crate::postgres_batch::PostgresCommitter;
+use crate::sqlite_batch::SqliteCommitter;
+use crate::{DatabaseUrl, Options, Role, Row, Store, sqlite, verify, wallets};
+
+/// The writer that [`make`] leaves an epoch for.
+pub(crate) fn writer() -> Writer {
+    Writer {
+        node: "main".into(),
+        epoch: 1,
+    }
+}
+
+/// Opens as a command: reads and writes beside a committer of the test's own.
+pub(crate) async fn open(database: &TestDatabase, role: Role) -> Store {
+    let url = DatabaseUrl::parse(&database.url).expect("an address");
+    let clock: domain::time::Clock = Arc::new(|| AtUs(0));
+    let opened = Store::open(Options { url, role, clock }).await;
+    opened.expect("it opens")
+}
+
+/// Makes an installation that has been served once, and whose only wallet has `credit_nusd`.
+pub(crate) async fn make(database: &TestDatabase, credit_nusd: i64) -> Store {
+    let server = open(database, Role::Server).await;
+    let organization = OrganizationId::new("org-a");
+    let grant = Grant {
+        id: "grant".into(),
+        organization: organization.clone(),
+        amount: Nusd::new(credit_nusd),
+        reason: String::new(),
+    };
+    let paid = server.write(move |tx| {
+        wallets::open(tx, &organization)?;
+        grants::give(tx, &grant, AtUs(0))
+    });
+    paid.await
+        .map_err(|error: GrantError| error)
+        .expect("paid in");
+    server.close().await;
+    open(database, Role::Command).await
+}
+
+pub(crate) fn sqlite_committer(database: &TestDatabase) -> SqliteCommitter {
+    let path = database.url.strip_prefix("sqlite://").expect("a file");
+    let connection = sqlite::open_writer(path.as_ref(), false).expect("it opens");
+    SqliteCommitter::new(connection, None)
+}
+
+async fn postgres_committer(database: &TestDatabase) -> PostgresCommitter {
+    let runtime = tokio::runtime::Handle::current();
+    let server = PostgresServer::new(&database.url, runtime.clone()).expect("an address");
+    let connection = server.connect().await.expect("it answers");
+    PostgresCommitter::new(Arc::new(server), runtime, connection)
+}
+
+fn committer(runtime: &Runtime, database: &TestDatabase) -> Box<dyn Committer> {
+    match database.name {
+        "sqlite" => Box::new(sqlite_committer(database)),
+        _ => Box::new(runtime.block_on(postgres_committer(database))),
+    }
+}
+
+/// Every row that a batch can touch.
+fn everything(runtime: &Runtime, store: &Store) -> Vec<Vec<Row>> {
+    let read = store.read(|tx| {
+        let report = verify::verify(tx)?;
+        assert!(report.holds(), "{:#?}", report.checks);
+        [
+            "accounts",
+            "holds",
+            "transfers",
+            "usage_records",
+            "usage_hours",
+        ]
+        .iter()
+        .map(|table| tx.query(&format!("SELECT * FROM {table} ORDER BY 1, 2"), &[]))
+        .collect()
+    });
+    runtime
+        .block_on(read)
+        .map_err(|error: StoreError| error)
+        .expect("it is read")
+}
+
+#[test]
+fn batches_count_once_however_often_they_come() {
+    let runtime = Runtime::new().expect("a runtime");
+    for database in runtime.block_on(testkit::databases()) {
+        eprintln!("on {}", database.name);
+        let store = runtime.block_on(make(&database, 1_000));
+        let mut committer = committer(&runtime, &database);
+        let mut commit = |ops: Vec<Op>| {
+            committer
+                .commit(&Batch::gather(ops), &writer())
+                .expect("committed");
+            everything(&runtime, &store)
+        };
+        let [a, b, c, d, e] = [1, 2, 3, 4, 5].map(|number| hold(number, 50));
+        let seen = Seen {
+            input_tokens: 3,
+            output_tokens: 4,
+        };
+        let first = vec![
+            Op::Hold(a.clone()),
+            Op::Hold(b.clone()),
+            Op::Hold(c.clone()),
+            Op::Settle(settle(&c, 60)),
+        ];
+        let second = vec![
+            Op::Checkpoint(a.id, seen),
+            Op::Settle(settle(&b, 20)),
+            Op::Hold(d.clone()),
+        ];
+        for ops in [first, second.clone()] {
+            let once = commit(ops.clone());
+            assert_eq!(commit(ops), once);
+        }
+
+        // In part: what is new counts, what is old does not.
+        let news = [
+            Op::Hold(e.clone()),
+            Op::Settle(settle(&e, 7)),
+            Op::Release(a.id),
+        ];
+        let overlapping: Vec<Op> = second.into_iter().chain(news.clone()).collect();
+        let after = commit(overlapping.clone());
+        assert_eq!(commit(overlapping), after);
+        assert_eq!(commit(news.to_vec()), after);
+        let wallet = after[0]
+            .iter()
+            .find(|row| row.text(0).is_ok_and(|id| id == "wallet:org-a"))
+            .expect("it is there");
+        let number = |index| wallet.int(index).expect("a number");
+        // Debits 50 of c (of 60), 20 of b and 7 of e; credits; held for d alone.
+        assert_eq!((number(2), number(3), number(4)), (77, 1_000, 50));
+        let rows: Vec<usize> = after.iter().map(Vec::len).collect();
+        assert_eq!(rows[1..], [1, 5, 3, 1], "holds, transfers, records, hours");
+    }
+}
+
+#[test]
+fn a_failed_batch_leaves_nothing_behind() {
+    let runtime = Runtime::new().expect("a runtime");
+    for database in runtime.block_on(testkit::databases()) {
+        eprintln!("on {}", database.name);
+        let store = runtime.block_on(make(&database, 100));
+        let before = everything(&runtime, &store);
+        let mut committer = committer(&runtime, &database);
+        let (good, bad) = (hold(1, 60), hold(2, 60));
+        let ops = [
+            Op::Hold(good.clone()),
+            Op::Settle(settle(&good, 50)),
+            Op::Hold(bad),
+        ];
+        let refused = committer.commit(&Batch::gather(ops), &writer());
+        assert!(
+            matches!(refused, Err(CommitError::Poison(_))),
+            "{refused:?}"
+        );
+        assert_eq!(everything(&runtime, &store)[1..], before[1..]);
+        // The connection is fit for more.
+        let ops = [Op::Hold(good)];
+        committer
+            .commit(&Batch::gather(ops), &writer())
+            .expect("committed");
+        assert_eq!(everything(&runtime, &store)[1].len(), 1);
+    }
+}
+
+#[test]
+fn a_batch_that_arrives_after_its_successors_does_nothing() {
+    let runtime = Runtime::new().expect("a runtime");
+    let database = runtime.block_on(testkit::databases::postgres());
+    let store = runtime.block_on(make(&database, 100));
+    let held = Batch::gather([Op::Hold(hold(1, 60))]);
+    let released = Batch::gather([Op::Release(hold(1, 60).id)]);
+    let mut on_time = committer(&runtime, &database);
+    on_time.commit(&held, &writer()).expect("committed");
+    on_time.commit(&released, &writer()).expect("committed");
+    let after = everything(&runtime, &store);
+    // The same first batch, on a connection that was thought lost.
+    let mut late = committer(&runtime, &database);
+    late.commit(&held, &writer())
+        .expect("it got through before");
+    assert_eq!(everything(&runtime, &store), after);
+
+    let replaced = Writer {
+        epoch: 0,
+        ..writer()
+    };
+    let refused = on_time.commit(&held, &replaced);
+    assert!(
+        matches!(refused, Err(CommitError::Poison(_))),
+        "{refused:?}"
+    );
+    assert_eq!(everything(&runtime, &store), after);
+}
