@@ -59,6 +59,9 @@ const HEALTHY: u8 = 0;
 const STALLED: u8 = 1;
 const POISONED: u8 = 2;
 
+/// The trouble after a bug in the writer.
+const BROKE: &str = "the writer broke; restart this process";
+
 impl Queue {
     pub(crate) fn new(clock: Clock) -> Arc<Self> {
         Arc::new(Queue {
@@ -194,7 +197,14 @@ pub(crate) fn run(queue: &Queue, committer: &mut dyn Committer, writer: &Writer)
     let _ending = Ending(queue);
     while let Some((ops, tasks)) = queue.take() {
         let (ops, acks): (Vec<Op>, Vec<Option<Ack>>) = ops.into_iter().unzip();
-        if !ops.is_empty() && commit(queue, committer, writer, &Batch::gather(ops)) {
+        let committing =
+            || !ops.is_empty() && commit(queue, committer, writer, &Batch::gather(ops));
+        let Ok(committed) = catch_unwind(AssertUnwindSafe(committing)) else {
+            // Before the acks are dropped: who learns that a step failed finds the ledger broken.
+            queue.set_state(POISONED, BROKE);
+            return;
+        };
+        if committed {
             for ack in acks.into_iter().flatten() {
                 // Whoever waited may have given up; the step is durable all the same.
                 let _ = ack.send(());
@@ -216,7 +226,7 @@ struct Ending<'a>(&'a Queue);
 impl Drop for Ending<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.0.set_state(POISONED, "the writer broke");
+            self.0.set_state(POISONED, BROKE);
         }
         let mut pending = self.0.pending.lock();
         pending.closed = true;
