@@ -102,6 +102,11 @@ text_id!(
     PriceId,
     "price_"
 );
+text_id!(
+    /// A budget.
+    BudgetId,
+    "budget_"
+);
 
 /// Names one request: its hold, its usage record and its answer's `x-request-id`.
 ///

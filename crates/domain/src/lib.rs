@@ -1,4 +1,4 @@
-//! The rules of Farebox: money, prices, the ledger, holds, rate limits, keys and access.
+//! The rules of Farebox: money, prices, the ledger, holds, budgets, rate limits, keys and access.
 //!
 //! Pure: no I/O, no clock, no randomness, no async, no serialization. Time arrives as a parameter
 //! ([`time::AtUs`]), randomness as a function ([`Entropy`]), so every rule is tested by tables and
@@ -13,6 +13,7 @@
 pub mod access;
 pub mod admission;
 pub mod bound;
+pub mod budget;
 pub mod hold;
 pub mod id;
 pub mod key;
@@ -22,6 +23,7 @@ pub mod price;
 pub mod rate;
 pub mod time;
 pub mod usage;
+pub mod window;
 
 /// Fills a buffer with unpredictable bytes. The binary passes the operating system's source; tests
 /// pass a counter.

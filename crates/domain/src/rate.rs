@@ -4,13 +4,43 @@
 //! exactly `limit` a microsecond and no rounding ever adds or loses a unit. Keeping the level
 //! free of the limit lets a limit change without touching what was used.
 
-use crate::time::{AtUs, MINUTE_US};
+use crate::time::{AtUs, DAY_US, MINUTE_US};
 
-/// At most `units` in any minute's worth of drain, with a burst of the same size.
+/// At most `units` in any window's worth of drain, with a burst of the same size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PerMinute {
-    /// Requests or tokens.
-    pub units: u64,
+pub struct Rate {
+    units: u64,
+    window_us: i64,
+}
+
+impl Rate {
+    /// At most `units` a minute.
+    #[must_use]
+    pub fn per_minute(units: u64) -> Self {
+        Rate {
+            units,
+            window_us: MINUTE_US,
+        }
+    }
+
+    /// At most `units` a day.
+    #[must_use]
+    pub fn per_day(units: u64) -> Self {
+        Rate {
+            units,
+            window_us: DAY_US,
+        }
+    }
+
+    fn scaled(&self, units: u64) -> i128 {
+        i128::from(units) * i128::from(self.window_us)
+    }
+
+    /// Microseconds in which `level` drains, rounded up so that waiting them suffices.
+    fn drain_time(&self, level: i128) -> i64 {
+        let per_us = i128::from(self.units.max(1));
+        i64::try_from((level + per_us - 1) / per_us).unwrap_or(i64::MAX)
+    }
 }
 
 /// What was used of a rate limit and has not drained yet.
@@ -42,70 +72,58 @@ pub struct RateRefusal {
     pub retry_after_us: Option<i64>,
 }
 
-const WINDOW_US: i128 = MINUTE_US as i128;
-
 impl Bucket {
     /// Whether `units` fit now; takes nothing.
     ///
     /// # Errors
     /// [`RateRefusal`], with the wait after which they will fit.
-    pub fn check(&self, limit: PerMinute, units: u64, now: AtUs) -> Result<(), RateRefusal> {
-        let level = self.drained(limit, now);
-        let over = level + scaled(units) - scaled(limit.units);
+    pub fn check(&self, rate: Rate, units: u64, now: AtUs) -> Result<(), RateRefusal> {
+        let level = self.drained(rate, now);
+        let over = level + rate.scaled(units) - rate.scaled(rate.units);
         if over <= 0 {
             return Ok(());
         }
-        let fits_ever = units <= limit.units && limit.units > 0;
+        let fits_ever = units <= rate.units && rate.units > 0;
         Err(RateRefusal {
-            state: self.state(limit, now),
+            state: self.state(rate, now),
             requested: units,
-            retry_after_us: fits_ever.then(|| drain_time(over, limit)),
+            retry_after_us: fits_ever.then(|| rate.drain_time(over)),
         })
     }
 
     /// Takes `units`, whether they fit or not: call after [`Bucket::check`].
-    pub fn take(&mut self, limit: PerMinute, units: u64, now: AtUs) {
-        self.level = self.drained(limit, now) + scaled(units);
+    pub fn take(&mut self, rate: Rate, units: u64, now: AtUs) {
+        self.level = self.drained(rate, now) + rate.scaled(units);
         self.at = self.at.max(now);
     }
 
     /// Gives back `units` that were taken and not used.
-    pub fn give_back(&mut self, units: u64) {
-        self.level = (self.level - scaled(units)).max(0);
+    pub fn give_back(&mut self, rate: Rate, units: u64) {
+        self.level = (self.level - rate.scaled(units)).max(0);
     }
 
     /// Where the limit stands now.
     #[must_use]
-    pub fn state(&self, limit: PerMinute, now: AtUs) -> RateState {
-        let level = self.drained(limit, now);
-        let free = (scaled(limit.units) - level).max(0) / WINDOW_US;
+    pub fn state(&self, rate: Rate, now: AtUs) -> RateState {
+        let level = self.drained(rate, now);
+        let free = (rate.scaled(rate.units) - level).max(0) / i128::from(rate.window_us);
         RateState {
-            limit: limit.units,
+            limit: rate.units,
             remaining: u64::try_from(free).expect("at most the limit"),
-            reset_us: drain_time(level, limit),
+            reset_us: rate.drain_time(level),
         }
     }
 
-    /// Whether nothing was taken for `idle_us` before `now`.
+    /// Whether everything that was taken has drained: the bucket is as good as new.
     #[must_use]
-    pub fn idle_since(&self, now: AtUs, idle_us: i64) -> bool {
-        now.since(self.at) > idle_us
+    pub fn is_empty(&self, rate: Rate, now: AtUs) -> bool {
+        self.drained(rate, now) == 0
     }
 
-    fn drained(&self, limit: PerMinute, now: AtUs) -> i128 {
-        let drained = i128::from(now.since(self.at)) * i128::from(limit.units);
+    fn drained(&self, rate: Rate, now: AtUs) -> i128 {
+        let drained = i128::from(now.since(self.at)) * i128::from(rate.units);
         (self.level - drained).max(0)
     }
-}
-
-fn scaled(units: u64) -> i128 {
-    i128::from(units) * WINDOW_US
-}
-
-/// Microseconds in which `level` drains, rounded up so that waiting them suffices.
-fn drain_time(level: i128, limit: PerMinute) -> i64 {
-    let per_us = i128::from(limit.units.max(1));
-    i64::try_from((level + per_us - 1) / per_us).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
@@ -115,7 +133,7 @@ mod tests {
 
     #[test]
     fn a_full_bucket_refuses_and_tells_a_true_wait() {
-        let limit = PerMinute { units: 60 };
+        let limit = Rate::per_minute(60);
         let mut bucket = Bucket::default();
         let start = AtUs::from_seconds(1_000);
         for _ in 0..60 {
@@ -145,14 +163,25 @@ mod tests {
     #[test]
     fn more_than_the_limit_never_fits() {
         let refusal = Bucket::default()
-            .check(PerMinute { units: 10 }, 11, AtUs(0))
+            .check(Rate::per_minute(10), 11, AtUs(0))
             .expect_err("larger than the limit");
         assert_eq!(refusal.retry_after_us, None);
     }
 
     #[test]
+    fn a_day_drains_in_a_day() {
+        let limit = Rate::per_day(2);
+        let mut bucket = Bucket::default();
+        bucket.take(limit, 2, AtUs(0));
+        let refusal = bucket.check(limit, 1, AtUs(0)).expect_err("full");
+        assert_eq!(refusal.retry_after_us, Some(DAY_US / 2));
+        assert!(!bucket.is_empty(limit, AtUs(DAY_US - 1)));
+        assert!(bucket.is_empty(limit, AtUs(DAY_US)));
+    }
+
+    #[test]
     fn a_clock_that_goes_back_gives_nothing_away() {
-        let limit = PerMinute { units: 1 };
+        let limit = Rate::per_minute(1);
         let mut bucket = Bucket::default();
         bucket.take(limit, 1, AtUs::from_seconds(100));
         bucket
@@ -166,7 +195,7 @@ mod tests {
             units in 1..100_u64,
             steps in proptest::collection::vec((0..2_000_000_i64, 1..20_u64), 1..200),
         ) {
-            let limit = PerMinute { units };
+            let limit = Rate::per_minute(units);
             let mut bucket = Bucket::default();
             let (mut now, mut admitted, start) = (AtUs(0), 0_i128, AtUs(0));
             for (wait, want) in steps {
@@ -183,18 +212,18 @@ mod tests {
                     Err(_) => prop_assert!(want > units),
                 }
                 let drained = i128::from(now.since(start)) * i128::from(units);
-                prop_assert!(admitted * WINDOW_US <= scaled(units) + drained);
+                prop_assert!(admitted * i128::from(MINUTE_US) <= limit.scaled(units) + drained);
             }
         }
 
         #[test]
         fn giving_back_restores_exactly(units in 1..1_000_u64, a in 0..500_u64, b in 0..500_u64) {
-            let limit = PerMinute { units };
+            let limit = Rate::per_minute(units);
             let mut bucket = Bucket::default();
             bucket.take(limit, a, AtUs(7));
             let before = bucket;
             bucket.take(limit, b, AtUs(7));
-            bucket.give_back(b);
+            bucket.give_back(limit, b);
             prop_assert_eq!(bucket, before);
         }
     }

@@ -1,0 +1,258 @@
+//! Admission: one organization's money and rates, looked at together, taken all or not at all.
+//!
+//! The book lives in memory under one lock per organization. It is built from the ledger at start
+//! and follows it; its invariants are the ledger's: a wallet's `debits + held <= credits`, and in
+//! the window of a hard budget `spent + held <= limit`, unless the limit was lowered since.
+
+mod budgets;
+mod rates;
+mod wallet;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::budget::Budget;
+use crate::id::{BudgetId, KeyId, ProjectId, RequestId};
+use crate::money::Nusd;
+use crate::time::AtUs;
+use crate::window::Span;
+
+use budgets::Budgets;
+use rates::{Applied, Rates, Who};
+
+pub use budgets::{BudgetRefusal, Crossing, Unknown};
+pub use rates::{DefaultRates, RateKind, RateRule, RateRules, RateStates, RateStop};
+pub use wallet::Wallet;
+
+/// What a request needs to be admitted.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    /// Names the request.
+    pub id: RequestId,
+    /// The project it is made for.
+    pub project: ProjectId,
+    /// The key it is made with.
+    pub key: KeyId,
+    /// The public name of the model.
+    pub model: Arc<str>,
+    /// The most it can cost.
+    pub amount: Nusd,
+    /// The most tokens it can use.
+    pub tokens: u64,
+}
+
+/// Why a request is not admitted. Nothing was taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// A rate limit has no room.
+    Rate(RateStop),
+    /// Too little credit.
+    Credit {
+        /// What a new request may hold.
+        available: Nusd,
+        /// What this one would have to hold.
+        required: Nusd,
+    },
+    /// A hard budget has no room.
+    Budget(Box<BudgetRefusal>),
+}
+
+/// A request that was admitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Admission {
+    /// When, by the book: the instant that decides in which windows it counts.
+    pub at: AtUs,
+    /// Where its rate limits stand.
+    pub rates: RateStates,
+}
+
+/// A request in flight.
+#[derive(Clone, Debug)]
+struct Open {
+    project: ProjectId,
+    key: KeyId,
+    model: Arc<str>,
+    amount: Nusd,
+    tokens: u64,
+    at: AtUs,
+    applied: Applied,
+}
+
+/// One organization's wallet, budgets and rates.
+#[derive(Debug)]
+pub struct Book {
+    wallet: Wallet,
+    budgets: Budgets,
+    rates: Rates,
+    defaults: DefaultRates,
+    open: HashMap<RequestId, Open>,
+    /// The latest instant that was seen: a clock that goes back turns no window back.
+    latest: AtUs,
+}
+
+impl Book {
+    /// A book with this wallet, no budgets, and nothing used of any rate.
+    #[must_use]
+    pub fn new(wallet: Wallet, defaults: DefaultRates) -> Self {
+        Book {
+            wallet,
+            budgets: Budgets::default(),
+            rates: Rates::default(),
+            defaults,
+            open: HashMap::new(),
+            latest: AtUs(0),
+        }
+    }
+
+    /// The organization's money.
+    #[must_use]
+    pub fn wallet(&self) -> Wallet {
+        self.wallet
+    }
+
+    /// Takes everything `ask` needs, or nothing. Rates are looked at before money: a caller who
+    /// may simply wait is told so, and only one who cannot is told to pay.
+    ///
+    /// # Errors
+    /// The first limit that does not have room.
+    ///
+    /// # Panics
+    /// If a request of that id is in flight.
+    pub fn admit(&mut self, ask: &Ask, now: AtUs) -> Result<Admission, Refusal> {
+        let now = self.turn(now);
+        let who = Who {
+            project: &ask.project,
+            key: &ask.key,
+            model: &ask.model,
+        };
+        let applied = self.rates.check(&who, ask.tokens, self.defaults, now);
+        let applied = applied.map_err(Refusal::Rate)?;
+        // A price of zero needs no money; anything else needs some, even if it rounds to nothing.
+        if ask.amount > Nusd::ZERO {
+            self.check_money(ask, now)?;
+        }
+        let rates = self.rates.take(&who, ask.tokens, &applied, now);
+        let open = Open {
+            project: ask.project.clone(),
+            key: ask.key.clone(),
+            model: Arc::clone(&ask.model),
+            amount: ask.amount,
+            tokens: ask.tokens,
+            at: now,
+            applied,
+        };
+        self.wallet.hold(ask.amount);
+        self.budgets.begin(&open);
+        let before = self.open.insert(ask.id, open);
+        assert!(before.is_none(), "a request is admitted once");
+        Ok(Admission { at: now, rates })
+    }
+
+    fn check_money(&mut self, ask: &Ask, now: AtUs) -> Result<(), Refusal> {
+        let available = self.wallet.available();
+        if ask.amount > available {
+            return Err(Refusal::Credit {
+                available,
+                required: ask.amount,
+            });
+        }
+        self.budgets
+            .check(&ask.project, &ask.key, ask.amount, now)
+            .map_err(|refusal| Refusal::Budget(Box::new(refusal)))
+    }
+
+    /// The most money that a request of `project` and `key` could hold now.
+    #[must_use]
+    pub fn room(&mut self, project: &ProjectId, key: &KeyId, now: AtUs) -> Nusd {
+        let now = self.turn(now);
+        self.room_at(project, key, now)
+    }
+
+    fn room_at(&mut self, project: &ProjectId, key: &KeyId, at: AtUs) -> Nusd {
+        let available = self.wallet.available();
+        let room = self.budgets.room(project, key, at);
+        room.map_or(available, |room| room.min(available))
+            .max(Nusd::ZERO)
+    }
+
+    /// Holds more for a request in flight: up to `most`, as much as there is, at least `least`, or
+    /// nothing. Answers how much more.
+    #[must_use]
+    pub fn extend(&mut self, id: RequestId, least: Nusd, most: Nusd) -> Option<Nusd> {
+        let open = self.open.get(&id)?.clone();
+        let more = self.room_at(&open.project, &open.key, open.at).min(most);
+        if more < least || more <= Nusd::ZERO {
+            return None;
+        }
+        self.wallet.hold(more);
+        self.budgets.extend(&open, more);
+        self.open.get_mut(&id)?.amount += more;
+        Some(more)
+    }
+
+    /// Ends an admitted request: its hold is gone, `charge` of it is spent, and of its tokens
+    /// `used_tokens` were used.
+    ///
+    /// # Panics
+    /// If the charge exceeds the hold, or no such request is in flight: the books would be wrong.
+    pub fn end(&mut self, id: RequestId, charge: Nusd, used_tokens: u64, now: AtUs) {
+        let now = self.turn(now);
+        let open = self.open.remove(&id).expect("a hold ends once");
+        assert!(charge <= open.amount, "a charge never exceeds its hold");
+        self.wallet.end(open.amount, charge);
+        self.budgets.end(&open, charge, now);
+        let who = Who {
+            project: &open.project,
+            key: &open.key,
+            model: &open.model,
+        };
+        let unused = open.tokens.saturating_sub(used_tokens);
+        self.rates.end(&who, &open.applied, unused);
+    }
+
+    /// Follows the ledger: money came in elsewhere. Credits only ever grow there.
+    pub fn set_credits(&mut self, credits: Nusd) {
+        self.wallet.set_credits(credits);
+    }
+
+    /// Puts budgets into force, in place of those before. Whatever is in flight counts in them.
+    ///
+    /// A budget that this book did not know, or of which it has not been told yet, is answered: it
+    /// stops nobody until [`Book::know`] is called with what was settled in its span *before* this
+    /// call. What settles after it, the book counts itself.
+    #[must_use]
+    pub fn set_budgets(&mut self, budgets: Vec<Budget>, now: AtUs) -> Vec<Unknown> {
+        let now = self.turn(now);
+        self.budgets.set(budgets, self.open.values(), now)
+    }
+
+    /// Tells what had been spent in a window before the book counted for its budget.
+    pub fn know(&mut self, budget: &BudgetId, span: Span, spent: Nusd) {
+        self.budgets.know(budget, span, spent, self.latest);
+    }
+
+    /// Puts rules for rates into force, in place of those before. What was used stays used.
+    pub fn set_rates(&mut self, rules: RateRules) {
+        self.rates.set_rules(rules);
+    }
+
+    /// The thresholds of budgets reached since this was last asked; now and then one is told again.
+    #[must_use]
+    pub fn take_crossings(&mut self) -> Vec<Crossing> {
+        self.budgets.take_crossings()
+    }
+
+    /// Forgets rates that have drained: they are as good as new.
+    pub fn forget_idle(&mut self, now: AtUs) {
+        let now = self.turn(now);
+        self.rates.forget_idle(self.defaults, now);
+    }
+
+    fn turn(&mut self, now: AtUs) -> AtUs {
+        self.latest = self.latest.max(now);
+        self.latest
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,310 @@
+//! The book by examples, and against a plain model of what it promises.
+
+use super::*;
+use crate::budget::{Force, Scope};
+use crate::time::{DAY_US, SECOND_US};
+use crate::window::Window;
+
+mod model;
+
+const ROOMY: DefaultRates = DefaultRates {
+    requests_per_minute: 1_000_000,
+    tokens_per_minute: 1_000_000,
+};
+
+fn id(number: u32) -> RequestId {
+    RequestId::parse(&format!("req_{number:032x}")).expect("32 digits")
+}
+
+fn ask(number: u32, amount: i64) -> Ask {
+    Ask {
+        id: id(number),
+        project: ProjectId::new("proj_a"),
+        key: KeyId::new("key_a"),
+        model: "m".into(),
+        amount: Nusd::new(amount),
+        tokens: 1,
+    }
+}
+
+fn book(credits: i64) -> Book {
+    let wallet = Wallet::new(Nusd::new(credits), Nusd::ZERO, Nusd::ZERO);
+    Book::new(wallet, ROOMY)
+}
+
+fn budget(name: &str, scope: Scope, window: Window, limit: i64) -> Budget {
+    Budget {
+        id: BudgetId::new(name),
+        scope,
+        window,
+        limit: Nusd::new(limit),
+        force: Force::Hard,
+        thresholds: vec![],
+    }
+}
+
+/// Puts budgets into force of which nothing was spent before.
+fn enforce(book: &mut Book, budgets: Vec<Budget>, now: AtUs) {
+    for unknown in book.set_budgets(budgets, now) {
+        book.know(&unknown.budget, unknown.span, Nusd::ZERO);
+    }
+}
+
+fn refused_by(outcome: Result<Admission, Refusal>) -> String {
+    match outcome.expect_err("it does not fit") {
+        Refusal::Budget(refusal) => refusal.budget.to_string(),
+        other => format!("{other:?}"),
+    }
+}
+
+#[test]
+fn everything_is_taken_or_nothing() {
+    let rates = DefaultRates {
+        requests_per_minute: 2,
+        tokens_per_minute: 100,
+    };
+    let wallet = Wallet::new(Nusd::new(100), Nusd::ZERO, Nusd::ZERO);
+    let mut book = Book::new(wallet, rates);
+    let small = budget("budget_a", Scope::Organization, Window::Day, 50);
+    enforce(&mut book, vec![small], AtUs(0));
+    let tokens = |number, amount, tokens| Ask {
+        tokens,
+        ..ask(number, amount)
+    };
+    let mut admit = |ask: &Ask| {
+        book.admit(ask, AtUs(1)).map_err(|refusal| match refusal {
+            Refusal::Rate(stop) => format!("{:?}", stop.kind),
+            Refusal::Credit { .. } => "credit".into(),
+            Refusal::Budget(refusal) => refusal.budget.to_string(),
+        })
+    };
+    assert_eq!(admit(&tokens(1, 101, 1)), Err("credit".into()));
+    assert_eq!(admit(&tokens(1, 51, 1)), Err("budget_a".into()));
+    assert_eq!(admit(&tokens(1, 1, 101)), Err("TokensPerMinute".into()));
+    // Had any of those taken something, these two would not fit exactly.
+    admit(&tokens(1, 25, 50)).expect("half of everything");
+    admit(&tokens(2, 25, 50)).expect("the other half");
+    assert_eq!(admit(&tokens(3, 0, 0)), Err("RequestsPerMinute".into()));
+}
+
+#[test]
+fn the_last_nano_dollar_can_be_spent_and_not_one_more() {
+    let mut book = book(10);
+    book.admit(&ask(1, 10), AtUs(1)).expect("exactly fits");
+    assert!(book.admit(&ask(2, 1), AtUs(1)).is_err());
+    book.admit(&ask(3, 0), AtUs(1))
+        .expect("a free request needs no credit");
+}
+
+#[test]
+fn each_scope_is_limited_by_its_budgets_and_no_other() {
+    let (project, key) = (ProjectId::new("proj_a"), KeyId::new("key_a"));
+    let (other_project, other_key) = (ProjectId::new("proj_b"), KeyId::new("key_b"));
+    let table = [
+        (Scope::Organization, true),
+        (Scope::Project(project), true),
+        (Scope::Key(key), true),
+        (Scope::Project(other_project), false),
+        (Scope::Key(other_key), false),
+    ];
+    for (scope, limited) in table {
+        let mut book = book(100);
+        let small = budget("budget_a", scope.clone(), Window::Month, 10);
+        enforce(&mut book, vec![small], AtUs(0));
+        book.admit(&ask(1, 10), AtUs(1)).expect("exactly fits");
+        assert_eq!(
+            book.admit(&ask(2, 1), AtUs(1)).is_err(),
+            limited,
+            "{scope:?}"
+        );
+    }
+}
+
+#[test]
+fn a_refusal_says_where_the_budget_stands() {
+    let mut book = book(100);
+    enforce(
+        &mut book,
+        vec![budget("budget_a", Scope::Organization, Window::Day, 10)],
+        AtUs(0),
+    );
+    book.admit(&ask(1, 5), AtUs(1)).expect("fits");
+    book.end(id(1), Nusd::new(3), 1, AtUs(2));
+    book.admit(&ask(2, 4), AtUs(3)).expect("fits");
+    let Err(Refusal::Budget(refusal)) = book.admit(&ask(3, 4), AtUs(4)) else {
+        panic!("3 of 10 are left");
+    };
+    assert_eq!(
+        (refusal.limit, refusal.spent, refusal.held, refusal.required),
+        (Nusd::new(10), Nusd::new(3), Nusd::new(4), Nusd::new(4))
+    );
+    assert_eq!(refusal.ends_at, AtUs(DAY_US));
+}
+
+#[test]
+fn a_request_counts_in_the_window_of_its_admission() {
+    let mut book = book(100);
+    enforce(
+        &mut book,
+        vec![budget("budget_a", Scope::Organization, Window::Day, 10)],
+        AtUs(0),
+    );
+    let tomorrow = AtUs(DAY_US);
+    book.admit(&ask(1, 10), AtUs(DAY_US - 1))
+        .expect("fits today");
+    book.admit(&ask(2, 10), tomorrow).expect("tomorrow is free");
+    // Today's request ends tomorrow: its charge is today's.
+    book.end(id(1), Nusd::new(10), 1, tomorrow.plus(1));
+    book.end(id(2), Nusd::new(4), 1, tomorrow.plus(2));
+    book.admit(&ask(3, 6), tomorrow.plus(3))
+        .expect("6 are left");
+    book.admit(&ask(4, 1), tomorrow.plus(4))
+        .expect_err("all is held");
+}
+
+#[test]
+fn a_clock_that_goes_back_opens_no_window_again() {
+    let mut book = book(100);
+    enforce(
+        &mut book,
+        vec![budget("budget_a", Scope::Organization, Window::Day, 10)],
+        AtUs(0),
+    );
+    let tomorrow = AtUs(DAY_US);
+    book.admit(&ask(1, 10), tomorrow).expect("fits");
+    let refused = book.admit(&ask(2, 10), AtUs(5));
+    assert_eq!(refused_by(refused), "budget_a");
+}
+
+#[test]
+fn a_new_budget_counts_what_is_in_flight_and_waits_for_what_was_spent() {
+    let mut book = book(100);
+    book.admit(&ask(1, 6), AtUs(1)).expect("fits");
+    let new = budget("budget_a", Scope::Organization, Window::Always, 10);
+    let unknown = book.set_budgets(vec![new.clone()], AtUs(2));
+    assert_eq!(unknown.len(), 1);
+    book.admit(&ask(2, 50), AtUs(3))
+        .expect("it stops nobody yet");
+    book.end(id(2), Nusd::new(1), 1, AtUs(4));
+    // Asked again before it was told, it begins anew.
+    let unknown = book.set_budgets(vec![new.clone()], AtUs(5));
+    book.end(id(1), Nusd::new(2), 1, AtUs(6));
+    book.know(&unknown[0].budget, unknown[0].span, Nusd::new(1));
+    assert!(
+        book.set_budgets(vec![new], AtUs(7)).is_empty(),
+        "it is known"
+    );
+    book.admit(&ask(3, 7), AtUs(8)).expect("10 - 1 - 2");
+    assert_eq!(refused_by(book.admit(&ask(4, 1), AtUs(9))), "budget_a");
+}
+
+#[test]
+fn a_limit_may_be_lowered_below_what_is_spent_and_raised_again() {
+    let mut book = book(100);
+    let of = |limit| {
+        vec![budget(
+            "budget_a",
+            Scope::Organization,
+            Window::Month,
+            limit,
+        )]
+    };
+    enforce(&mut book, of(10), AtUs(0));
+    book.admit(&ask(1, 10), AtUs(1)).expect("fits");
+    enforce(&mut book, of(5), AtUs(2));
+    assert_eq!(refused_by(book.admit(&ask(2, 1), AtUs(3))), "budget_a");
+    assert_eq!(book.extend(id(1), Nusd::new(1), Nusd::new(1)), None);
+    book.admit(&ask(3, 0), AtUs(3))
+        .expect("a free request needs none");
+    book.end(id(1), Nusd::new(10), 1, AtUs(4));
+    assert_eq!(refused_by(book.admit(&ask(4, 1), AtUs(5))), "budget_a");
+    enforce(&mut book, of(12), AtUs(6));
+    book.admit(&ask(5, 2), AtUs(7)).expect("2 are left");
+    enforce(&mut book, vec![], AtUs(8));
+    book.admit(&ask(6, 80), AtUs(9)).expect("it is gone");
+}
+
+#[test]
+fn a_hold_grows_as_far_as_there_is_money() {
+    let mut book = book(100);
+    let small = budget("budget_a", Scope::Organization, Window::Day, 30);
+    enforce(&mut book, vec![small], AtUs(0));
+    book.admit(&ask(1, 10), AtUs(1)).expect("fits");
+    let extend = |book: &mut Book, least, most| {
+        book.extend(id(1), Nusd::new(least), Nusd::new(most))
+            .map(Nusd::get)
+    };
+    assert_eq!(extend(&mut book, 1, 5), Some(5));
+    assert_eq!(extend(&mut book, 16, 99), None, "15 are left");
+    assert_eq!(extend(&mut book, 15, 99), Some(15));
+    assert_eq!(extend(&mut book, 0, 99), None, "nothing is no extension");
+    book.end(id(1), Nusd::new(30), 1, AtUs(2));
+    assert_eq!(book.wallet().balance(), Nusd::new(70));
+    assert_eq!(book.wallet().available(), Nusd::new(70));
+}
+
+#[test]
+fn thresholds_are_told_when_they_are_reached() {
+    let mut book = book(100);
+    let soft = Budget {
+        force: Force::Soft,
+        thresholds: vec![50, 100],
+        ..budget("budget_a", Scope::Organization, Window::Day, 10)
+    };
+    enforce(&mut book, vec![soft.clone()], AtUs(0));
+    let mut spend = |number, amount| {
+        book.admit(&ask(number, amount), AtUs(1)).expect("soft");
+        book.end(id(number), Nusd::new(amount), 1, AtUs(2));
+        let told = book.take_crossings().into_iter();
+        told.map(|it| it.threshold).collect::<Vec<_>>()
+    };
+    assert_eq!(spend(1, 4), []);
+    assert_eq!(spend(2, 1), [50]);
+    assert_eq!(spend(3, 1), []);
+    assert_eq!(spend(4, 14), [100]);
+    // A lower limit may have been reached already.
+    let lower = Budget {
+        thresholds: vec![150],
+        ..soft
+    };
+    let _ = book.set_budgets(vec![lower], AtUs(3));
+    assert_eq!(book.take_crossings().len(), 1);
+}
+
+#[test]
+fn unused_tokens_come_back() {
+    let rates = DefaultRates {
+        requests_per_minute: 10,
+        tokens_per_minute: 100,
+    };
+    let wallet = Wallet::new(Nusd::new(100), Nusd::ZERO, Nusd::ZERO);
+    let mut book = Book::new(wallet, rates);
+    let of = |number, tokens| Ask {
+        tokens,
+        ..ask(number, 1)
+    };
+    book.admit(&of(1, 100), AtUs(1)).expect("fits");
+    let refused = book.admit(&of(2, 50), AtUs(1));
+    assert!(matches!(refused, Err(Refusal::Rate(_))));
+    book.end(id(1), Nusd::new(1), 40, AtUs(1));
+    book.admit(&of(2, 50), AtUs(1)).expect("60 came back");
+    let later = AtUs(1).plus(60 * SECOND_US);
+    book.admit(&of(3, 50), later).expect("all has drained");
+}
+
+#[test]
+#[should_panic(expected = "never exceeds")]
+fn a_charge_above_the_hold_is_a_bug() {
+    let mut book = book(100);
+    book.admit(&ask(1, 1), AtUs(1)).expect("fits");
+    book.end(id(1), Nusd::new(2), 1, AtUs(2));
+}
+
+#[test]
+#[should_panic(expected = "ends once")]
+fn a_hold_that_ends_twice_is_a_bug() {
+    let mut book = book(100);
+    book.admit(&ask(1, 1), AtUs(1)).expect("fits");
+    book.end(id(1), Nusd::new(1), 1, AtUs(2));
+    book.end(id(1), Nusd::new(1), 1, AtUs(3));
+}
