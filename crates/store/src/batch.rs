@@ -1,4 +1,4 @@
-//! What one commit carries: the holds, checkpoints and endings of many requests.
+//! What one commit carries: the holds, what became of them, and the endings of many requests.
 //!
 //! A batch is gathered from the queue in order. A hold that ends in the batch it began in never
 //! reaches its table: its settlement is all there is to keep. Committing a batch twice is
@@ -52,11 +52,21 @@ pub(crate) struct Seen {
     pub(crate) output_tokens: u64,
 }
 
+impl Seen {
+    /// What was seen stays seen.
+    fn grow(&mut self, seen: Seen) {
+        self.input_tokens = self.input_tokens.max(seen.input_tokens);
+        self.output_tokens = self.output_tokens.max(seen.output_tokens);
+    }
+}
+
 /// One step in a request's life, as it enters the queue.
 #[derive(Clone, Debug)]
 pub(crate) enum Op {
     Hold(Arc<Hold>),
     Checkpoint(RequestId, Seen),
+    /// Holds this much more.
+    Extend(RequestId, Nusd),
     Settle(Arc<Settlement>),
     Release(RequestId),
 }
@@ -65,14 +75,25 @@ pub(crate) enum Op {
 #[derive(Clone, Debug)]
 pub(crate) struct NewHold {
     pub(crate) hold: Arc<Hold>,
+    /// What it holds by now.
+    pub(crate) amount: Nusd,
     pub(crate) seen: Seen,
+}
+
+/// What became of a hold that was written before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Progress {
+    /// The latest checkpoint; zeros if there is none in this batch. It only ever grows.
+    pub(crate) seen: Seen,
+    /// How much more it holds.
+    pub(crate) more: Nusd,
 }
 
 /// The net effect of a run of steps.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Batch {
     pub(crate) holds: Vec<NewHold>,
-    pub(crate) checkpoints: Vec<(RequestId, Seen)>,
+    pub(crate) progress: Vec<(RequestId, Progress)>,
     pub(crate) ended: Vec<RequestId>,
     pub(crate) settlements: Vec<Arc<Settlement>>,
 }
@@ -82,7 +103,7 @@ pub(crate) struct Batch {
 struct Gathering {
     order: Vec<RequestId>,
     holds: HashMap<RequestId, NewHold>,
-    checkpoints: HashMap<RequestId, Seen>,
+    progress: HashMap<RequestId, Progress>,
     ended: HashSet<RequestId>,
     settlements: Vec<Arc<Settlement>>,
 }
@@ -91,15 +112,21 @@ impl Gathering {
     fn take(&mut self, op: Op) {
         match op {
             Op::Hold(hold) => {
-                let seen = Seen::default();
-                self.order.push(hold.id);
-                self.holds.insert(hold.id, NewHold { hold, seen });
+                let new = NewHold {
+                    amount: hold.amount,
+                    seen: Seen::default(),
+                    hold,
+                };
+                self.order.push(new.hold.id);
+                self.holds.insert(new.hold.id, new);
             }
             Op::Checkpoint(id, seen) => match self.holds.get_mut(&id) {
-                Some(new) => new.seen = seen,
-                None => {
-                    self.checkpoints.insert(id, seen);
-                }
+                Some(new) => new.seen.grow(seen),
+                None => self.progress.entry(id).or_default().seen.grow(seen),
+            },
+            Op::Extend(id, more) => match self.holds.get_mut(&id) {
+                Some(new) => new.amount += more,
+                None => self.progress.entry(id).or_default().more += more,
             },
             Op::Release(id) => self.end(id),
             Op::Settle(settlement) => {
@@ -121,13 +148,13 @@ impl Batch {
     pub(crate) fn gather(ops: impl IntoIterator<Item = Op>) -> Self {
         let mut all = Gathering::default();
         ops.into_iter().for_each(|op| all.take(op));
-        // A statement cannot both update and delete a row: what ends needs no checkpoint, also not
-        // one that came late.
-        all.checkpoints.retain(|id, _| !all.ended.contains(id));
+        // A statement cannot both update and delete a row: of what ends, no progress is kept, also
+        // none that came late.
+        all.progress.retain(|id, _| !all.ended.contains(id));
         let kept = |id: &RequestId| all.holds.remove(id);
         Batch {
             holds: all.order.iter().filter_map(kept).collect(),
-            checkpoints: all.checkpoints.into_iter().collect(),
+            progress: all.progress.into_iter().collect(),
             ended: all.ended.into_iter().collect(),
             settlements: all.settlements,
         }
@@ -135,7 +162,7 @@ impl Batch {
 
     /// How many rows it touches, roughly.
     pub(crate) fn rows(&self) -> usize {
-        self.holds.len() + self.checkpoints.len() + self.ended.len() + 2 * self.settlements.len()
+        self.holds.len() + self.progress.len() + self.ended.len() + 2 * self.settlements.len()
     }
 
     /// Every account of the house that it moves money on, beside the node's revenue.
@@ -270,10 +297,32 @@ pub(crate) mod tests {
         assert_eq!((batch.holds[0].hold.id, batch.holds[0].seen), (b.id, seen));
         assert_eq!(batch.ended, [c.id]);
         assert!(
-            batch.checkpoints.is_empty(),
+            batch.progress.is_empty(),
             "an ended hold needs no checkpoint"
         );
         assert_eq!(batch.settlements.len(), 1);
+    }
+
+    #[test]
+    fn a_hold_grows_where_it_is() {
+        let (a, b) = (hold(1, 10), hold(2, 10));
+        let seen = Seen {
+            input_tokens: 1,
+            output_tokens: 2,
+        };
+        let batch = Batch::gather([
+            Op::Hold(Arc::clone(&a)),
+            Op::Extend(a.id, Nusd::new(5)),
+            Op::Extend(a.id, Nusd::new(2)),
+            Op::Extend(b.id, Nusd::new(3)),
+            Op::Checkpoint(b.id, seen),
+            Op::Extend(b.id, Nusd::new(4)),
+        ]);
+        assert_eq!(batch.holds[0].amount, Nusd::new(17));
+        let more = Nusd::new(7);
+        assert_eq!(batch.progress, [(b.id, Progress { seen, more })]);
+        let ended = Batch::gather([Op::Extend(b.id, Nusd::new(3)), Op::Release(b.id)]);
+        assert!(ended.progress.is_empty(), "its row goes as it is");
     }
 
     #[test]

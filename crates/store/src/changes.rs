@@ -1,5 +1,5 @@
 //! The change log: what a server must hear of when another process, or its own control plane,
-//! changed who may do what, or paid money in.
+//! changed who may do what, how much, or paid money in.
 //!
 //! A change is appended in the transaction that makes it. Its number comes from one row that the
 //! transaction locks, so numbers appear in the order of commits and a reader never misses one.
@@ -17,6 +17,8 @@ pub enum ChangeKind {
     Project,
     /// Money was paid into a wallet; the reference is the organization's id.
     Wallet,
+    /// A budget or rate limit was made, changed or removed; the reference is the organization's id.
+    Limits,
     /// A kind that a newer program knows.
     Other,
 }
@@ -27,12 +29,19 @@ impl ChangeKind {
             ChangeKind::Key => "key",
             ChangeKind::Project => "project",
             ChangeKind::Wallet => "wallet",
+            ChangeKind::Limits => "limits",
             ChangeKind::Other => "other",
         }
     }
 
     fn from_word(word: &str) -> Self {
-        [ChangeKind::Key, ChangeKind::Project, ChangeKind::Wallet]
+        let known = [
+            ChangeKind::Key,
+            ChangeKind::Project,
+            ChangeKind::Wallet,
+            ChangeKind::Limits,
+        ];
+        known
             .into_iter()
             .find(|kind| kind.as_str() == word)
             .unwrap_or(ChangeKind::Other)

@@ -90,6 +90,16 @@ impl Ledger {
         );
     }
 
+    /// Reserves `more` for a request whose hold was taken before. Durable when the ticket is awaited.
+    pub fn extend(&self, id: RequestId, more: Nusd) -> HoldTicket {
+        let (sender, ack) = oneshot::channel();
+        self.queue.push(Op::Extend(id, more), Some(sender));
+        HoldTicket {
+            queue: Arc::clone(&self.queue),
+            ack,
+        }
+    }
+
     /// Charges a request and ends its hold.
     pub fn settle(&self, mut settlement: Settlement) -> SettleTicket {
         let charge = &mut settlement.charge;

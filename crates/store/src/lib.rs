@@ -6,6 +6,7 @@
 //! - [`verify`] proves the invariants that all of this promises.
 
 mod batch;
+pub mod budgets;
 pub mod changes;
 mod commit;
 mod error;
@@ -20,6 +21,7 @@ mod postgres_batch;
 pub mod prices;
 pub mod projects;
 mod queue;
+pub mod rate_limits;
 pub mod service_accounts;
 mod sqlite;
 mod sqlite_batch;

@@ -181,6 +181,7 @@ impl Columns {
         columns.add_holds(batch);
         columns.add_settlements(batch);
         columns.add_transfers(batch, writer);
+        columns.number(batch.progress.iter().map(|(_, it)| it.more.get()));
         columns
     }
 
@@ -224,24 +225,15 @@ impl Columns {
         self.text(holds().map(|hold| hold.key.to_string()));
         self.text(holds().map(|hold| hold.model.to_string()));
         self.text(holds().map(|hold| hold.endpoint.to_owned()));
-        self.number(holds().map(|hold| hold.amount.get()));
+        self.number(batch.holds.iter().map(|new| new.amount.get()));
         self.text(holds().map(|hold| hold.price_id.to_string()));
         self.number(holds().map(|hold| hold.admitted_at.0));
         self.number(batch.holds.iter().map(|new| count(new.seen.input_tokens)));
         self.number(batch.holds.iter().map(|new| count(new.seen.output_tokens)));
-        self.text(batch.checkpoints.iter().map(|(id, _)| id.to_string()));
-        self.number(
-            batch
-                .checkpoints
-                .iter()
-                .map(|(_, seen)| count(seen.input_tokens)),
-        );
-        self.number(
-            batch
-                .checkpoints
-                .iter()
-                .map(|(_, seen)| count(seen.output_tokens)),
-        );
+        let progress = || batch.progress.iter();
+        self.text(progress().map(|(id, _)| id.to_string()));
+        self.number(progress().map(|(_, it)| count(it.seen.input_tokens)));
+        self.number(progress().map(|(_, it)| count(it.seen.output_tokens)));
         self.text(batch.ended.iter().map(ToString::to_string));
     }
 

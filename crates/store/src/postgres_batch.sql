@@ -23,14 +23,16 @@ new_holds AS (
     ON CONFLICT (id) DO NOTHING
     RETURNING organization_id, amount_nusd
 ),
-checkpoints AS (
+progress AS (
     UPDATE holds SET
-        seen_input_tokens = seen.seen_input_tokens,
-        seen_output_tokens = seen.seen_output_tokens
-    FROM fence, UNNEST($15::text[], $16::bigint[], $17::bigint[]) AS seen (
-        id, seen_input_tokens, seen_output_tokens
+        seen_input_tokens = GREATEST(holds.seen_input_tokens, made.seen_input_tokens),
+        seen_output_tokens = GREATEST(holds.seen_output_tokens, made.seen_output_tokens),
+        amount_nusd = holds.amount_nusd + made.more_nusd
+    FROM fence, UNNEST($15::text[], $16::bigint[], $17::bigint[], $54::bigint[]) AS made (
+        id, seen_input_tokens, seen_output_tokens, more_nusd
     )
-    WHERE holds.id = seen.id
+    WHERE holds.id = made.id
+    RETURNING holds.organization_id, made.more_nusd
 ),
 ended AS (
     DELETE FROM holds USING fence, UNNEST($18::text[]) AS gone (id)
@@ -94,6 +96,7 @@ deltas AS (
         SELECT debit_account AS account_id, amount_nusd AS debit, 0 AS credit, 0 AS held FROM moved
         UNION ALL SELECT credit_account, 0, amount_nusd, 0 FROM moved
         UNION ALL SELECT 'wallet:' || organization_id, 0, 0, amount_nusd FROM new_holds
+        UNION ALL SELECT 'wallet:' || organization_id, 0, 0, more_nusd FROM progress
         UNION ALL SELECT 'wallet:' || organization_id, 0, 0, -amount_nusd FROM ended
     ) AS parts
     GROUP BY account_id

@@ -4,6 +4,7 @@
 //! for (a hold whose answer has not begun) does not start a commit by itself: it rides with the
 //! next one, or goes after [`PATIENCE`]. So a request with a quick answer costs one commit.
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
@@ -31,8 +32,25 @@ const SLOW_US: i64 = 2 * SECOND_US;
 /// A write of the control plane that must run on the writer's connection.
 pub(crate) type Task = Box<dyn FnOnce(&mut rusqlite::Connection) + Send>;
 
-/// A step, and who is to be told.
-type Step = (Op, Option<Ack>);
+/// What the writer does between two batches: everything queued before it is committed then, and
+/// nothing queued after it.
+pub(crate) type Between = Box<dyn FnOnce() + Send>;
+
+/// An entry of the queue.
+enum Step {
+    /// A step of a request, and who is to be told.
+    Op(Op, Option<Ack>),
+    Between(Between),
+}
+
+/// What the writer does next.
+#[derive(Default)]
+struct Work {
+    ops: Vec<Op>,
+    acks: Vec<Option<Ack>>,
+    between: Option<Between>,
+    tasks: Vec<Task>,
+}
 
 /// Told when a step is durable; dropped if it never will be.
 pub(crate) type Ack = oneshot::Sender<()>;
@@ -49,7 +67,7 @@ pub(crate) struct Queue {
 
 #[derive(Default)]
 struct Pending {
-    ops: Vec<Step>,
+    steps: VecDeque<Step>,
     tasks: Vec<Task>,
     urgent: bool,
     closed: bool,
@@ -80,9 +98,9 @@ impl Queue {
         if pending.closed {
             return;
         }
-        pending.ops.push((op, ack));
+        pending.steps.push_back(Step::Op(op, ack));
         // The writer sleeps without limit while nothing waits: the first step starts its patience.
-        if pending.ops.len() == 1 {
+        if pending.steps.len() == 1 {
             self.wake.notify_one();
         }
     }
@@ -93,14 +111,14 @@ impl Queue {
         if pending.closed {
             return;
         }
-        pending.ops.push((op, ack));
+        pending.steps.push_back(Step::Op(op, ack));
         self.hurry(&mut pending);
     }
 
     /// Somebody began to wait for a step pushed before.
     pub(crate) fn urge(&self) {
         let mut pending = self.pending.lock();
-        if !pending.ops.is_empty() {
+        if !pending.steps.is_empty() {
             self.hurry(&mut pending);
         }
     }
@@ -112,6 +130,16 @@ impl Queue {
             return;
         }
         pending.tasks.push(task);
+        self.hurry(&mut pending);
+    }
+
+    /// Appends something to be done between two batches.
+    pub(crate) fn push_between(&self, between: Between) {
+        let mut pending = self.pending.lock();
+        if pending.closed {
+            return;
+        }
+        pending.steps.push_back(Step::Between(between));
         self.hurry(&mut pending);
     }
 
@@ -129,7 +157,7 @@ impl Queue {
             HEALTHY => {
                 let (closed, waiting) = {
                     let pending = self.pending.lock();
-                    (pending.closed, pending.ops.len())
+                    (pending.closed, pending.steps.len())
                 };
                 if closed {
                     stalled("the store is being closed")
@@ -144,6 +172,11 @@ impl Queue {
             STALLED => LedgerState::Stalled(self.trouble.lock().clone()),
             _ => LedgerState::Poisoned(self.trouble.lock().clone()),
         }
+    }
+
+    /// Whether what was queued may never be committed.
+    pub(crate) fn is_poisoned(&self) -> bool {
+        self.state.load(Ordering::Acquire) == POISONED
     }
 
     fn is_slow(&self) -> bool {
@@ -164,9 +197,9 @@ impl Queue {
     }
 
     /// Waits for work; none when the queue is closed and empty.
-    fn take(&self) -> Option<(Vec<Step>, Vec<Task>)> {
+    fn take(&self) -> Option<Work> {
         let mut pending = self.pending.lock();
-        while pending.ops.is_empty() && pending.tasks.is_empty() {
+        while pending.steps.is_empty() && pending.tasks.is_empty() {
             if pending.closed {
                 return None;
             }
@@ -176,11 +209,20 @@ impl Queue {
             self.wake
                 .wait_while_for(&mut pending, |pending| !pending.urgent, PATIENCE);
         }
-        let rest = pending.ops.len().min(BATCH_OPS);
-        let rest = pending.ops.split_off(rest);
-        pending.urgent = !rest.is_empty() || pending.closed;
-        let ops = std::mem::replace(&mut pending.ops, rest);
-        Some((ops, std::mem::take(&mut pending.tasks)))
+        let mut work = Work::default();
+        while work.ops.len() < BATCH_OPS && work.between.is_none() {
+            match pending.steps.pop_front() {
+                Some(Step::Op(op, ack)) => {
+                    work.ops.push(op);
+                    work.acks.push(ack);
+                }
+                Some(Step::Between(between)) => work.between = Some(between),
+                None => break,
+            }
+        }
+        pending.urgent = !pending.steps.is_empty() || pending.closed;
+        work.tasks = std::mem::take(&mut pending.tasks);
+        Some(work)
     }
 
     /// Waits a little before trying again; false when the queue was closed meanwhile.
@@ -195,8 +237,13 @@ impl Queue {
 /// The writer: runs on its own thread until the queue is closed and empty.
 pub(crate) fn run(queue: &Queue, committer: &mut dyn Committer, writer: &Writer) {
     let _ending = Ending(queue);
-    while let Some((ops, tasks)) = queue.take() {
-        let (ops, acks): (Vec<Op>, Vec<Option<Ack>>) = ops.into_iter().unzip();
+    while let Some(work) = queue.take() {
+        let Work {
+            ops,
+            acks,
+            between,
+            tasks,
+        } = work;
         let committing =
             || !ops.is_empty() && commit(queue, committer, writer, &Batch::gather(ops));
         let Ok(committed) = catch_unwind(AssertUnwindSafe(committing)) else {
@@ -210,9 +257,12 @@ pub(crate) fn run(queue: &Queue, committer: &mut dyn Committer, writer: &Writer)
                 let _ = ack.send(());
             }
         }
+        // A bug in a read or a write must not end the ledger; whoever asked for it is told.
+        if let Some(between) = between {
+            let _ = catch_unwind(AssertUnwindSafe(between));
+        }
         if let Some(connection) = committer.connection() {
             for task in tasks {
-                // A bug in one write must not end the ledger; whoever wrote it is told.
                 let _ = catch_unwind(AssertUnwindSafe(|| task(connection)));
             }
         }
@@ -230,7 +280,7 @@ impl Drop for Ending<'_> {
         }
         let mut pending = self.0.pending.lock();
         pending.closed = true;
-        pending.ops.clear();
+        pending.steps.clear();
         pending.tasks.clear();
     }
 }
@@ -238,7 +288,7 @@ impl Drop for Ending<'_> {
 /// Commits a batch, however long the database takes to come back. False if it never will: then no
 /// later one may be committed either, as it stands on this one.
 fn commit(queue: &Queue, committer: &mut dyn Committer, writer: &Writer, batch: &Batch) -> bool {
-    if queue.state.load(Ordering::Acquire) == POISONED {
+    if queue.is_poisoned() {
         return false;
     }
     let now = (queue.clock)().0;

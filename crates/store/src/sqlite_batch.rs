@@ -67,6 +67,7 @@ impl SqliteCommitter {
     fn write(&self, batch: &Batch, writer: &Writer) -> Result<(), CommitError> {
         let mut sums = Sums::default();
         self.write_holds(batch, writer, &mut sums)?;
+        self.write_progress(batch, &mut sums)?;
         self.end_holds(batch, &mut sums)?;
         self.write_settlements(batch, writer, &mut sums)?;
         self.move_accounts(&sums)?;
@@ -94,22 +95,34 @@ impl SqliteCommitter {
                 hold.endpoint,
                 writer.node,
                 writer.epoch,
-                hold.amount.get(),
+                new.amount.get(),
                 hold.price_id.as_str(),
                 hold.admitted_at.0,
                 count(new.seen.input_tokens),
                 count(new.seen.output_tokens),
             ])?;
             if inserted == 1 {
-                sums.wallet(hold.organization.as_str()).2 += hold.amount;
+                sums.wallet(hold.organization.as_str()).2 += new.amount;
             }
         }
+        Ok(())
+    }
+
+    fn write_progress(&self, batch: &Batch, sums: &mut Sums) -> Result<(), CommitError> {
         let mut update = self.connection.prepare_cached(
-            "UPDATE holds SET seen_input_tokens = ?2, seen_output_tokens = ?3 WHERE id = ?1",
+            "UPDATE holds SET seen_input_tokens = MAX(seen_input_tokens, ?2),
+                 seen_output_tokens = MAX(seen_output_tokens, ?3), amount_nusd = amount_nusd + ?4
+             WHERE id = ?1 RETURNING organization_id",
         )?;
-        for (id, seen) in &batch.checkpoints {
+        for (id, progress) in &batch.progress {
+            let seen = progress.seen;
             let (input, output) = (count(seen.input_tokens), count(seen.output_tokens));
-            update.execute(params![id.to_string(), input, output])?;
+            let mut rows =
+                update.query(params![id.to_string(), input, output, progress.more.get()])?;
+            while let Some(row) = rows.next()? {
+                let organization: String = row.get(0)?;
+                sums.wallet(&organization).2 += progress.more;
+            }
         }
         Ok(())
     }

@@ -185,15 +185,35 @@ impl Store {
         F: FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
     {
         let inner = Arc::clone(&self.0);
-        let run = move || match &inner.engine {
-            StoreEngine::Sqlite(file) => {
-                file.read(|connection| read(&mut Tx(Engine::Sqlite(connection))))?
-            }
-            StoreEngine::Postgres(server) => server.transaction(true, read),
-        };
-        tokio::task::spawn_blocking(run)
+        tokio::task::spawn_blocking(move || inner.engine.read(read))
             .await
             .unwrap_or_else(|_| Err(stopped().into()))
+    }
+
+    /// Runs a read that sees every step that this process gave the ledger before this call, and none
+    /// given after it: the call itself takes the place in the ledger's order, so it can be made under
+    /// the lock that orders the steps.
+    ///
+    /// # Errors
+    /// What `read` answers, or [`StoreError`]; also if the steps before it cannot be committed.
+    pub fn read_in_order<T, F>(
+        &self,
+        read: F,
+    ) -> impl Future<Output = Result<T, StoreError>> + use<T, F>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        let (sender, answer) = oneshot::channel();
+        let inner = Arc::clone(&self.0);
+        self.0.queue.push_between(Box::new(move || {
+            let answer = match inner.queue.is_poisoned() {
+                true => Err(StoreError::Unavailable("the ledger broke".into())),
+                false => inner.engine.read(read),
+            };
+            let _ = sender.send(answer);
+        }));
+        async { answer.await.unwrap_or_else(|_| Err(stopped())) }
     }
 
     /// Runs a write as one transaction. If it changed what a server must hear of, and this process
@@ -278,6 +298,21 @@ impl Store {
         let thread = self.0.thread.lock().take();
         if let Some(thread) = thread {
             let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        }
+    }
+}
+
+impl StoreEngine {
+    /// Runs a read in one snapshot, on a thread that may wait.
+    fn read<T, E: From<StoreError>>(
+        &self,
+        read: impl FnOnce(&mut Tx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        match self {
+            StoreEngine::Sqlite(file) => {
+                file.read(|connection| read(&mut Tx(Engine::Sqlite(connection))))?
+            }
+            StoreEngine::Postgres(server) => server.transaction(true, read),
         }
     }
 }

@@ -207,6 +207,53 @@ CREATE TABLE usage_hours (
     PRIMARY KEY (organization_id, hour_at_us, project_id, key_id, model, endpoint)
 );
 
+-- A money limit over a calendar window (UTC), on the organization, one of its projects or keys.
+-- What was spent in a window is a sum of usage_hours, so nothing is counted twice.
+CREATE TABLE budgets (
+    id TEXT PRIMARY KEY,
+    organization_id TEXT NOT NULL REFERENCES organizations (id),
+    project_id TEXT REFERENCES projects (id),
+    key_id TEXT REFERENCES keys (id),
+    calendar TEXT NOT NULL CHECK (calendar IN ('day', 'week', 'month', 'always')),
+    limit_nusd BIGINT NOT NULL CHECK (limit_nusd BETWEEN 0 AND 4000000000000000000),
+    force TEXT NOT NULL CHECK (force IN ('hard', 'soft')),
+    thresholds TEXT NOT NULL,
+    spend_limit_since_us BIGINT,
+    created_at_us BIGINT NOT NULL,
+    CHECK (project_id IS NULL OR key_id IS NULL)
+);
+CREATE INDEX budgets_by_organization ON budgets (organization_id, created_at_us, id);
+-- The one that OpenAI's spend_limit endpoints speak of; there is one for each scope.
+CREATE UNIQUE INDEX budgets_spend_limit ON budgets (organization_id, COALESCE(project_id, ''))
+    WHERE spend_limit_since_us IS NOT NULL;
+
+-- Thresholds that spending reached, once for each window.
+CREATE TABLE budget_events (
+    budget_id TEXT NOT NULL,
+    window_at_us BIGINT NOT NULL,
+    threshold_percent BIGINT NOT NULL,
+    organization_id TEXT NOT NULL,
+    limit_nusd BIGINT NOT NULL,
+    spent_nusd BIGINT NOT NULL,
+    at_us BIGINT NOT NULL,
+    PRIMARY KEY (budget_id, window_at_us, threshold_percent)
+);
+
+-- Rate limits of a scope: '' where the organization is meant, or every model without a row there.
+CREATE TABLE rate_limits (
+    organization_id TEXT NOT NULL REFERENCES organizations (id),
+    project_id TEXT NOT NULL,
+    key_id TEXT NOT NULL,
+    model TEXT NOT NULL,
+    requests_per_minute BIGINT,
+    tokens_per_minute BIGINT,
+    requests_per_day BIGINT,
+    tokens_per_day BIGINT,
+    concurrent_requests BIGINT,
+    PRIMARY KEY (organization_id, project_id, key_id, model),
+    CHECK (project_id = '' OR key_id = '')
+);
+
 -- Hot rows: room on their pages lets an update stay on its page.
 ALTER TABLE accounts SET (fillfactor = 50);
 ALTER TABLE usage_hours SET (fillfactor = 70);

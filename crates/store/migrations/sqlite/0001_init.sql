@@ -207,6 +207,53 @@ CREATE TABLE usage_hours (
     PRIMARY KEY (organization_id, hour_at_us, project_id, key_id, model, endpoint)
 ) STRICT, WITHOUT ROWID;
 
+-- A money limit over a calendar window (UTC), on the organization, one of its projects or keys.
+-- What was spent in a window is a sum of usage_hours, so nothing is counted twice.
+CREATE TABLE budgets (
+    id TEXT PRIMARY KEY,
+    organization_id TEXT NOT NULL REFERENCES organizations (id),
+    project_id TEXT REFERENCES projects (id),
+    key_id TEXT REFERENCES keys (id),
+    calendar TEXT NOT NULL CHECK (calendar IN ('day', 'week', 'month', 'always')),
+    limit_nusd INTEGER NOT NULL CHECK (limit_nusd BETWEEN 0 AND 4000000000000000000),
+    force TEXT NOT NULL CHECK (force IN ('hard', 'soft')),
+    thresholds TEXT NOT NULL,
+    spend_limit_since_us INTEGER,
+    created_at_us INTEGER NOT NULL,
+    CHECK (project_id IS NULL OR key_id IS NULL)
+) STRICT;
+CREATE INDEX budgets_by_organization ON budgets (organization_id, created_at_us, id);
+-- The one that OpenAI's spend_limit endpoints speak of; there is one for each scope.
+CREATE UNIQUE INDEX budgets_spend_limit ON budgets (organization_id, COALESCE(project_id, ''))
+    WHERE spend_limit_since_us IS NOT NULL;
+
+-- Thresholds that spending reached, once for each window.
+CREATE TABLE budget_events (
+    budget_id TEXT NOT NULL,
+    window_at_us INTEGER NOT NULL,
+    threshold_percent INTEGER NOT NULL,
+    organization_id TEXT NOT NULL,
+    limit_nusd INTEGER NOT NULL,
+    spent_nusd INTEGER NOT NULL,
+    at_us INTEGER NOT NULL,
+    PRIMARY KEY (budget_id, window_at_us, threshold_percent)
+) STRICT, WITHOUT ROWID;
+
+-- Rate limits of a scope: '' where the organization is meant, or every model without a row there.
+CREATE TABLE rate_limits (
+    organization_id TEXT NOT NULL REFERENCES organizations (id),
+    project_id TEXT NOT NULL,
+    key_id TEXT NOT NULL,
+    model TEXT NOT NULL,
+    requests_per_minute INTEGER,
+    tokens_per_minute INTEGER,
+    requests_per_day INTEGER,
+    tokens_per_day INTEGER,
+    concurrent_requests INTEGER,
+    PRIMARY KEY (organization_id, project_id, key_id, model),
+    CHECK (project_id = '' OR key_id = '')
+) STRICT, WITHOUT ROWID;
+
 CREATE TRIGGER transfers_no_update BEFORE UPDATE ON transfers
 BEGIN
     SELECT RAISE(ABORT, 'transfers is append-only: correct it with another row');

@@ -153,6 +153,13 @@ impl Customer {
         wallet.expect("the wallet is read").expect("it exists")
     }
 
+    /// What was ever paid in.
+    pub(crate) async fn credits(&self, store: &Store) -> Nusd {
+        let id = self.organization.clone();
+        let credits = store.read(move |tx| wallets::credits(tx, &id)).await;
+        credits.expect("the wallet is read").expect("it exists")
+    }
+
     /// Balance and what is available of it, in nUSD.
     pub(crate) async fn money(&self, store: &Store) -> (i64, i64) {
         let wallet = self.wallet(store).await;

@@ -14,6 +14,7 @@ mod fixture;
 mod kill9;
 mod ledger_life;
 mod ledger_trouble;
+mod limits;
 mod model;
 mod orphans;
 mod price_book;

@@ -5,16 +5,18 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use domain::admission::{Ask, Book, Ending, RateLimits};
+use domain::admission::{Ask, Book, DefaultRates, Unknown, Wallet};
+use domain::budget::Scope;
 use domain::hold::Hold;
+use domain::id::{BudgetId, ProjectId};
 use domain::ledger::{Account, Journal, Transfer, TransferCode};
 use domain::money::Nusd;
-use domain::rate::PerMinute;
 use domain::time::AtUs;
 use domain::usage::{Reported, Usage};
+use domain::window::Window;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use store::{Ledger, SettleTicket, Settlement, Store};
+use store::{Ledger, SettleTicket, Settlement, Store, budgets};
 use testkit::TestDatabase;
 
 use crate::fixture::{Customer, assert_verified, rows, serve, settlement};
@@ -35,6 +37,10 @@ enum Step {
     Checkpoint {
         which: prop::sample::Index,
         tokens: u64,
+    },
+    Extend {
+        which: prop::sample::Index,
+        more: i64,
     },
     Settle {
         which: prop::sample::Index,
@@ -64,6 +70,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         30 => (organization, 0..120_i64).prop_map(|(by, amount)| Step::Hold { by, amount }),
         10 => (which(), tokens.clone())
             .prop_map(|(which, tokens)| Step::Checkpoint { which, tokens }),
+        8 => (which(), 1..60_i64).prop_map(|(which, more)| Step::Extend { which, more }),
         20 => (which(), tokens.clone(), tokens.clone(), tokens)
             .prop_map(|(which, input, cached, output)| {
                 Step::Settle { which, input, cached, output }
@@ -80,8 +87,15 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 struct Open {
     by: usize,
     hold: Arc<Hold>,
-    ask: Ask,
     seen_tokens: u64,
+}
+
+fn book() -> Book {
+    let rates = DefaultRates {
+        requests_per_minute: 1_000_000_000,
+        tokens_per_minute: 1_000_000_000,
+    };
+    Book::new(Wallet::default(), rates)
 }
 
 struct Model {
@@ -107,7 +121,7 @@ impl Model {
             database: database.clone(),
             store: Some(store),
             customers,
-            books: (0..ORGANIZATIONS).map(|_| Book::default()).collect(),
+            books: (0..ORGANIZATIONS).map(|_| book()).collect(),
             journal: Journal::default(),
             open: Vec::new(),
             settled: Vec::new(),
@@ -132,7 +146,12 @@ impl Model {
                 let index = which.index(self.open.len());
                 let id = self.open[index].hold.id;
                 self.ledger().checkpoint(id, tokens, tokens);
-                self.open[index].seen_tokens = tokens;
+                let seen = &mut self.open[index].seen_tokens;
+                *seen = tokens.max(*seen);
+            }
+            Step::Extend { which, more } if !self.open.is_empty() => {
+                let index = which.index(self.open.len());
+                self.extend(index, Nusd::new(more));
             }
             Step::Settle {
                 which,
@@ -182,27 +201,30 @@ impl Model {
 
     fn hold(&mut self, by: usize, amount: i64) {
         let hold = self.customers[by].hold(amount);
-        let roomy = PerMinute {
-            units: 1_000_000_000,
-        };
         let ask = Ask {
+            id: hold.id,
             project: hold.project.clone(),
+            key: hold.key.clone(),
             model: Arc::clone(&hold.model),
             amount: hold.amount,
             tokens: 1,
-            limits: RateLimits {
-                requests: roomy,
-                tokens: roomy,
-            },
         };
         if self.books[by].admit(&ask, hold.admitted_at).is_ok() {
             let _ = self.ledger().hold(Arc::clone(&hold));
             self.open.push(Open {
                 by,
                 hold,
-                ask,
                 seen_tokens: 0,
             });
+        }
+    }
+
+    fn extend(&mut self, index: usize, more: Nusd) {
+        let open = &mut self.open[index];
+        let id = open.hold.id;
+        if let Some(more) = self.books[open.by].extend(id, Nusd::new(1), more) {
+            Arc::make_mut(&mut open.hold).amount += more;
+            let _ = self.ledger().extend(id, more);
         }
     }
 
@@ -263,13 +285,7 @@ impl Model {
     }
 
     fn end(&mut self, open: &Open, charge: Nusd) {
-        let held = open.hold.amount;
-        let ending = Ending {
-            held,
-            charge,
-            unused_tokens: 0,
-        };
-        self.books[open.by].end(&open.ask, ending);
+        self.books[open.by].end(open.hold.id, charge, 1, AtUs(0));
     }
 
     /// Waits until everything is durable, and compares.
@@ -304,6 +320,7 @@ impl Model {
     async fn compare(&self) {
         for (customer, book) in self.customers.iter().zip(&self.books) {
             assert_eq!(customer.wallet(self.store()).await, book.wallet());
+            self.compare_spending(customer, book.wallet()).await;
         }
         let sql = "SELECT id, debits_nusd, credits_nusd FROM accounts
                    WHERE debits_nusd + credits_nusd > 0";
@@ -327,6 +344,26 @@ impl Model {
         assert_eq!(stored, expected);
         self.compare_holds().await;
         assert_verified(self.store()).await;
+    }
+
+    /// Everything is for one project, so what that spent is what the wallet did.
+    async fn compare_spending(&self, customer: &Customer, wallet: Wallet) {
+        let of = |scope: Scope| Unknown {
+            budget: BudgetId::new("budget_a"),
+            scope,
+            span: Window::Always.span(AtUs(0)),
+        };
+        let questions = [
+            of(Scope::Organization),
+            of(Scope::Project(ProjectId::new("proj_a"))),
+            of(Scope::Project(ProjectId::new("proj_b"))),
+        ];
+        let organization = customer.organization.clone();
+        let read = move |tx: &mut store::Tx<'_>| budgets::spent(tx, &organization, &questions);
+        let spent = self.store().read_in_order(read).await.expect("it reads");
+        let paid_in = customer.credits(self.store()).await;
+        let all = paid_in - wallet.balance();
+        assert_eq!(spent, [all, all, Nusd::ZERO]);
     }
 
     async fn compare_holds(&self) {

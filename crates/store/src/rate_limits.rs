@@ -1,0 +1,148 @@
+//! Rate limits of organizations, projects and keys, for one model or for every other.
+
+use domain::admission::{RateRule, RateRules};
+use domain::budget::Scope;
+use domain::id::{KeyId, OrganizationId, ProjectId};
+use domain::time::AtUs;
+
+use crate::changes::{self, ChangeKind};
+use crate::{Row, StoreError, Tx, Value};
+
+/// A rule as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RateLimitRow {
+    /// What it is put on.
+    pub scope: Scope,
+    /// For which model; none for every model that has no rule of its own there.
+    pub model: Option<String>,
+    /// The limits.
+    pub rule: RateRule,
+}
+
+/// Puts a rule on a scope and model, in place of the one before.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn set(
+    tx: &mut Tx<'_>,
+    organization: &OrganizationId,
+    row: &RateLimitRow,
+    now: AtUs,
+) -> Result<(), StoreError> {
+    let rule = &row.rule;
+    let mut params = place(organization, &row.scope, row.model.as_deref()).to_vec();
+    let limits = [
+        rule.requests_per_minute,
+        rule.tokens_per_minute,
+        rule.requests_per_day,
+        rule.tokens_per_day,
+        rule.concurrent_requests,
+    ];
+    params.extend(limits.map(|limit| limit.map(kept).into()));
+    tx.execute_one(
+        "INSERT INTO rate_limits (organization_id, project_id, key_id, model, requests_per_minute,
+             tokens_per_minute, requests_per_day, tokens_per_day, concurrent_requests)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+         ON CONFLICT (organization_id, project_id, key_id, model) DO UPDATE
+         SET requests_per_minute = EXCLUDED.requests_per_minute,
+             tokens_per_minute = EXCLUDED.tokens_per_minute,
+             requests_per_day = EXCLUDED.requests_per_day,
+             tokens_per_day = EXCLUDED.tokens_per_day,
+             concurrent_requests = EXCLUDED.concurrent_requests",
+        &params,
+    )?;
+    changes::record(tx, ChangeKind::Limits, organization.as_str(), now)
+}
+
+/// Removes the rule of a scope and model; false if there is none.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn delete(
+    tx: &mut Tx<'_>,
+    organization: &OrganizationId,
+    scope: &Scope,
+    model: Option<&str>,
+    now: AtUs,
+) -> Result<bool, StoreError> {
+    let deleted = tx.execute(
+        "DELETE FROM rate_limits
+         WHERE organization_id = $1 AND project_id = $2 AND key_id = $3 AND model = $4",
+        &place(organization, scope, model),
+    )?;
+    if deleted == 1 {
+        changes::record(tx, ChangeKind::Limits, organization.as_str(), now)?;
+    }
+    Ok(deleted == 1)
+}
+
+/// Every rule of an organization, those of the organization itself first.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn list(
+    tx: &mut Tx<'_>,
+    organization: &OrganizationId,
+) -> Result<Vec<RateLimitRow>, StoreError> {
+    let rows = tx.query(
+        "SELECT project_id, key_id, model, requests_per_minute, tokens_per_minute,
+                requests_per_day, tokens_per_day, concurrent_requests
+         FROM rate_limits WHERE organization_id = $1 ORDER BY project_id, key_id, model",
+        &[organization.as_str().into()],
+    )?;
+    rows.iter().map(from_row).collect()
+}
+
+/// The rules of an organization, as admission works by them.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn of(tx: &mut Tx<'_>, organization: &OrganizationId) -> Result<RateRules, StoreError> {
+    let mut rules = RateRules::default();
+    for row in list(tx, organization)? {
+        rules.insert(row.scope, row.model.map(Into::into), row.rule);
+    }
+    Ok(rules)
+}
+
+fn place(organization: &OrganizationId, scope: &Scope, model: Option<&str>) -> [Value; 4] {
+    let (project, key) = match scope {
+        Scope::Organization => ("", ""),
+        Scope::Project(id) => (id.as_str(), ""),
+        Scope::Key(id) => ("", id.as_str()),
+    };
+    [
+        organization.as_str().into(),
+        project.into(),
+        key.into(),
+        model.unwrap_or_default().into(),
+    ]
+}
+
+/// A limit as it is kept; what no column holds is no limit anybody reaches.
+fn kept(limit: u64) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+fn from_row(row: &Row) -> Result<RateLimitRow, StoreError> {
+    let scope = match (row.text(0)?, row.text(1)?) {
+        ("", "") => Scope::Organization,
+        ("", key) => Scope::Key(KeyId::new(key)),
+        (project, _) => Scope::Project(ProjectId::new(project)),
+    };
+    let limit = |index| -> Result<Option<u64>, StoreError> {
+        let limit = row.opt_int(index)?;
+        Ok(limit.map(|limit| u64::try_from(limit).unwrap_or(0)))
+    };
+    Ok(RateLimitRow {
+        scope,
+        model: Some(row.text(2)?.to_owned()).filter(|model| !model.is_empty()),
+        rule: RateRule {
+            requests_per_minute: limit(3)?,
+            tokens_per_minute: limit(4)?,
+            requests_per_day: limit(5)?,
+            tokens_per_day: limit(6)?,
+            concurrent_requests: limit(7)?,
+        },
+    })
+}
