@@ -15,10 +15,10 @@ use prometheus_client::registry::Registry;
 use store::prices::{self, Stated};
 use store::{LedgerState, Options, Role, Store, StoreError};
 use tokio::sync::watch;
-use wire::request::Endpoint;
+use wire::request::{ChatLimit, Endpoint};
 
 use crate::cli::Failure;
-use crate::config::{self, Config, HoldDurability, Target};
+use crate::config::{self, Config, HoldDurability, OutputLimitField, Target};
 use crate::local_model::Health;
 use crate::{clock, entropy, openapi};
 
@@ -285,7 +285,33 @@ fn spec(
             config::ResponsesMode::Native => gateway::ResponsesMode::Native,
             config::ResponsesMode::Translate => gateway::ResponsesMode::Translate,
         },
+        chat_limit: chat_limit(upstream),
     }
+}
+
+fn chat_limit(upstream: &config::Upstream) -> ChatLimit {
+    match (upstream.output_limit_field, &upstream.target) {
+        (OutputLimitField::MaxTokens, _) => ChatLimit::MaxTokens,
+        (OutputLimitField::MaxCompletionTokens, _) => ChatLimit::MaxCompletionTokens,
+        (OutputLimitField::Auto, Target::OpenAi { base_url, .. }) if is_openai(base_url) => {
+            ChatLimit::MaxCompletionTokens
+        }
+        (OutputLimitField::Auto, _) => ChatLimit::Compatible,
+    }
+}
+
+/// Whether OpenAI itself, or Azure in its place, answers at `base_url`.
+fn is_openai(base_url: &str) -> bool {
+    let host = base_url
+        .split_once("://")
+        .map_or(base_url, |(_, rest)| rest)
+        .split(['/', ':'])
+        .next()
+        .unwrap_or_default();
+    ["openai.com", "openai.azure.com"].iter().any(|domain| {
+        let sub = host.strip_suffix(domain);
+        sub.is_some_and(|sub| sub.is_empty() || sub.ends_with('.'))
+    })
 }
 
 fn endpoint(endpoint: config::Endpoint) -> Endpoint {
@@ -294,5 +320,25 @@ fn endpoint(endpoint: config::Endpoint) -> Endpoint {
         config::Endpoint::Responses => Endpoint::Responses,
         config::Endpoint::Completions => Endpoint::Completions,
         config::Endpoint::Embeddings => Endpoint::Embeddings,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn openai_is_known_by_its_host() {
+        for (base_url, known) in [
+            ("https://api.openai.com/v1", true),
+            ("https://eu.api.openai.com/v1", true),
+            ("https://acme.openai.azure.com/openai/v1", true),
+            ("https://api.openai.com:443/v1", true),
+            ("https://notopenai.com/v1", false),
+            ("https://openai.com.example.net/v1", false),
+            ("http://127.0.0.1:8000/openai.com", false),
+        ] {
+            assert_eq!(is_openai(base_url), known, "{base_url}");
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use domain::bound::ModelSize;
 use domain::price::PriceHistory;
-use wire::request::Endpoint;
+use wire::request::{ChatLimit, Endpoint};
 
 use crate::upstream::Upstream;
 
@@ -67,6 +67,8 @@ pub struct UpstreamSpec {
     pub on_disconnect: OnDisconnect,
     /// How `/v1/responses` is spoken with it.
     pub responses: ResponsesMode,
+    /// Under which name it is told of the output limit in chat.
+    pub chat_limit: ChatLimit,
 }
 
 /// What becomes of an answer whose client left.
@@ -125,6 +127,7 @@ mod tests {
             connect_timeout: Duration::from_secs(1),
             on_disconnect: OnDisconnect::Cancel,
             responses: ResponsesMode::Auto,
+            chat_limit: ChatLimit::Compatible,
         });
         Deployment {
             upstream: Arc::new(upstream),

@@ -1,9 +1,11 @@
-//! The headers that every answer of the data plane carries.
+//! The headers that every answer of the data plane carries, and the one of Farebox's own that a
+//! request may.
 
 use domain::admission::RateStates;
 use domain::id::{OrganizationId, ProjectId, RequestId};
 use domain::money::Nusd;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use wire::request::RequestError;
 
 /// Who asked and which request this is: known before anything else is.
 #[derive(Clone, Debug)]
@@ -11,6 +13,8 @@ pub(crate) struct Stamp {
     pub(crate) request_id: RequestId,
     pub(crate) caller: Option<(OrganizationId, ProjectId)>,
     pub(crate) rates: Option<RateStates>,
+    /// The output limit of each choice, where it is not the one that the caller would expect.
+    pub(crate) max_output_tokens: Option<u64>,
     pub(crate) processing_ms: i64,
 }
 
@@ -23,6 +27,9 @@ const EXPOSE: HeaderName = HeaderName::from_static("access-control-expose-header
 const NO_SNIFF: HeaderName = HeaderName::from_static("x-content-type-options");
 const COST: HeaderName = HeaderName::from_static("farebox-cost");
 const BALANCE: HeaderName = HeaderName::from_static("farebox-balance");
+const MAX_OUTPUT_TOKENS: HeaderName = HeaderName::from_static("farebox-max-output-tokens");
+/// Whether the caller takes a shorter answer where the money does not pay for the longest one.
+const ALLOW_SHORTER: HeaderName = HeaderName::from_static("farebox-allow-shorter");
 const LIMIT_REQUESTS: HeaderName = HeaderName::from_static("x-ratelimit-limit-requests");
 const LIMIT_TOKENS: HeaderName = HeaderName::from_static("x-ratelimit-limit-tokens");
 const REMAINING_REQUESTS: HeaderName = HeaderName::from_static("x-ratelimit-remaining-requests");
@@ -40,6 +47,7 @@ impl Stamp {
             request_id,
             caller: None,
             rates: None,
+            max_output_tokens: None,
             processing_ms: 0,
         }
     }
@@ -55,6 +63,9 @@ impl Stamp {
             headers.insert(ORGANIZATION, text(organization.as_str()));
             headers.insert(PROJECT, text(project.as_str()));
         }
+        if let Some(limit) = self.max_output_tokens {
+            headers.insert(MAX_OUTPUT_TOKENS, HeaderValue::from(limit));
+        }
         if let Some(rates) = &self.rates {
             headers.insert(LIMIT_REQUESTS, HeaderValue::from(rates.requests.limit));
             headers.insert(LIMIT_TOKENS, HeaderValue::from(rates.tokens.limit));
@@ -66,6 +77,42 @@ impl Stamp {
             headers.insert(RESET_REQUESTS, text(&go_duration(rates.requests.reset_us)));
             headers.insert(RESET_TOKENS, text(&go_duration(rates.tokens.reset_us)));
         }
+    }
+}
+
+/// Whether the caller allows, or forbids, that the output limit is lowered to what the money pays
+/// for. `None` if nothing is said: then it is lowered only where the caller named none.
+///
+/// # Errors
+/// [`RequestError`] for anything but one `true` or `false`, or several that agree.
+pub(crate) fn allow_shorter(headers: &HeaderMap) -> Result<Option<bool>, RequestError> {
+    let mut allowed = None;
+    for value in headers.get_all(ALLOW_SHORTER) {
+        let said = match value.as_bytes() {
+            b"true" => true,
+            b"false" => false,
+            _ => return Err(neither_true_nor_false(value)),
+        };
+        if allowed.is_some_and(|allowed| allowed != said) {
+            return Err(neither_true_nor_false(value));
+        }
+        allowed = Some(said);
+    }
+    Ok(allowed)
+}
+
+fn neither_true_nor_false(value: &HeaderValue) -> RequestError {
+    let shown: String = String::from_utf8_lossy(value.as_bytes())
+        .chars()
+        .take(40)
+        .collect();
+    RequestError {
+        message: format!(
+            "Invalid value: '{shown}'. Supported values are: 'true' and 'false', once, in the \
+             header '{ALLOW_SHORTER}'."
+        ),
+        param: Some(ALLOW_SHORTER.to_string()),
+        code: Some("invalid_value"),
     }
 }
 
@@ -112,6 +159,34 @@ fn text(value: &str) -> HeaderValue {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_shorter_answer_is_allowed_forbidden_or_not_spoken_of() {
+        let allowed = |values: &[&'static [u8]]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                let value = HeaderValue::from_bytes(value).expect("a header's value");
+                headers.append(ALLOW_SHORTER, value);
+            }
+            allow_shorter(&headers).map_err(|error| (error.param, error.code))
+        };
+        assert_eq!(allowed(&[]), Ok(None));
+        assert_eq!(allowed(&[b"true"]), Ok(Some(true)));
+        assert_eq!(allowed(&[b"false"]), Ok(Some(false)));
+        assert_eq!(allowed(&[b"true", b"true"]), Ok(Some(true)));
+        let wrong: [&[&[u8]]; 6] = [
+            &[b""],
+            &[b"True"],
+            &[b"1"],
+            &[b"true, false"],
+            &[b"true", b"false"],
+            &[b"\xff"],
+        ];
+        for values in wrong {
+            let param = Some("farebox-allow-shorter".to_owned());
+            assert_eq!(allowed(values), Err((param, Some("invalid_value"))));
+        }
+    }
 
     #[test]
     fn durations_look_like_go() {

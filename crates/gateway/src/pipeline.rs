@@ -22,7 +22,7 @@ use crate::headers::Stamp;
 use crate::metrics::RequestLabels;
 use crate::refusal::Refusal;
 use crate::state::Gateway;
-use crate::{admission, authenticate, body, relay, respond};
+use crate::{admission, authenticate, body, headers, relay, respond};
 
 /// An admitted request on its way to an upstream.
 pub(crate) struct Job {
@@ -34,6 +34,17 @@ pub(crate) struct Job {
 }
 
 impl Job {
+    /// The most output tokens of each choice that the upstream is asked for: what is held, where
+    /// that is less than it would make of itself.
+    ///
+    /// Where the caller named no limit and the model's own is held, none is written: the upstream
+    /// knows the model better, and one that adds prompt and limit up would refuse a long prompt.
+    pub(crate) fn output_limit(&self) -> Option<u64> {
+        let held = self.admitted.output_tokens_each();
+        let lowered = held < self.model.size.max_output_tokens;
+        (self.request.names_limit || lowered).then_some(held)
+    }
+
     /// The headers of an answer that begins now.
     pub(crate) fn stamp_now(&self) -> Stamp {
         let took_us = self.gateway.now().since(self.admitted.hold.admitted_at);
@@ -87,6 +98,8 @@ async fn run(
         })?;
     stamp.caller = Some((caller.principal.organization.clone(), project.clone()));
 
+    // Looked at in every request: a slip in it must not wait for an empty wallet to be found.
+    headers::allow_shorter(&head.headers)?;
     let most_bytes = gateway.0.settings.body_bytes;
     body::check(&head.headers, most_bytes)?;
     let body = body::read(body, most_bytes).await?;
@@ -126,6 +139,10 @@ async fn run(
             organization: caller.principal.organization.to_string(),
         })?;
     stamp.rates = Some(admitted.rates);
+    stamp.max_output_tokens = request
+        .max_output_tokens
+        .filter(|asked| *asked > admitted.output_tokens_each())
+        .map(|_| admitted.output_tokens_each());
     caller.used(now);
 
     // From here on the request lives in a task of its own: a client that leaves drops this future,

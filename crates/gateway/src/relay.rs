@@ -172,14 +172,11 @@ async fn post(
 /// The body for an upstream: the client's, with its model name, and limited to what is held.
 fn encode(job: &Job, deployment: &Deployment, endpoint: Endpoint) -> Result<Bytes, Attempt> {
     let request = &job.request;
-    let most = job.admitted.output_tokens_each();
     let edits = Edits {
         model: &deployment.model,
         include_usage: request.stream && endpoint != Endpoint::Responses,
-        max_output_tokens: request
-            .max_output_tokens
-            .filter(|asked| *asked > most)
-            .map(|_| most),
+        max_output_tokens: job.output_limit(),
+        chat_limit: deployment.upstream.chat_limit(),
     };
     let translated = endpoint != request.endpoint;
     let body = match translated {

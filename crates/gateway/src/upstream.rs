@@ -14,6 +14,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use wire::error::ErrorBody;
+use wire::request::ChatLimit;
 
 use crate::catalog::{OnDisconnect, ResponsesMode, UpstreamSpec};
 use crate::refusal::UpstreamFailure;
@@ -98,6 +99,10 @@ impl Upstream {
 
     pub(crate) fn on_disconnect(&self) -> OnDisconnect {
         self.spec.on_disconnect
+    }
+
+    pub(crate) fn chat_limit(&self) -> ChatLimit {
+        self.spec.chat_limit
     }
 
     /// Whether `/responses` is tried here, rather than translated to chat.

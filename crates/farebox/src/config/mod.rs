@@ -23,8 +23,8 @@ pub use environment::Environment;
 pub use error::{ConfigError, Problem};
 pub use schema::{
     Config, Deployment, Endpoint, HoldDurability, Limits, Log, LogFormat, MailKind, Model,
-    OnDisconnect, PaymentsKind, PhoneVerification, ResponsesMode, Signup, SignupMode, SmsKind,
-    Target, Upstream, UpstreamKind,
+    OnDisconnect, OutputLimitField, PaymentsKind, PhoneVerification, ResponsesMode, Signup,
+    SignupMode, SmsKind, Target, Upstream, UpstreamKind,
 };
 pub use secret::{REDACTED, Secret};
 pub use section::Choice;

@@ -103,6 +103,8 @@ pub struct Upstream {
     pub on_disconnect: OnDisconnect,
     /// How `/v1/responses` is spoken with it.
     pub responses: ResponsesMode,
+    /// The name of chat's output limit there.
+    pub output_limit_field: OutputLimitField,
 }
 
 /// What an upstream is and where.
@@ -266,6 +268,17 @@ choice!(
         Native = "native",
         /// Translated to chat completions.
         Translate = "translate",
+    }
+);
+choice!(
+    /// The name of chat's output limit at an upstream.
+    OutputLimitField {
+        /// As OpenAI has it at OpenAI and Azure, else as everybody else has it.
+        Auto = "auto",
+        /// `max_tokens`.
+        MaxTokens = "max_tokens",
+        /// `max_completion_tokens`.
+        MaxCompletionTokens = "max_completion_tokens",
     }
 );
 choice!(

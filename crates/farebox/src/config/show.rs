@@ -106,6 +106,7 @@ impl Page {
         self.bare("connect_timeout_ms", upstream.connect_timeout_ms);
         self.text("on_disconnect", upstream.on_disconnect.word());
         self.text("responses", upstream.responses.word());
+        self.text("output_limit_field", upstream.output_limit_field.word());
     }
 
     fn model(&mut self, model: &Model) {

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use super::read::{DAY_MS, parse_url};
-use super::schema::{OnDisconnect, ResponsesMode, Target, Upstream, UpstreamKind};
+use super::schema::{
+    OnDisconnect, OutputLimitField, ResponsesMode, Target, Upstream, UpstreamKind,
+};
 use super::section::{Read, Section};
 
 const TIMEOUT_MS: u64 = 600_000;
@@ -56,6 +58,7 @@ fn read_upstream(section: &Section<'_>) -> Read<Upstream> {
     let connect = section.integer("connect_timeout_ms", 1..=DAY_MS, Some(CONNECT_TIMEOUT_MS));
     let on_disconnect = section.choice("on_disconnect", Some(OnDisconnect::Cancel));
     let responses = section.choice("responses", Some(ResponsesMode::Auto));
+    let limit_field = section.choice("output_limit_field", Some(OutputLimitField::Auto));
     let target = read_target(section, kind, id.as_deref().unwrap_or_default());
     section.finish();
     Ok(Upstream {
@@ -65,6 +68,7 @@ fn read_upstream(section: &Section<'_>) -> Read<Upstream> {
         connect_timeout_ms: connect?,
         on_disconnect: on_disconnect?,
         responses: responses?,
+        output_limit_field: limit_field?,
     })
 }
 

@@ -63,13 +63,15 @@ fn the_examples_in_the_example_work_and_state_true_defaults() {
             vllm.timeout_ms,
             vllm.connect_timeout_ms,
             vllm.on_disconnect,
-            vllm.responses
+            vllm.responses,
+            vllm.output_limit_field
         ),
         (
             ollama.timeout_ms,
             ollama.connect_timeout_ms,
             ollama.on_disconnect,
-            ollama.responses
+            ollama.responses,
+            ollama.output_limit_field
         )
     );
     assert_eq!(vllm.on_disconnect, OnDisconnect::Cancel);
@@ -442,6 +444,10 @@ const WRONG_UPSTREAMS: &[(&str, &str)] = &[
     (
         "kind = \"openai\"\nbase_url = \"http://h\"\non_disconnect = \"stop\"",
         "it is \"cancel\" or \"drain\"",
+    ),
+    (
+        "kind = \"openai\"\nbase_url = \"http://h\"\noutput_limit_field = \"max_token\"",
+        "Did you mean \"max_tokens\"?",
     ),
     (
         "kind = \"openai\"\nbase_url = \"http://h\"\napi_key = \"sk-x\"",

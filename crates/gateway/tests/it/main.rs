@@ -6,6 +6,7 @@
 )]
 
 mod limits;
+mod output_limits;
 mod plain;
 mod refusals;
 mod responses;

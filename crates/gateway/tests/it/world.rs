@@ -23,7 +23,7 @@ use store::installation::{NewInstallation, SetUp};
 use store::prices::Stated;
 use store::{DatabaseUrl, Options, Role, Store, StoreError, Value as Column};
 use testkit::TestDatabase;
-use wire::request::Endpoint;
+use wire::request::{ChatLimit, Endpoint};
 
 pub(crate) const MODEL: &str = "gpt-test";
 
@@ -265,6 +265,7 @@ fn catalog(upstreams: &[String], plan: &Plan, prices: PriceHistory) -> Catalog {
             connect_timeout: Duration::from_secs(5),
             on_disconnect: plan.on_disconnect,
             responses: plan.responses,
+            chat_limit: ChatLimit::Compatible,
         });
         Deployment {
             upstream: Arc::new(upstream),

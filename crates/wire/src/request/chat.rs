@@ -1,5 +1,6 @@
 //! Chat completions: what is checked before admission.
 
+use super::encode::{MAX_COMPLETION_TOKENS, MAX_TOKENS, N_PREDICT};
 use super::fields::expect;
 use super::{ModelRequest, RequestError, content};
 use crate::json::{self, Kind, Value};
@@ -22,14 +23,17 @@ pub(super) fn check(request: &mut ModelRequest) -> Result<(), RequestError> {
     if count == 0 {
         return Err(RequestError::empty_array("messages"));
     }
-    let newer = fields.output_limit("max_completion_tokens")?;
-    let older = fields.output_limit("max_tokens")?;
+    let newer = fields.output_limit(MAX_COMPLETION_TOKENS)?;
+    let older = fields.output_limit(MAX_TOKENS)?;
+    let other = fields.output_limit(N_PREDICT)?;
     let choices = fields.integer("n", MOST_CHOICES)?.unwrap_or(1);
     // Not OpenAI's in chat, but servers that know it generate that many.
     let best_of = fields.integer("best_of", MOST_CHOICES)?.unwrap_or(1);
 
-    // Upstreams differ in which of the two they obey, so the larger one is the bound.
-    request.max_output_tokens = newer.max(older);
+    // One limit is written for the upstream, whichever names it has. Servers that know both obey
+    // the newer one.
+    request.max_output_tokens = newer.or(older).or(other);
+    request.names_limit = request.max_output_tokens.is_some();
     request.choices = choices.max(best_of);
     request.prompt.messages = count;
     request.prompt.opaque = opaque;

@@ -2,6 +2,7 @@
 
 use super::chat::MOST_CHOICES;
 use super::embeddings::MOST_INPUTS;
+use super::encode::{MAX_TOKENS, N_PREDICT};
 use super::{ModelRequest, RequestError};
 use crate::json::{self, Kind, Value};
 
@@ -13,11 +14,13 @@ pub(super) fn check(request: &mut ModelRequest) -> Result<(), RequestError> {
     let prompts = count_prompts("prompt", fields.required("prompt")?)?;
     let choices = fields.integer("n", MOST_CHOICES)?.unwrap_or(1);
     let best_of = fields.integer("best_of", MOST_CHOICES)?.unwrap_or(1);
-    let limit = fields.output_limit("max_tokens")?;
+    let other = fields.output_limit(N_PREDICT)?;
+    let limit = fields.output_limit(MAX_TOKENS)?.or(other);
     // Embeddings sent in place of text have no fixed number of bytes per token.
     let opaque = fields.present("prompt_embeds").is_some();
 
     request.max_output_tokens = Some(limit.unwrap_or(DEFAULT_OUTPUT_TOKENS));
+    request.names_limit = limit.is_some();
     request.choices = choices.max(best_of) * prompts.texts;
     request.prompt.messages = prompts.texts;
     request.prompt.token_ids = prompts.token_ids;

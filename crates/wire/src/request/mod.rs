@@ -19,7 +19,7 @@ use serde_json::value::RawValue;
 use crate::json;
 use fields::Fields;
 
-pub use encode::Edits;
+pub use encode::{ChatLimit, Edits};
 pub use refusal::RequestError;
 
 /// Which kind of model request this is.
@@ -85,6 +85,9 @@ pub struct ModelRequest {
     pub include_usage: bool,
     /// Most tokens that each choice may have. Embeddings: 0. Completions: 16 where absent.
     pub max_output_tokens: Option<u64>,
+    /// Whether the caller named that limit, under any of its names. Where nobody did, an answer may
+    /// be kept shorter without breaking a word.
+    pub names_limit: bool,
     /// How many answers the upstream will generate, each up to `max_output_tokens`.
     pub choices: u64,
     /// Bound of the input.
@@ -117,6 +120,7 @@ impl ModelRequest {
             stream,
             include_usage,
             max_output_tokens: None,
+            names_limit: false,
             choices: 1,
             prompt: PromptShape {
                 text_bytes: body.len() as u64,

@@ -45,6 +45,7 @@ pub(super) fn check(request: &mut ModelRequest) -> Result<(), RequestError> {
     let limit = fields.output_limit("max_output_tokens")?;
 
     request.max_output_tokens = limit;
+    request.names_limit = limit.is_some();
     request.prompt.messages = count;
     request.prompt.opaque = opaque;
     Ok(())

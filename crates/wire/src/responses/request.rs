@@ -31,12 +31,13 @@ const TRANSLATED: [&str; 21] = [
 
 /// Chat's own parameters. In a Responses request they mean nothing and were not counted at
 /// admission, so they must not come to mean something (more choices, more output) on the way.
-const CHAT_ONLY: [&str; 16] = [
+const CHAT_ONLY: [&str; 17] = [
     "messages",
     "n",
     "best_of",
     "max_tokens",
     "max_completion_tokens",
+    "n_predict",
     "functions",
     "function_call",
     "response_format",
@@ -52,7 +53,7 @@ const CHAT_ONLY: [&str; 16] = [
 
 /// Writes the chat request for an upstream that does not know Responses.
 ///
-/// The output limit is written as `max_tokens`, the name every OpenAI-compatible server knows.
+/// The output limit is written under the name that the upstream knows it by in chat.
 /// Reasoning items of earlier turns are left out, as chat has no place for them.
 ///
 /// # Errors
@@ -64,8 +65,10 @@ pub fn to_chat(request: &ModelRequest, edits: &Edits<'_>) -> Result<Vec<u8>, Req
     let mut out = ObjectWriter::with_capacity(size)
         .text("model", edits.model)
         .raw("messages", json::array(&messages));
-    if let Some(limit) = edits.max_output_tokens.or(request.max_output_tokens) {
-        out = out.number("max_tokens", limit);
+    if let Some(limit) = request.output_limit(edits.max_output_tokens) {
+        for name in edits.chat_limit.names(false) {
+            out = out.number(name, limit);
+        }
     }
     if request.stream {
         out = out.raw("stream", "true");

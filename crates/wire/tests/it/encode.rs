@@ -1,7 +1,7 @@
 //! What the upstream receives.
 
-use farebox_wire::request::Edits;
 use farebox_wire::request::Endpoint::{self, Chat, Completions, Embeddings, Responses};
+use farebox_wire::request::{ChatLimit, Edits};
 use proptest::prelude::*;
 
 use crate::{json, parse, utf8};
@@ -10,6 +10,7 @@ const PLAIN: Edits<'_> = Edits {
     model: "up",
     include_usage: false,
     max_output_tokens: None,
+    chat_limit: ChatLimit::Compatible,
 };
 
 fn encode(endpoint: Endpoint, body: &str, edits: &Edits<'_>) -> String {
@@ -60,57 +61,118 @@ fn usage_is_asked_for_in_streams_only() {
     );
 }
 
+/// A request's endpoint and its limit as sent; what is written under a limit of 40, and under none.
+const LIMITS: &[(Endpoint, &str, &str, &str)] = &[
+    (Chat, "", r#","max_tokens":40"#, ""),
+    (
+        Chat,
+        r#","max_tokens":100,"x":1"#,
+        r#","max_tokens":40,"x":1"#,
+        r#","max_tokens":100,"x":1"#,
+    ),
+    (
+        Chat,
+        r#","max_tokens":20"#,
+        r#","max_tokens":20"#,
+        r#","max_tokens":20"#,
+    ),
+    // Where the server knows only the older name, the newer one alone would be no limit at all.
+    (
+        Chat,
+        r#","max_completion_tokens":100,"x":1"#,
+        r#","max_completion_tokens":40,"max_tokens":40,"x":1"#,
+        r#","max_completion_tokens":100,"max_tokens":100,"x":1"#,
+    ),
+    (
+        Chat,
+        r#","max_tokens":200,"x":1,"max_completion_tokens":20"#,
+        r#","max_completion_tokens":20,"max_tokens":20,"x":1"#,
+        r#","max_completion_tokens":20,"max_tokens":20,"x":1"#,
+    ),
+    (
+        Chat,
+        r#","max_tokens":null,"x":1"#,
+        r#","x":1,"max_tokens":40"#,
+        r#","x":1"#,
+    ),
+    (
+        Chat,
+        r#","max_tokens":50,"n_predict":5000"#,
+        r#","max_tokens":40"#,
+        r#","max_tokens":50"#,
+    ),
+    (
+        Chat,
+        r#","n_predict":50,"x":1"#,
+        r#","max_tokens":40,"x":1"#,
+        r#","max_tokens":50,"x":1"#,
+    ),
+    (Completions, "", r#","max_tokens":40"#, ""),
+    (
+        Completions,
+        r#","n_predict":9"#,
+        r#","max_tokens":9"#,
+        r#","max_tokens":9"#,
+    ),
+    (Embeddings, "", "", ""),
+    (
+        Responses,
+        r#","store":null"#,
+        r#","store":false,"max_output_tokens":40"#,
+        r#","store":false"#,
+    ),
+    (
+        Responses,
+        r#","max_output_tokens":90"#,
+        r#","max_output_tokens":40,"store":false"#,
+        r#","max_output_tokens":90,"store":false"#,
+    ),
+];
+
 #[test]
-fn the_output_limit_lands_in_the_field_the_caller_used() {
-    let edits = Edits {
-        max_output_tokens: Some(40),
-        ..PLAIN
-    };
-    let cases = [
-        (Chat, "", r#","max_tokens":40"#),
-        (Chat, r#","max_tokens":100"#, r#","max_tokens":40"#),
-        (
-            Chat,
-            r#","max_completion_tokens":100,"x":1"#,
-            r#","max_completion_tokens":40,"x":1"#,
-        ),
-        (
-            Chat,
-            r#","max_completion_tokens":100,"max_tokens":20"#,
-            r#","max_completion_tokens":40,"max_tokens":20"#,
-        ),
-        (
-            Chat,
-            r#","max_tokens":null,"x":1"#,
-            r#","x":1,"max_tokens":40"#,
-        ),
-        (
-            Chat,
-            r#","max_tokens":null,"max_completion_tokens":50"#,
-            r#","max_completion_tokens":40"#,
-        ),
-        (Completions, "", r#","max_tokens":40"#),
-        (Embeddings, "", ""),
-        (
-            Responses,
-            r#","store":null"#,
-            r#","store":false,"max_output_tokens":40"#,
-        ),
-        (
-            Responses,
-            r#","max_output_tokens":90"#,
-            r#","max_output_tokens":40,"store":false"#,
-        ),
-    ];
-    for (endpoint, rest, expected) in cases {
+fn the_output_limit_lands_where_the_callers_stood() {
+    for (endpoint, rest, limited, unlimited) in LIMITS {
         let input = match endpoint {
             Chat => r#""messages":[{"role":"user"}]"#,
             Completions => r#""prompt":"x""#,
             _ => r#""input":"x""#,
         };
         let body = format!(r#"{{"model":"m",{input}{rest}}}"#);
-        let expected = format!(r#"{{"model":"up",{input}{expected}}}"#);
-        assert_eq!(encode(endpoint, &body, &edits), expected);
+        for (max_output_tokens, expected) in [(Some(40), limited), (None, unlimited)] {
+            let edits = Edits {
+                max_output_tokens,
+                ..PLAIN
+            };
+            let expected = format!(r#"{{"model":"up",{input}{expected}}}"#);
+            assert_eq!(encode(*endpoint, &body, &edits), expected);
+        }
+    }
+}
+
+#[test]
+fn an_upstream_with_one_name_for_the_limit_gets_that_name() {
+    for limit in [
+        r#""max_tokens":7"#,
+        r#""max_completion_tokens":7"#,
+        r#""max_completion_tokens":7,"max_tokens":9"#,
+        r#""n_predict":7"#,
+    ] {
+        for (chat_limit, name) in [
+            (ChatLimit::MaxTokens, "max_tokens"),
+            (ChatLimit::MaxCompletionTokens, "max_completion_tokens"),
+        ] {
+            let body = format!(r#"{{"model":"m",{limit},"messages":[{{"role":"user"}}]}}"#);
+            let sent = encode(
+                Chat,
+                &body,
+                &Edits {
+                    chat_limit,
+                    ..PLAIN
+                },
+            );
+            let expected = format!(r#"{{"model":"up","{name}":7,"messages":[{{"role":"user"}}]}}"#);
+            assert_eq!(sent, expected);
+        }
     }
 }
 

@@ -38,11 +38,14 @@ const LIMITS: &[(Endpoint, &str, Option<u64>, u64)] = &[
     (
         Chat,
         r#""max_tokens":9,"max_completion_tokens":2,"best_of":4"#,
-        Some(9),
+        Some(2),
         4,
     ),
     (Chat, r#""max_tokens":5,"max_tokens":50"#, Some(50), 1),
+    (Chat, r#""n_predict":7"#, Some(7), 1),
+    (Chat, r#""n_predict":7,"max_tokens":5"#, Some(5), 1),
     (Completions, r#""prompt":"x""#, Some(16), 1),
+    (Completions, r#""prompt":"x","n_predict":9"#, Some(9), 1),
     (Completions, r#""prompt":null,"max_tokens":3"#, Some(3), 1),
     (
         Completions,
@@ -81,6 +84,9 @@ fn output_limits_and_choices_are_bounded_from_above() {
             "{body}"
         );
         assert_eq!(request.prompt.text_bytes, body.len() as u64);
+        let is_default = endpoint == &Completions && *limit == Some(16);
+        let named = limit.is_some_and(|limit| limit > 0) && !is_default;
+        assert_eq!(request.names_limit, named, "{body}");
     }
 }
 

@@ -1,6 +1,6 @@
 //! Responses requests for upstreams that only speak chat.
 
-use farebox_wire::request::{Edits, Endpoint, RequestError};
+use farebox_wire::request::{ChatLimit, Edits, Endpoint, RequestError};
 use farebox_wire::responses::to_chat;
 use serde_json::{Value, json};
 
@@ -10,6 +10,7 @@ const EDITS: Edits<'_> = Edits {
     model: "up",
     include_usage: true,
     max_output_tokens: None,
+    chat_limit: ChatLimit::Compatible,
 };
 
 fn translate(request: &Value) -> Result<Value, RequestError> {
@@ -59,17 +60,32 @@ fn what_admission_did_not_count_cannot_slip_through() {
 }
 
 #[test]
-fn the_limit_of_the_edits_wins() {
-    let edits = Edits {
-        max_output_tokens: Some(12),
-        ..EDITS
-    };
-    for asked in [json!(30), Value::Null] {
-        let request = json!({"model": "m", "input": "Hi", "max_output_tokens": asked});
-        assert_eq!(
-            translate_with(&request, &edits).expect("translates")["max_tokens"],
-            12
-        );
+fn the_smaller_limit_is_written_as_the_upstream_knows_it() {
+    for (asked, most, written) in [
+        (json!(30), Some(12), Some(12)),
+        (json!(30), Some(40), Some(30)),
+        (json!(30), None, Some(30)),
+        (Value::Null, Some(12), Some(12)),
+        (Value::Null, None, None),
+    ] {
+        for (chat_limit, name) in [
+            (ChatLimit::Compatible, "max_tokens"),
+            (ChatLimit::MaxTokens, "max_tokens"),
+            (ChatLimit::MaxCompletionTokens, "max_completion_tokens"),
+        ] {
+            let edits = Edits {
+                max_output_tokens: most,
+                chat_limit,
+                ..EDITS
+            };
+            let request = json!({"model": "m", "input": "Hi", "max_output_tokens": asked});
+            let mut expected =
+                json!({"model": "up", "messages": [{"role": "user", "content": "Hi"}]});
+            if let Some(limit) = written {
+                expected[name] = limit.into();
+            }
+            assert_eq!(translate_with(&request, &edits), Ok(expected));
+        }
     }
 }
 
