@@ -41,6 +41,18 @@ pub struct TokenBound {
     pub output_tokens_each: u64,
 }
 
+impl TokenBound {
+    /// The same, with at most `output_tokens_each` in each of `choices`.
+    #[must_use]
+    pub fn with_output(self, output_tokens_each: u64, choices: u64) -> Self {
+        TokenBound {
+            output_tokens: output_tokens_each.saturating_mul(choices),
+            output_tokens_each,
+            ..self
+        }
+    }
+}
+
 /// What chat templates add around the client's text: markers and default system prompts.
 const TEMPLATE_TOKENS: u64 = 64;
 

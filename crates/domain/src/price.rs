@@ -126,21 +126,40 @@ impl UnitPrices {
     /// classes they fall in.
     #[must_use]
     pub fn most(&self, input_tokens: u64, output_tokens: u64) -> Nusd {
-        let dearest = |line: fn(LineItem) -> bool| {
-            let prices = UsageClass::ALL
-                .into_iter()
-                .filter(|class| line(class.line_item()));
-            prices
-                .map(|class| i128::from(self.of(class).get()))
-                .max()
-                .unwrap_or(0)
-        };
-        let input = dearest(|item| matches!(item, LineItem::Input | LineItem::CachedInput));
-        let output = dearest(|item| item == LineItem::Output);
-        let sum = i128::from(input_tokens) * input
-            + i128::from(output_tokens) * output
-            + i128::from(self.of(UsageClass::Request).get());
-        Nusd::saturating_from(ceil_div(sum))
+        let output = i128::from(output_tokens) * self.dearest_output();
+        Nusd::saturating_from(ceil_div(self.before_output(input_tokens) + output))
+    }
+
+    /// The most output tokens that `amount` pays for beside the request and its input: as many as
+    /// [`UnitPrices::most`] still keeps within it. None if it does not even pay for those.
+    #[must_use]
+    pub fn output_tokens_within(&self, amount: Nusd, input_tokens: u64) -> Option<u64> {
+        let left = i128::from(amount.get()) * UNITS_PER_PRICE - self.before_output(input_tokens);
+        if left < 0 {
+            return None;
+        }
+        let tokens = left.checked_div(self.dearest_output());
+        Some(tokens.map_or(u64::MAX, |tokens| u64::try_from(tokens).unwrap_or(u64::MAX)))
+    }
+
+    /// The most that everything but the output can cost, in millionths of a nano-USD.
+    fn before_output(&self, input_tokens: u64) -> i128 {
+        let is_input = |item| matches!(item, LineItem::Input | LineItem::CachedInput);
+        i128::from(input_tokens) * self.dearest(is_input)
+            + i128::from(self.of(UsageClass::Request).get())
+    }
+
+    fn dearest_output(&self) -> i128 {
+        self.dearest(|item| item == LineItem::Output)
+    }
+
+    fn dearest(&self, line: fn(LineItem) -> bool) -> i128 {
+        let classes = UsageClass::ALL.into_iter();
+        let prices = classes.filter(|class| line(class.line_item()));
+        prices
+            .map(|class| i128::from(self.of(class).get()))
+            .max()
+            .unwrap_or(0)
     }
 }
 
@@ -280,6 +299,21 @@ mod tests {
             let bound =
                 prices.most(reported.input_tokens + more_in, reported.output_tokens + more_out);
             prop_assert!(prices.cost(&usage).total <= bound);
+        }
+
+        #[test]
+        fn the_output_that_an_amount_pays_for_is_the_most_there_is(
+            prices in any_prices(), input in 0..1_000_000_u64, amount in 0..10_000_000_000_000_i64,
+        ) {
+            let amount = Nusd::new(amount);
+            match prices.output_tokens_within(amount, input) {
+                Some(tokens) => {
+                    prop_assert!(prices.most(input, tokens) <= amount);
+                    let more = tokens.checked_add(1);
+                    prop_assert!(more.is_none_or(|more| prices.most(input, more) > amount));
+                }
+                None => prop_assert!(prices.most(input, 0) > amount),
+            }
         }
 
         #[test]

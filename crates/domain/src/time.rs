@@ -49,6 +49,13 @@ impl AtUs {
         AtUs(self.0.saturating_add(us))
     }
 
+    /// The instant as people and programs read it: `2026-12-01T00:00:00Z`, to the second.
+    #[must_use]
+    pub fn to_utc(self) -> String {
+        let timestamp = jiff::Timestamp::from_second(self.seconds());
+        timestamp.map_or_else(|_| "never".into(), |it| it.to_string())
+    }
+
     /// Microseconds from `earlier` to this instant; zero if the clock went back.
     #[must_use]
     pub fn since(self, earlier: AtUs) -> i64 {
@@ -66,5 +73,12 @@ mod tests {
         assert_eq!(AtUs(HOUR_US).floor(HOUR_US), AtUs(HOUR_US));
         assert_eq!(AtUs(-1).floor(HOUR_US), AtUs(-HOUR_US));
         assert_eq!(AtUs(-1).seconds(), -1);
+    }
+
+    #[test]
+    fn instants_are_written_in_utc() {
+        let at = AtUs::from_seconds(1_796_083_200).plus(999_999);
+        assert_eq!(at.to_utc(), "2026-12-01T00:00:00Z");
+        assert_eq!(AtUs(i64::MAX).to_utc(), "never");
     }
 }

@@ -6,10 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use domain::admission::RateLimits;
+use domain::admission::DefaultRates;
 use domain::bound::ModelSize;
 use domain::price::{PriceHistory, UnitPrices};
-use domain::rate::PerMinute;
 use gateway::{BaseUrl, Catalog, Deployment, Gateway, Model, Upstream, UpstreamSpec};
 use prometheus_client::registry::Registry;
 use store::prices::{self, Stated};
@@ -156,13 +155,9 @@ fn settings(config: &Config) -> gateway::Settings {
     gateway::Settings {
         hold_before_forward: config.hold_durability == HoldDurability::BeforeForward,
         body_bytes: usize::try_from(config.limits.body_bytes).unwrap_or(usize::MAX),
-        rates: RateLimits {
-            requests: PerMinute {
-                units: config.limits.requests_per_minute,
-            },
-            tokens: PerMinute {
-                units: config.limits.tokens_per_minute,
-            },
+        rates: DefaultRates {
+            requests_per_minute: config.limits.requests_per_minute,
+            tokens_per_minute: config.limits.tokens_per_minute,
         },
         public_url: config.public_url.clone(),
         clock: clock::system(),

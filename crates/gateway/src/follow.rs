@@ -1,21 +1,20 @@
-//! Follows the change log: keys made and revoked, money paid in, by whichever process.
+//! Follows the change log: keys made and revoked, limits changed, money paid in, by whichever
+//! process. And writes what nobody waits for.
 
 use std::time::Duration;
 
 use domain::id::{KeyId, OrganizationId, ProjectId};
-use domain::time::MINUTE_US;
 use store::changes::{self, Change, ChangeKind};
 use store::keys::{self, ActiveKey};
-use store::{Store, StoreError, wallets};
+use store::{Store, StoreError, budgets, wallets};
 
+use crate::admission::Limits;
 use crate::state::Gateway;
 
 /// Changes made by other processes are in force within this time.
 const POLL: Duration = Duration::from_millis(500);
 /// Changes taken at once.
 const PAGE: i64 = 500;
-/// Rates that nobody used for this long are forgotten: they have drained.
-const IDLE_US: i64 = 10 * MINUTE_US;
 
 /// Follows until cancelled.
 pub(crate) async fn run(gateway: Gateway, store: Store, mut seq: i64) {
@@ -28,6 +27,7 @@ pub(crate) async fn run(gateway: Gateway, store: Store, mut seq: i64) {
             }
             Err(error) => tracing::warn!(%error, "changes cannot be read; trying again"),
         }
+        keep_crossings(&gateway, &store).await;
         rounds = rounds.wrapping_add(1);
         if rounds.is_multiple_of(20) {
             tend(&gateway, &store).await;
@@ -40,6 +40,7 @@ pub(crate) async fn run(gateway: Gateway, store: Store, mut seq: i64) {
 enum Effect {
     Key(KeyId, Option<ActiveKey>),
     Credits(OrganizationId, domain::money::Nusd),
+    Limits(OrganizationId, Limits),
 }
 
 /// Puts everything after `seq` into force; answers how far that is.
@@ -68,6 +69,11 @@ async fn step(gateway: &Gateway, store: &Store, seq: i64) -> Result<i64, StoreEr
                         effects.push(Effect::Credits(id, credits));
                     }
                 }
+                ChangeKind::Limits => {
+                    let id = OrganizationId::new(reference);
+                    let limits = Limits::read(tx, &id)?;
+                    effects.push(Effect::Limits(id, limits));
+                }
                 ChangeKind::Other => {}
             }
         }
@@ -78,14 +84,30 @@ async fn step(gateway: &Gateway, store: &Store, seq: i64) -> Result<i64, StoreEr
         match effect {
             Effect::Key(id, key) => gateway.0.directory.set(&id, key),
             Effect::Credits(id, credits) => gateway.0.books.set_credits(&id, credits),
+            Effect::Limits(id, limits) => {
+                let (books, now) = (&gateway.0.books, gateway.now());
+                books.set_limits(store, &id, limits, now).await?;
+            }
         }
     }
     Ok(reached)
 }
 
+/// Writes the thresholds that spending reached; what cannot be written now is kept for later.
+async fn keep_crossings(gateway: &Gateway, store: &Store) {
+    for (organization, crossings) in gateway.0.books.take_crossings() {
+        let (of, reached) = (organization.clone(), crossings.clone());
+        let write = store.write(move |tx| budgets::keep_events(tx, &of, &reached));
+        if let Err(error) = write.await {
+            tracing::warn!(%error, "thresholds of budgets could not be written; trying again");
+            gateway.0.books.note_crossings(&organization, crossings);
+        }
+    }
+}
+
 /// Writes when keys were last used, and forgets what is idle.
 async fn tend(gateway: &Gateway, store: &Store) {
-    gateway.0.books.forget_idle(gateway.now(), IDLE_US);
+    gateway.0.books.forget_idle(gateway.now());
     let uses = gateway.0.directory.take_last_uses();
     if uses.is_empty() {
         return;

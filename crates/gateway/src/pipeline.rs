@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use domain::access::{self, AccessRefusal, Scope};
-use domain::admission::{Ask, RateLimits};
 use domain::bound::{RequestSize, token_bound};
-use domain::hold::Hold;
 use domain::id::{ProjectId, RequestId};
 use domain::price::PriceEntry;
 use domain::time::AtUs;
@@ -34,15 +32,15 @@ pub(crate) struct Job {
 }
 
 impl Job {
-    /// The most output tokens of each choice that the upstream is asked for: what is held, where
-    /// that is less than it would make of itself.
+    /// The most output tokens of each choice that the upstream is asked for, where that is less
+    /// than it would make of itself.
     ///
     /// Where the caller named no limit and the model's own is held, none is written: the upstream
     /// knows the model better, and one that adds prompt and limit up would refuse a long prompt.
     pub(crate) fn output_limit(&self) -> Option<u64> {
-        let held = self.admitted.output_tokens_each();
-        let lowered = held < self.model.size.max_output_tokens;
-        (self.request.names_limit || lowered).then_some(held)
+        let most = self.admitted.upstream_tokens_each();
+        let lowered = most < self.model.size.max_output_tokens;
+        (self.request.names_limit || lowered).then_some(most)
     }
 
     /// The headers of an answer that begins now.
@@ -99,7 +97,7 @@ async fn run(
     stamp.caller = Some((caller.principal.organization.clone(), project.clone()));
 
     // Looked at in every request: a slip in it must not wait for an empty wallet to be found.
-    headers::allow_shorter(&head.headers)?;
+    let allow_shorter = headers::allow_shorter(&head.headers)?;
     let most_bytes = gateway.0.settings.body_bytes;
     body::check(&head.headers, most_bytes)?;
     let body = body::read(body, most_bytes).await?;
@@ -118,19 +116,16 @@ async fn run(
     if gateway.0.ledger.state() != LedgerState::Healthy {
         return Err(Refusal::Ledger);
     }
-    let paid = Paid {
+    let bid = Paid {
         caller: &caller,
         project,
         model: &model,
         price,
-        now,
-    };
-    let bid = paid.bid(
-        stamp.request_id,
-        &request,
-        body.len() as u64,
-        gateway.0.settings.rates,
-    );
+    }
+    .bid(stamp.request_id, &request, body.len() as u64, allow_shorter);
+    let wanted_each = request
+        .max_output_tokens
+        .unwrap_or(bid.bound.output_tokens_each);
     let shared = &gateway.0;
     let admitted = admission::admit(&shared.books, &shared.ledger, &shared.settings.clock, bid)
         .map_err(|refusal| Refusal::Admission {
@@ -139,10 +134,8 @@ async fn run(
             organization: caller.principal.organization.to_string(),
         })?;
     stamp.rates = Some(admitted.rates);
-    stamp.max_output_tokens = request
-        .max_output_tokens
-        .filter(|asked| *asked > admitted.output_tokens_each())
-        .map(|_| admitted.output_tokens_each());
+    let each = admitted.output_tokens_each();
+    stamp.max_output_tokens = (each < wanted_each).then_some(each);
     caller.used(now);
 
     // From here on the request lives in a task of its own: a client that leaves drops this future,
@@ -193,17 +186,17 @@ struct Paid<'a> {
     project: &'a ProjectId,
     model: &'a Model,
     price: &'a PriceEntry,
-    now: AtUs,
 }
 
 impl Paid<'_> {
-    /// The most the request can cost, and everything that is pinned with it.
+    /// The most the request can cost, and everything that is pinned with it. A caller who named no
+    /// output limit takes a shorter answer, unless the header says otherwise.
     fn bid(
         &self,
         id: RequestId,
         request: &ModelRequest,
         body_bytes: u64,
-        limits: RateLimits,
+        allow_shorter: Option<bool>,
     ) -> Bid {
         let size = RequestSize {
             body_bytes,
@@ -216,38 +209,19 @@ impl Paid<'_> {
             choices: request.choices,
             generates: request.endpoint != Endpoint::Embeddings,
         };
-        let bound = token_bound(&self.model.size, &size);
-        let amount = self
-            .price
-            .price
-            .most(bound.input_tokens, bound.output_tokens);
-        let hold = Hold {
+        Bid {
             id,
             organization: self.caller.principal.organization.clone(),
             project: self.project.clone(),
             key: self.caller.principal.key.clone(),
             model: Arc::clone(&self.model.id),
             endpoint: request.endpoint.name(),
-            amount,
-            price_id: self.price.id.clone(),
-            price: self.price.price,
-            cost: self.price.cost,
-            admitted_at: self.now,
-        };
-        let ask = Ask {
-            project: self.project.clone(),
-            model: Arc::clone(&self.model.id),
-            amount,
-            tokens: bound.input_tokens.saturating_add(bound.output_tokens),
-            limits,
-        };
-        let (stream, prompt_bytes) = (request.stream, request.prompt.text_bytes);
-        Bid {
-            hold,
-            ask,
-            bound,
-            stream,
-            prompt_bytes,
+            price: self.price.clone(),
+            bound: token_bound(&self.model.size, &size),
+            choices: request.choices,
+            may_shorten: allow_shorter.unwrap_or(!request.names_limit),
+            stream: request.stream,
+            prompt_bytes: request.prompt.text_bytes,
         }
     }
 }

@@ -33,7 +33,7 @@ enum Read {
 /// Runs a request whose upstream has begun a plain answer.
 pub(crate) async fn run(job: Job, called: Called, mut reply: Reply) {
     let generates = job.request.endpoint != Endpoint::Embeddings;
-    let mut meter = Meter::new(job.admitted.prompt_bytes, generates);
+    let mut meter = Meter::new(job.admitted.prompt_bytes(), generates);
     let body = match read(called.response, &called.upstream, &mut reply).await {
         Read::Whole(body) => body,
         Read::ClientLeft(bytes) => {

@@ -63,7 +63,7 @@ pub(crate) async fn run(mut job: Job, mut reply: Reply) {
 /// read the prompt at least, and that is charged.
 async fn abandon(job: Job) {
     let meter = Meter::new(
-        job.admitted.prompt_bytes,
+        job.admitted.prompt_bytes(),
         job.request.endpoint != Endpoint::Embeddings,
     );
     let usage = meter.count().usage;

@@ -5,8 +5,10 @@
 
 use axum::body::Body;
 use domain::access::AccessRefusal;
-use domain::admission;
+use domain::admission::{self, BudgetRefusal, RateKind, RateStop};
+use domain::budget::Scope;
 use domain::rate::RateRefusal;
+use domain::window::Window;
 use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::{HeaderName, Response, StatusCode};
 use wire::error::ErrorBody;
@@ -27,6 +29,7 @@ pub const CODES: &[&str] = &[
     "invalid_api_key",
     "invalid_type",
     "invalid_value",
+    "key_spend_limit_exceeded",
     "ledger_unavailable",
     "method_not_supported",
     "mismatched_organization",
@@ -35,7 +38,9 @@ pub const CODES: &[&str] = &[
     "missing_scope",
     "model_not_found",
     "model_not_priced",
+    "organization_spend_limit_exceeded",
     "project_archived",
+    "project_spend_limit_exceeded",
     "rate_limit_exceeded",
     "slow_down",
     "unsupported_parameter",
@@ -292,50 +297,89 @@ fn admission(refusal: &admission::Refusal, model: &str, organization: &str, url:
         admission::Refusal::Credit {
             available,
             required,
-        } => Answer {
-            retry: Retry::Never,
-            ..plain(
-                StatusCode::TOO_MANY_REQUESTS,
-                "insufficient_quota",
-                Some("credit_balance_exhausted"),
-                format!(
-                    "You exceeded your current quota, please check your plan and billing details. This request can cost up to {required} and {available} of credit is available. Add credit at {url}/billing, or lower the output limit (max_tokens)."
-                ),
-            )
-        },
-        admission::Refusal::Requests(rate) => limited(
-            "requests",
-            "requests per min (RPM)",
-            rate,
-            (model, organization, url),
+        } => quota(
+            "credit_balance_exhausted",
+            &format!(
+                "This request can cost up to {required} and {available} of credit is available. Add credit at {url}/billing, or lower the output limit (max_tokens)."
+            ),
         ),
-        admission::Refusal::Tokens(rate) => limited(
-            "tokens",
-            "tokens per min (TPM)",
-            rate,
-            (model, organization, url),
-        ),
+        admission::Refusal::Budget(refusal) => budget(refusal, url),
+        admission::Refusal::Rate(stop) => limited(stop, (model, organization, url)),
     }
 }
 
-fn limited(
-    kind: &'static str,
-    per: &str,
-    rate: &RateRefusal,
-    (model, organization, url): (&str, &str, &str),
-) -> Answer {
-    let limit = rate.state.limit;
-    let used = limit.saturating_sub(rate.state.remaining);
-    let facts = format!(
-        "Rate limit reached for {model} in organization {organization} on {per}: Limit {limit}, Used {used}, Requested {}.",
-        rate.requested
+/// Money is short, and trying again does not mend it.
+fn quota(code: &'static str, facts: &str) -> Answer {
+    let message = format!(
+        "You exceeded your current quota, please check your plan and billing details. {facts}"
     );
-    let (retry, advice) = match rate.retry_after_us {
-        Some(us) => {
-            let wait = crate::headers::go_duration(us);
-            (Retry::After(us), format!("Please try again in {wait}."))
+    let status = StatusCode::TOO_MANY_REQUESTS;
+    Answer {
+        retry: Retry::Never,
+        ..plain(status, "insufficient_quota", Some(code), message)
+    }
+}
+
+fn budget(refusal: &BudgetRefusal, url: &str) -> Answer {
+    let (code, whose) = match &refusal.scope {
+        Scope::Organization => ("organization_spend_limit_exceeded", "organization"),
+        Scope::Project(_) => ("project_spend_limit_exceeded", "project"),
+        Scope::Key(_) => ("key_spend_limit_exceeded", "key"),
+    };
+    let BudgetRefusal {
+        limit,
+        spent,
+        held,
+        required,
+        ..
+    } = refusal;
+    let (over, ends) = match refusal.window {
+        Window::Always => ("for good".to_owned(), String::new()),
+        window => (
+            format!("a {}", window.as_str()),
+            format!(
+                " The next {} begins at {}.",
+                window.as_str(),
+                refusal.ends_at.to_utc()
+            ),
+        ),
+    };
+    quota(
+        code,
+        &format!(
+            "The {whose} may spend {limit} {over}: {spent} is spent, {held} is held for requests in flight, and this request can cost up to {required}.{ends} Raise the limit at {url}/limits, or lower the output limit (max_tokens)."
+        ),
+    )
+}
+
+fn limited(stop: &RateStop, (model, organization, url): (&str, &str, &str)) -> Answer {
+    let (kind, per) = match stop.kind {
+        RateKind::RequestsPerMinute => ("requests", "requests per min (RPM)"),
+        RateKind::TokensPerMinute => ("tokens", "tokens per min (TPM)"),
+        RateKind::RequestsPerDay => ("requests", "requests per day (RPD)"),
+        RateKind::TokensPerDay => ("tokens", "tokens per day (TPD)"),
+        RateKind::ConcurrentRequests => ("requests", "concurrent requests"),
+    };
+    let RateRefusal {
+        state,
+        requested,
+        retry_after_us,
+    } = &stop.refusal;
+    let used = state.limit.saturating_sub(state.remaining);
+    let facts = format!(
+        "Rate limit reached for {model} in organization {organization} on {per}: Limit {}, Used {used}, Requested {requested}.",
+        state.limit
+    );
+    let (retry, advice) = match (retry_after_us, stop.kind) {
+        (Some(us), _) => {
+            let wait = crate::headers::go_duration(*us);
+            (Retry::After(*us), format!("Please try again in {wait}."))
         }
-        None => (
+        (None, RateKind::ConcurrentRequests) if state.limit > 0 => (
+            Retry::AsUsual,
+            "Please try again when another request has ended.".into(),
+        ),
+        (None, _) => (
             Retry::Never,
             "The request is larger than the limit itself: make it smaller.".into(),
         ),

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use domain::Entropy;
-use domain::admission::RateLimits;
+use domain::admission::DefaultRates;
 use domain::time::{AtUs, Clock};
 use prometheus_client::registry::Registry;
 use store::{Ledger, LedgerState, Store, StoreError};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::admission::Books;
+use crate::admission::{Books, Limits};
 use crate::catalog::Catalog;
 use crate::directory::Directory;
 use crate::follow;
@@ -27,7 +27,7 @@ pub(crate) struct Inner {
     pub(crate) settings: Settings,
     pub(crate) catalog: ArcSwap<Catalog>,
     pub(crate) directory: Directory,
-    pub(crate) books: Books,
+    pub(crate) books: Arc<Books>,
     pub(crate) metrics: Metrics,
     tasks: TaskTracker,
     following: CancellationToken,
@@ -41,8 +41,8 @@ pub struct Settings {
     pub hold_before_forward: bool,
     /// The largest request body.
     pub body_bytes: usize,
-    /// The rate limits of a project and model that has none of its own.
-    pub rates: RateLimits,
+    /// The rate limits of every organization, project and model that has none of its own.
+    pub rates: DefaultRates,
     /// Where this installation's console is, without a slash at the end.
     pub public_url: String,
     /// Tells the time.
@@ -61,23 +61,33 @@ impl Gateway {
         catalog: Catalog,
         settings: Settings,
     ) -> Result<Self, StoreError> {
-        let (seq, wallets, keys) = store
+        let (seq, wallets, keys, limits) = store
             .read(|tx| {
                 let seq = store::changes::latest(tx)?;
-                Ok::<_, StoreError>((seq, store::wallets::all(tx)?, store::keys::all_active(tx)?))
+                let (wallets, keys) = (store::wallets::all(tx)?, store::keys::all_active(tx)?);
+                let mut limits = Vec::new();
+                for organization in store::budgets::limited_organizations(tx)? {
+                    let of = Limits::read(tx, &organization)?;
+                    limits.push((organization, of));
+                }
+                Ok::<_, StoreError>((seq, wallets, keys, limits))
             })
             .await?;
         let following = CancellationToken::new();
         let gateway = Gateway(Arc::new(Inner {
             ledger: store.ledger(),
-            settings,
             catalog: ArcSwap::from_pointee(catalog),
             directory: Directory::new(keys),
-            books: Books::new(wallets),
+            books: Arc::new(Books::new(wallets, settings.rates)),
+            settings,
             metrics: Metrics::default(),
             tasks: TaskTracker::new(),
             following: following.clone(),
         }));
+        for (organization, limits) in limits {
+            let (books, now) = (&gateway.0.books, gateway.now());
+            books.set_limits(&store, &organization, limits, now).await?;
+        }
         store.heard(seq);
         let follower = follow::run(gateway.clone(), store, seq);
         gateway

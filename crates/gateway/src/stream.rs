@@ -92,7 +92,7 @@ pub(crate) async fn run(mut job: Job, called: Called, reply: Reply) {
     let translated = called.endpoint != job.request.endpoint;
     let translator = translated.then(|| StreamTranslator::new(response_meta(&job)));
     let relay = Relay {
-        meter: Meter::new(job.admitted.prompt_bytes, true),
+        meter: Meter::new(job.admitted.prompt_bytes(), true),
         reader: SseReader::new(MOST_EVENT_BYTES),
         out,
         endpoint: called.endpoint,

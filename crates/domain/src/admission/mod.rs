@@ -57,6 +57,14 @@ pub enum Refusal {
     Budget(Box<BudgetRefusal>),
 }
 
+impl Refusal {
+    /// Whether a request that costs less might be admitted.
+    #[must_use]
+    pub fn is_about_money(&self) -> bool {
+        !matches!(self, Refusal::Rate(_))
+    }
+}
+
 /// A request that was admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Admission {

@@ -6,12 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use domain::admission::{RateLimits, Wallet};
+use domain::admission::{DefaultRates, Wallet};
 use domain::bound::ModelSize;
 use domain::id::OrganizationId;
 use domain::money::Nusd;
 use domain::price::{PriceHistory, StatedPrices};
-use domain::rate::PerMinute;
 use domain::time::{AtUs, Clock};
 use farebox_gateway::{
     Catalog, Deployment, Gateway, Model, OnDisconnect, ResponsesMode, Settings, Upstream,
@@ -124,13 +123,9 @@ impl World {
         let settings = Settings {
             hold_before_forward: false,
             body_bytes: plan.body_bytes,
-            rates: RateLimits {
-                requests: PerMinute {
-                    units: plan.requests_per_minute,
-                },
-                tokens: PerMinute {
-                    units: 100_000_000_000,
-                },
+            rates: DefaultRates {
+                requests_per_minute: plan.requests_per_minute,
+                tokens_per_minute: 100_000_000_000,
             },
             public_url: "http://farebox.test".into(),
             clock: clock(),

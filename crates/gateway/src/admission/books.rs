@@ -1,0 +1,119 @@
+//! Every organization's book: its wallet, budgets and rates, in memory.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use domain::admission::{Book, Crossing, DefaultRates, RateRules, Wallet};
+use domain::budget::Budget;
+use domain::id::OrganizationId;
+use domain::money::Nusd;
+use domain::time::AtUs;
+use parking_lot::{Mutex, RwLock};
+use store::{Store, StoreError, budgets, rate_limits};
+
+/// The limits of an organization, as they are kept.
+pub(crate) struct Limits {
+    pub(crate) budgets: Vec<Budget>,
+    pub(crate) rates: RateRules,
+}
+
+impl Limits {
+    pub(crate) fn read(
+        tx: &mut store::Tx<'_>,
+        organization: &OrganizationId,
+    ) -> Result<Self, StoreError> {
+        Ok(Limits {
+            budgets: budgets::of(tx, organization)?,
+            rates: rate_limits::of(tx, organization)?,
+        })
+    }
+}
+
+/// Every organization's book.
+#[derive(Debug)]
+pub(crate) struct Books {
+    books: RwLock<HashMap<OrganizationId, Arc<Mutex<Book>>>>,
+    defaults: DefaultRates,
+    /// Thresholds that were reached and are not written yet.
+    crossings: Mutex<HashMap<OrganizationId, Vec<Crossing>>>,
+}
+
+impl Books {
+    pub(crate) fn new(wallets: Vec<(OrganizationId, Wallet)>, defaults: DefaultRates) -> Self {
+        let book = |(id, wallet)| (id, Arc::new(Mutex::new(Book::new(wallet, defaults))));
+        Books {
+            books: RwLock::new(wallets.into_iter().map(book).collect()),
+            defaults,
+            crossings: Mutex::default(),
+        }
+    }
+
+    /// The book of an organization; an unknown one has no money.
+    pub(crate) fn of(&self, organization: &OrganizationId) -> Arc<Mutex<Book>> {
+        if let Some(book) = self.books.read().get(organization) {
+            return Arc::clone(book);
+        }
+        let new = || Arc::new(Mutex::new(Book::new(Wallet::default(), self.defaults)));
+        let mut books = self.books.write();
+        Arc::clone(books.entry(organization.clone()).or_insert_with(new))
+    }
+
+    /// Follows the ledger: this much was ever paid in.
+    pub(crate) fn set_credits(&self, organization: &OrganizationId, credits: Nusd) {
+        self.of(organization).lock().set_credits(credits);
+    }
+
+    /// Puts an organization's limits into force. A new budget is in force when this returns, with
+    /// everything in it that its window holds.
+    pub(crate) async fn set_limits(
+        &self,
+        store: &Store,
+        organization: &OrganizationId,
+        limits: Limits,
+        now: AtUs,
+    ) -> Result<(), StoreError> {
+        let book = self.of(organization);
+        let (unknown, spent) = {
+            let mut book = book.lock();
+            book.set_rates(limits.rates);
+            let unknown = book.set_budgets(limits.budgets, now);
+            let (questions, organization) = (unknown.clone(), organization.clone());
+            // Under the lock: whatever settled before is in the ledger's queue, and whatever
+            // settles after comes behind this.
+            let read = move |tx: &mut store::Tx<'_>| budgets::spent(tx, &organization, &questions);
+            (unknown, store.read_in_order(read))
+        };
+        let spent = match unknown.is_empty() {
+            true => Vec::new(),
+            false => spent.await?,
+        };
+        let mut book = book.lock();
+        for (unknown, spent) in unknown.iter().zip(spent) {
+            book.know(&unknown.budget, unknown.span, spent);
+        }
+        self.note_crossings(organization, book.take_crossings());
+        Ok(())
+    }
+
+    /// Notes thresholds to be written.
+    pub(crate) fn note_crossings(&self, organization: &OrganizationId, crossed: Vec<Crossing>) {
+        if !crossed.is_empty() {
+            let mut crossings = self.crossings.lock();
+            let noted = crossings.entry(organization.clone()).or_default();
+            noted.extend(crossed);
+        }
+    }
+
+    /// The thresholds to be written, by organization.
+    pub(crate) fn take_crossings(&self) -> HashMap<OrganizationId, Vec<Crossing>> {
+        std::mem::take(&mut *self.crossings.lock())
+    }
+
+    /// Forgets rates that nobody used lately.
+    pub(crate) fn forget_idle(&self, now: AtUs) {
+        let books: Vec<_> = self.books.read().values().cloned().collect();
+        books
+            .into_iter()
+            .for_each(|book| book.lock().forget_idle(now));
+    }
+}
