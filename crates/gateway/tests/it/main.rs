@@ -5,11 +5,13 @@
     reason = "these tests wait on the real clock"
 )]
 
+mod budgets;
 mod limits;
 mod output_limits;
 mod plain;
 mod refusals;
 mod responses;
+mod shorter;
 mod streams;
 mod upstreams;
 mod world;

@@ -106,6 +106,25 @@ impl World {
     pub(crate) async fn start(database: TestDatabase, upstreams: &[String], plan: Plan) -> World {
         let store = open(&database, Role::Server).await;
         let made = set_up(&store, plan.credit).await;
+        World::serve(store, made, database, upstreams, plan).await
+    }
+
+    /// The same installation, served by the next process.
+    pub(crate) async fn restart(self, upstreams: &[String]) -> World {
+        assert!(self.gateway.drain(Duration::from_secs(10)).await);
+        self.store.close().await;
+        let World { database, made, .. } = self;
+        let store = open(&database, Role::Server).await;
+        World::serve(store, made, database, upstreams, Plan::default()).await
+    }
+
+    async fn serve(
+        store: Store,
+        made: SetUp,
+        database: TestDatabase,
+        upstreams: &[String],
+        plan: Plan,
+    ) -> World {
         let stated = Stated {
             model: MODEL.into(),
             price: price().into(),
