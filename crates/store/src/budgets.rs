@@ -1,9 +1,10 @@
 //! Budgets: their limits, the thresholds that were told, and what was spent in their windows.
 //!
-//! Spending is not kept beside a budget: it is the sum of the hours of its window, and windows begin
-//! and end with hours.
+//! Spending is not kept beside a budget: it is the sum of the hours of its window, and windows
+//! begin and end with hours.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use domain::admission::{Crossing, Unknown};
 use domain::budget::{Budget, Force, Scope};
@@ -216,8 +217,8 @@ pub fn spent(
     // Budgets of many keys share few windows: each is added up once.
     let mut sums: HashMap<Span, Vec<(ProjectId, KeyId, Nusd)>> = HashMap::new();
     for question in questions {
-        if !sums.contains_key(&question.span) {
-            sums.insert(question.span, by_key(tx, organization, question.span)?);
+        if let Entry::Vacant(entry) = sums.entry(question.span) {
+            entry.insert(by_key(tx, organization, question.span)?);
         }
     }
     let spent = |question: &Unknown| {

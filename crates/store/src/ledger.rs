@@ -90,7 +90,8 @@ impl Ledger {
         );
     }
 
-    /// Reserves `more` for a request whose hold was taken before. Durable when the ticket is awaited.
+    /// Reserves `more` for a request whose hold was taken before. Durable when the ticket is
+    /// awaited.
     pub fn extend(&self, id: RequestId, more: Nusd) -> HoldTicket {
         let (sender, ack) = oneshot::channel();
         self.queue.push(Op::Extend(id, more), Some(sender));

@@ -190,9 +190,9 @@ impl Store {
             .unwrap_or_else(|_| Err(stopped().into()))
     }
 
-    /// Runs a read that sees every step that this process gave the ledger before this call, and none
-    /// given after it: the call itself takes the place in the ledger's order, so it can be made under
-    /// the lock that orders the steps.
+    /// Runs a read that sees every step that this process gave the ledger before this call, and
+    /// none given after it: the call itself takes the place in the ledger's order, so it can be
+    /// made under the lock that orders the steps.
     ///
     /// # Errors
     /// What `read` answers, or [`StoreError`]; also if the steps before it cannot be committed.

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use super::Open;
 use crate::budget::{Budget, Force, Scope};
-use crate::id::{BudgetId, KeyId, ProjectId};
+use crate::id::{BudgetId, KeyId, ProjectId, RequestId};
 use crate::money::Nusd;
 use crate::time::AtUs;
 use crate::window::{Span, Window};
@@ -153,9 +153,9 @@ impl Gauge {
 }
 
 /// A budget that is new to this book, with everything in flight that counts in it.
-fn counting<'a>(budget: Budget, open: impl Iterator<Item = &'a Open>, now: AtUs) -> Gauge {
+fn counting(budget: Budget, open: &HashMap<RequestId, Open>, now: AtUs) -> Gauge {
     let mut gauge = Gauge::new(budget, now);
-    for open in open {
+    for open in open.values() {
         if !gauge.budget.scope.covers(&open.project, &open.key) {
             continue;
         }
@@ -214,10 +214,10 @@ impl Tally {
 impl Budgets {
     /// Puts these budgets into force, in place of those before. `open` are the requests in flight.
     /// Answers which ones need to be told what was spent; until then they stop nobody.
-    pub(super) fn set<'a>(
+    pub(super) fn set(
         &mut self,
         budgets: Vec<Budget>,
-        open: impl Iterator<Item = &'a Open> + Clone,
+        open: &HashMap<RequestId, Open>,
         now: AtUs,
     ) -> Vec<Unknown> {
         let mut before: HashMap<BudgetId, Gauge> = std::mem::take(&mut self.gauges)
@@ -226,7 +226,8 @@ impl Budgets {
             .collect();
         self.places = Places::default();
         for budget in budgets {
-            // One that was not told yet begins anew: what it counted meanwhile will be told with the rest.
+            // One that was not told yet begins anew: what it counted meanwhile is told with the
+            // rest.
             let same = |gauge: &Gauge| {
                 gauge.known
                     && gauge.budget.scope == budget.scope
@@ -234,7 +235,7 @@ impl Budgets {
             };
             let mut gauge = match before.remove(&budget.id).filter(same) {
                 Some(gauge) => Gauge { budget, ..gauge },
-                None => counting(budget, open.clone(), now),
+                None => counting(budget, open, now),
             };
             let present = *gauge.turned(now);
             self.crossings

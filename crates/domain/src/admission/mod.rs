@@ -231,7 +231,7 @@ impl Book {
     #[must_use]
     pub fn set_budgets(&mut self, budgets: Vec<Budget>, now: AtUs) -> Vec<Unknown> {
         let now = self.turn(now);
-        self.budgets.set(budgets, self.open.values(), now)
+        self.budgets.set(budgets, &self.open, now)
     }
 
     /// Tells what had been spent in a window before the book counted for its budget.

@@ -13,6 +13,8 @@ use testkit::{Reply, Upstream, on_each_database};
 
 use crate::world::{Plan, World, clock, entropy, hello, streamed};
 
+// SQL in a test: what was written is looked at from outside the product's own queries.
+
 /// What a request of [`hello`] holds at most, and what its answer costs in these tests.
 const COST: i64 = 100_000;
 
