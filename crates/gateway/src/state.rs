@@ -86,7 +86,11 @@ impl Gateway {
         }));
         for (organization, limits) in limits {
             let (books, now) = (&gateway.0.books, gateway.now());
+            let limit_days = limits.rates.limit_days();
             books.set_limits(&store, &organization, limits, now).await?;
+            if limit_days {
+                books.recall_day(&store, &organization, now).await?;
+            }
         }
         store.heard(seq);
         let follower = follow::run(gateway.clone(), store, seq);

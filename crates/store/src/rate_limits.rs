@@ -1,9 +1,9 @@
 //! Rate limits of organizations, projects and keys, for one model or for every other.
 
-use domain::admission::{RateRule, RateRules};
+use domain::admission::{PastUse, RateRule, RateRules};
 use domain::budget::Scope;
 use domain::id::{KeyId, OrganizationId, ProjectId};
-use domain::time::AtUs;
+use domain::time::{AtUs, HOUR_US};
 
 use crate::changes::{self, ChangeKind};
 use crate::{Row, StoreError, Tx, Value};
@@ -103,6 +103,40 @@ pub fn of(tx: &mut Tx<'_>, organization: &OrganizationId) -> Result<RateRules, S
         rules.insert(row.scope, row.model.map(Into::into), row.rule);
     }
     Ok(rules)
+}
+
+/// What an organization used in the hours that begin at `since` or later, oldest first. The latest
+/// moment that each can have been used is the end of its hour, or `now`.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn used_since(
+    tx: &mut Tx<'_>,
+    organization: &OrganizationId,
+    since: AtUs,
+    now: AtUs,
+) -> Result<Vec<PastUse>, StoreError> {
+    let rows = tx.query(
+        "SELECT hour_at_us, project_id, key_id, model, CAST(SUM(requests) AS BIGINT),
+                CAST(SUM(fresh_input_tokens + cached_input_tokens + cache_write_tokens
+                    + output_tokens + reasoning_tokens + audio_input_tokens
+                    + audio_output_tokens + image_tokens) AS BIGINT)
+         FROM usage_hours WHERE organization_id = $1 AND hour_at_us >= $2
+         GROUP BY hour_at_us, project_id, key_id, model ORDER BY hour_at_us",
+        &[organization.as_str().into(), since.0.into()],
+    )?;
+    rows.iter()
+        .map(|row| {
+            Ok(PastUse {
+                project: ProjectId::new(row.text(1)?),
+                key: KeyId::new(row.text(2)?),
+                model: row.text(3)?.into(),
+                requests: row.count(4)?,
+                tokens: row.count(5)?,
+                at: AtUs(row.int(0)?).plus(HOUR_US).min(now),
+            })
+        })
+        .collect()
 }
 
 fn place(organization: &OrganizationId, scope: &Scope, model: Option<&str>) -> [Value; 4] {

@@ -21,7 +21,7 @@ use budgets::Budgets;
 use rates::{Applied, Rates, Who};
 
 pub use budgets::{BudgetRefusal, Crossing, Unknown};
-pub use rates::{DefaultRates, RateKind, RateRule, RateRules, RateStates, RateStop};
+pub use rates::{DefaultRates, PastUse, RateKind, RateRule, RateRules, RateStates, RateStop};
 pub use wallet::Wallet;
 
 /// What a request needs to be admitted.
@@ -242,6 +242,12 @@ impl Book {
     /// Puts rules for rates into force, in place of those before. What was used stays used.
     pub fn set_rates(&mut self, rules: RateRules) {
         self.rates.set_rules(rules);
+    }
+
+    /// Counts what was used before this book was opened against the limits a day. Tell it in the
+    /// order of time, once the rules are known.
+    pub fn recall(&mut self, past: &PastUse) {
+        self.rates.recall(past, self.defaults);
     }
 
     /// The thresholds of budgets reached since this was last asked; now and then one is told again.

@@ -55,6 +55,23 @@ pub enum RateKind {
     ConcurrentRequests,
 }
 
+/// What a project's key used of a model before this book was opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PastUse {
+    /// The project.
+    pub project: ProjectId,
+    /// The key.
+    pub key: KeyId,
+    /// The model's public name.
+    pub model: Arc<str>,
+    /// Requests.
+    pub requests: u64,
+    /// Tokens.
+    pub tokens: u64,
+    /// When, at the latest.
+    pub at: AtUs,
+}
+
 /// A request stopped by a rate limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateStop {
@@ -115,6 +132,14 @@ impl From<DefaultRates> for RateRule {
 }
 
 impl RateRules {
+    /// Whether any rule limits what is used in a day.
+    #[must_use]
+    pub fn limit_days(&self) -> bool {
+        let limits_day =
+            |rule: &RateRule| rule.requests_per_day.is_some() || rule.tokens_per_day.is_some();
+        self.0.values().flat_map(HashMap::values).any(limits_day)
+    }
+
     /// Puts a rule on a scope, for one model or for every other.
     pub fn insert(&mut self, scope: Scope, model: Option<Arc<str>>, rule: RateRule) {
         self.0.entry(scope).or_default().insert(model, rule);
@@ -265,6 +290,20 @@ impl Used {
         })
     }
 
+    /// Counts what was used earlier against the limits a day.
+    fn recall(&mut self, rule: &RateRule, past: &PastUse) {
+        for (kind, bucket) in TIMED.into_iter().zip(&mut self.buckets) {
+            let units = match kind {
+                RateKind::RequestsPerDay => past.requests,
+                RateKind::TokensPerDay => past.tokens,
+                _ => continue,
+            };
+            if let Some(rate) = rule.rate(kind) {
+                bucket.take(rate, units, past.at);
+            }
+        }
+    }
+
     /// Whether nothing is left of what was used.
     fn is_idle(&self, rule: &RateRule, now: AtUs) -> bool {
         let empty = |(kind, bucket): (RateKind, &Bucket)| {
@@ -367,6 +406,22 @@ impl Rates {
             && let Some(used) = self.keys.get_mut(&who.of_key())
         {
             used.end(rule, unused_tokens);
+        }
+    }
+
+    /// Counts what was used before this was made; tell it in the order of time.
+    pub(super) fn recall(&mut self, past: &PastUse, defaults: DefaultRates) {
+        let who = Who {
+            project: &past.project,
+            key: &past.key,
+            model: &past.model,
+        };
+        let rule = self.rules.of_project(who.project, who.model, defaults);
+        let used = self.projects.entry(who.of_project()).or_default();
+        used.recall(&rule, past);
+        if let Some(rule) = self.rules.of_key(who.key, who.model) {
+            let used = self.keys.entry(who.of_key()).or_default();
+            used.recall(&rule, past);
         }
     }
 
@@ -590,6 +645,37 @@ mod tests {
         let (_, states) = desk.ask(7, AtUs(1)).expect("fits");
         assert_eq!((states.requests.limit, states.requests.remaining), (10, 9));
         assert_eq!((states.tokens.limit, states.tokens.remaining), (1_000, 993));
+    }
+
+    #[test]
+    fn a_day_that_began_before_the_book_is_counted_on() {
+        let (project, key, model) = ids();
+        let rule = RateRule {
+            requests_per_day: Some(10),
+            tokens_per_minute: Some(5),
+            ..RateRule::default()
+        };
+        for scope in [Scope::Project(project.clone()), Scope::Key(key.clone())] {
+            let rules = only(scope, rule);
+            assert!(rules.limit_days());
+            let mut desk = Desk::new(rules);
+            let past = |requests, at| PastUse {
+                project: project.clone(),
+                key: key.clone(),
+                model: Arc::clone(&model),
+                requests,
+                tokens: 1_000,
+                at: AtUs(at),
+            };
+            // Four, of which half a day drains all; then nine.
+            desk.rates.recall(&past(4, 0), DEFAULTS);
+            desk.rates.recall(&past(9, DAY_US / 2), DEFAULTS);
+            let now = AtUs(DAY_US / 2);
+            desk.ask(1, now).expect("the tenth");
+            let stop = desk.ask(1, now).expect_err("the eleventh");
+            assert_eq!(stop.kind, RateKind::RequestsPerDay);
+        }
+        assert!(!only(Scope::Organization, self::rule(5)).limit_days());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use domain::admission::{Book, Crossing, DefaultRates, RateRules, Wallet};
 use domain::budget::Budget;
 use domain::id::OrganizationId;
 use domain::money::Nusd;
-use domain::time::AtUs;
+use domain::time::{AtUs, DAY_US, HOUR_US};
 use parking_lot::{Mutex, RwLock};
 use store::{Store, StoreError, budgets, rate_limits};
 
@@ -92,6 +92,23 @@ impl Books {
             book.know(&unknown.budget, unknown.span, spent);
         }
         self.note_crossings(organization, book.take_crossings());
+        Ok(())
+    }
+
+    /// Counts what an organization used in the last day, where it has limits a day: a restart does
+    /// not begin the day anew.
+    pub(crate) async fn recall_day(
+        &self,
+        store: &Store,
+        organization: &OrganizationId,
+        now: AtUs,
+    ) -> Result<(), StoreError> {
+        let (of, since) = (organization.clone(), now.plus(-DAY_US).floor(HOUR_US));
+        let read = move |tx: &mut store::Tx<'_>| rate_limits::used_since(tx, &of, since, now);
+        let used = store.read(read).await?;
+        let book = self.of(organization);
+        let mut book = book.lock();
+        used.iter().for_each(|past| book.recall(past));
         Ok(())
     }
 
