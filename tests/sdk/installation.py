@@ -27,10 +27,22 @@ id = "mock"
 kind = "openai"
 base_url = "http://127.0.0.1:{upstream}/v1"
 
+[[upstreams]]
+id = "native"
+kind = "openai"
+base_url = "http://127.0.0.1:{upstream}/native/v1"
+responses = "native"
+
 [[models]]
 id = "gpt-4o-mini"
 deployments = [{{ upstream = "mock", model = "gpt-4o-mini" }}]
 price = {{ input = "0.15", cached_input = "0.075", output = "0.60" }}
+
+[[models]]
+id = "gpt-native"
+deployments = [{{ upstream = "native" }}]
+price = {{ input = "0.15", output = "0.60" }}
+endpoints = ["responses"]
 """
 
 

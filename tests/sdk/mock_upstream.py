@@ -1,9 +1,11 @@
 """A small OpenAI-compatible upstream for the SDK tests. Prints its port, and ends with its stdin.
 
-Answers are fixed: what is tested is the way to them and back.
+Answers are fixed: what is tested is the way to them and back. Asked to go on for ever, it streams
+without end, whatever limit it was given. Below /native/v1 it speaks nothing but Responses.
 """
 
 import base64
+import itertools
 import json
 import struct
 import sys
@@ -12,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 WORDS = ["Hello", " from", " the", " upstream."]
 USAGE = {"prompt_tokens": 9, "completion_tokens": 4, "total_tokens": 13}
+FOR_EVER = "Go on for ever"
 
 
 class Upstream(BaseHTTPRequestHandler):
@@ -23,13 +26,16 @@ class Upstream(BaseHTTPRequestHandler):
     def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         base = {"id": "cmpl-1", "created": 1, "model": body["model"]}
+        endless = FOR_EVER in json.dumps(body)
         if self.path == "/v1/chat/completions":
-            self.answer(body, self.chat(base), self.chat_chunks(base))
+            self.answer(body, self.chat(base), self.chat_chunks(base, endless))
         elif self.path == "/v1/completions":
             choice = {"index": 0, "text": "".join(WORDS), "finish_reason": "stop", "logprobs": None}
             self.answer(body, base | {"object": "text_completion", "choices": [choice], "usage": USAGE}, [])
         elif self.path == "/v1/embeddings":
             self.answer(body, self.embeddings(body), [])
+        elif self.path == "/native/v1/responses" and endless:
+            self.answer(body, None, self.response_events(base))
         else:
             self.send(404, {"error": {"message": "unknown path", "type": "x", "param": None, "code": None}})
 
@@ -38,15 +44,35 @@ class Upstream(BaseHTTPRequestHandler):
         choice = {"index": 0, "message": message, "finish_reason": "stop"}
         return base | {"object": "chat.completion", "choices": [choice], "usage": USAGE}
 
-    def chat_chunks(self, base):
+    def chat_chunks(self, base, endless):
         def chunk(delta, finish=None):
             choice = {"index": 0, "delta": delta, "finish_reason": finish}
             return base | {"object": "chat.completion.chunk", "choices": [choice], "usage": None}
 
         yield chunk({"role": "assistant", "content": ""})
-        yield from (chunk({"content": word}) for word in WORDS)
+        words = itertools.cycle(WORDS) if endless else WORDS
+        yield from (chunk({"content": word}) for word in words)
         yield chunk({}, "stop")
         yield base | {"object": "chat.completion.chunk", "choices": [], "usage": USAGE}
+
+    def response_events(self, base):
+        numbers = itertools.count()
+        place = {"item_id": "msg_1", "output_index": 0, "content_index": 0}
+        item = {"id": "msg_1", "type": "message", "role": "assistant", "status": "in_progress"}
+        response = {"id": "resp_1", "object": "response", "created_at": 1, "model": base["model"]}
+        response |= {"status": "in_progress", "output": [], "parallel_tool_calls": True}
+        response |= {"tool_choice": "auto", "tools": [], "usage": None, "incomplete_details": None}
+        part = {"type": "output_text", "text": "", "annotations": []}
+
+        def event(kind, **members):
+            return {"type": f"response.{kind}", "sequence_number": next(numbers)} | members
+
+        yield event("created", response=response)
+        yield event("in_progress", response=response)
+        yield event("output_item.added", output_index=0, item=item | {"content": []})
+        yield event("content_part.added", **place, part=part)
+        for word in itertools.cycle(WORDS):
+            yield event("output_text.delta", **place, delta=word, logprobs=[])
 
     def embeddings(self, body):
         texts = body["input"] if isinstance(body["input"], list) else [body["input"]]
@@ -64,10 +90,15 @@ class Upstream(BaseHTTPRequestHandler):
         self.send_header("content-type", "text/event-stream")
         self.send_header("connection", "close")
         self.end_headers()
-        for chunk in chunks:
-            self.wfile.write(b"data: " + json.dumps(chunk).encode() + b"\n\n")
-        self.wfile.write(b"data: [DONE]\n\n")
         self.close_connection = True
+        try:
+            for chunk in chunks:
+                name = f"event: {chunk['type']}\n".encode() if "type" in chunk else b""
+                self.wfile.write(name + b"data: " + json.dumps(chunk).encode() + b"\n\n")
+            self.wfile.write(b"data: [DONE]\n\n")
+        except ConnectionError:
+            # Who asked for ever had enough.
+            pass
 
     def send(self, status, body):
         data = json.dumps(body).encode()

@@ -53,15 +53,18 @@ pub struct Flags {
     pub disconnected: bool,
     /// The upstream broke off before the end.
     pub broken_off: bool,
+    /// We ended a stream that went on beyond what its hold pays for.
+    pub cut_off: bool,
 }
 
 impl Flags {
-    const NAMES: [&'static str; 5] = [
+    const NAMES: [&'static str; 6] = [
         "estimated",
         "overrun",
         "orphan",
         "disconnected",
         "broken_off",
+        "cut_off",
     ];
 
     /// The flags as a number: bit 0 is the first field.
@@ -73,6 +76,7 @@ impl Flags {
             self.orphan,
             self.disconnected,
             self.broken_off,
+            self.cut_off,
         ]
         .into_iter()
         .rev()
@@ -89,6 +93,7 @@ impl Flags {
             orphan: bit(2),
             disconnected: bit(3),
             broken_off: bit(4),
+            cut_off: bit(5),
         }
     }
 
@@ -172,7 +177,7 @@ mod tests {
 
     #[test]
     fn flags_survive_their_number() {
-        for bits in 0..32 {
+        for bits in 0..64 {
             assert_eq!(Flags::from_bits(bits).to_bits(), bits);
         }
         let flags = Flags {

@@ -9,6 +9,7 @@ mod authenticate;
 mod body;
 pub mod catalog;
 mod directory;
+mod ending;
 mod endpoints;
 mod fallback;
 mod follow;

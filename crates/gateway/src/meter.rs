@@ -1,6 +1,6 @@
 //! Counts what a request uses: by the upstream's word where it can be believed, else by our own.
 
-use domain::bound::estimate_tokens;
+use domain::bound::{TokenBound, estimate_tokens};
 use domain::usage::{Reported, Usage};
 use wire::answer::AnswerFacts;
 use wire::chunk::ChunkFacts;
@@ -10,10 +10,18 @@ use wire::usage::TokenUsage;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Meter {
     prompt_bytes: u64,
-    generates: bool,
+    bound: TokenBound,
+    seen: Seen,
+    reported: Option<TokenUsage>,
+    /// What came after the report, which does not speak of it.
+    since: Seen,
+}
+
+/// Output as it arrives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Seen {
     deltas: u64,
     text_bytes: u64,
-    reported: Option<TokenUsage>,
 }
 
 /// A count, and whose it is.
@@ -25,89 +33,136 @@ pub(crate) struct Counted {
 }
 
 impl Meter {
-    pub(crate) fn new(prompt_bytes: u64, generates: bool) -> Self {
+    /// A meter for an answer whose tokens are bounded like this.
+    pub(crate) fn new(prompt_bytes: u64, bound: TokenBound) -> Self {
         Meter {
             prompt_bytes,
-            generates,
-            deltas: 0,
-            text_bytes: 0,
+            bound,
+            seen: Seen::default(),
             reported: None,
+            since: Seen::default(),
         }
     }
 
     /// Adds one chunk of a stream.
     pub(crate) fn chunk(&mut self, facts: &ChunkFacts) {
-        self.deltas += facts.deltas;
-        self.text_bytes += facts.text_bytes;
-        // Some upstreams repeat a growing usage in every chunk: the last word counts.
-        self.reported = facts.usage.or(self.reported);
+        self.seen.add(facts.deltas, facts.text_bytes);
+        match facts.usage {
+            // Some upstreams repeat a growing usage in every chunk: the last word counts.
+            Some(usage) => {
+                self.reported = Some(usage);
+                self.since = Seen::default();
+            }
+            None => self.since.add(facts.deltas, facts.text_bytes),
+        }
     }
 
     /// Takes a whole answer.
     pub(crate) fn answer(&mut self, facts: &AnswerFacts) {
-        self.text_bytes = facts.output_text_bytes;
-        self.deltas = u64::from(facts.output_text_bytes > 0);
+        self.seen = Seen {
+            deltas: u64::from(facts.output_text_bytes > 0),
+            text_bytes: facts.output_text_bytes,
+        };
         self.reported = facts.usage;
     }
 
     /// Takes bytes of an answer that cannot be read any more.
     pub(crate) fn unread(&mut self, bytes: u64) {
-        self.text_bytes += bytes;
+        self.seen.text_bytes += bytes;
     }
 
     /// Whether nothing of an answer was seen.
     pub(crate) fn is_empty(&self) -> bool {
-        self.deltas == 0 && self.text_bytes == 0 && self.reported.is_none()
+        self.seen == Seen::default() && self.reported.is_none()
     }
 
-    /// The usage so far, for a checkpoint.
-    pub(crate) fn so_far(&self) -> Usage {
-        self.estimate()
+    /// The least that was used so far, whoever counts: what the upstream reports on the way, and a
+    /// token for each delta that came since.
+    ///
+    /// This is what may cut a stream off, so it must not be more than the truth. The bytes say
+    /// nothing here: of long words a token has more than four, and an upstream that keeps to its
+    /// limit would be cut off by an estimate. But a delta without any token there is not.
+    pub(crate) fn at_least(&self) -> Usage {
+        let mut used = self.reported.map_or_else(
+            || Reported {
+                input_tokens: self.input(),
+                ..Reported::default()
+            },
+            |reported| as_reported(&reported),
+        );
+        used.output_tokens = (used.output_tokens + self.since.deltas).max(self.seen.deltas);
+        Usage::from_reported(&used)
     }
 
-    /// The usage at the end.
+    /// The usage up to now, and at the end.
     ///
     /// A report is believed unless it contradicts what was seen: text was delivered and no output
-    /// is reported, or there was no input at all. Only the part that cannot be true is replaced.
+    /// is reported, or there was no input at all. Only the part that cannot be true is replaced,
+    /// and what came after the report is added to it.
     pub(crate) fn count(&self) -> Counted {
-        let estimate = self.estimate();
         let Some(reported) = self.reported else {
             return Counted {
-                usage: estimate,
+                usage: Usage::text(self.input(), self.output(self.seen, 0)),
                 estimated: true,
             };
         };
-        let mut reported = Reported {
-            input_tokens: reported.input_tokens,
-            cached_input_tokens: reported.cached_input_tokens,
-            cache_write_tokens: reported.cache_write_tokens,
-            audio_input_tokens: reported.audio_input_tokens,
-            image_input_tokens: reported.image_input_tokens,
-            output_tokens: reported.output_tokens,
-            reasoning_tokens: reported.reasoning_tokens,
-            audio_output_tokens: reported.audio_output_tokens,
-        };
-        let no_input = reported.input_tokens == 0;
-        let no_output = reported.output_tokens == 0 && self.generates && self.text_bytes > 0;
+        let mut used = as_reported(&reported);
+        let no_input = used.input_tokens == 0;
+        let no_output = used.output_tokens == 0 && self.generates() && self.seen.text_bytes > 0;
         if no_input {
-            reported.input_tokens = estimate.input_tokens();
+            used.input_tokens = self.input();
         }
-        if no_output {
-            reported.output_tokens = estimate.output_tokens();
-        }
+        let added = match no_output {
+            true => self.output(self.seen, 0),
+            false => self.output(self.since, used.output_tokens),
+        };
+        used.output_tokens += added;
         Counted {
-            usage: Usage::from_reported(&reported),
-            estimated: no_input || no_output,
+            usage: Usage::from_reported(&used),
+            estimated: no_input || added > 0,
         }
     }
 
-    fn estimate(&self) -> Usage {
-        let input = estimate_tokens(self.prompt_bytes, 1);
-        let output = match self.generates {
-            true => estimate_tokens(self.text_bytes, self.deltas),
-            false => 0,
-        };
-        Usage::text(input, output)
+    fn generates(&self) -> bool {
+        self.bound.output_tokens > 0
+    }
+
+    /// Our count of the input: by its bytes, but not more than was thought possible.
+    fn input(&self) -> u64 {
+        let most = self.bound.input_tokens.max(1);
+        estimate_tokens(self.prompt_bytes, 1).min(most)
+    }
+
+    /// Our count of output that came behind `before` tokens: by its bytes, but not more than the
+    /// upstream was asked for, unless the deltas say so.
+    fn output(&self, seen: Seen, before: u64) -> u64 {
+        if !self.generates() {
+            return 0;
+        }
+        let most = self.bound.output_tokens.saturating_sub(before);
+        estimate_tokens(seen.text_bytes, 0)
+            .min(most)
+            .max(seen.deltas)
+    }
+}
+
+impl Seen {
+    fn add(&mut self, deltas: u64, text_bytes: u64) {
+        self.deltas += deltas;
+        self.text_bytes += text_bytes;
+    }
+}
+
+fn as_reported(usage: &TokenUsage) -> Reported {
+    Reported {
+        input_tokens: usage.input_tokens,
+        cached_input_tokens: usage.cached_input_tokens,
+        cache_write_tokens: usage.cache_write_tokens,
+        audio_input_tokens: usage.audio_input_tokens,
+        image_input_tokens: usage.image_input_tokens,
+        output_tokens: usage.output_tokens,
+        reasoning_tokens: usage.reasoning_tokens,
+        audio_output_tokens: usage.audio_output_tokens,
     }
 }
 
@@ -115,7 +170,13 @@ impl Meter {
 mod tests {
     use super::*;
 
-    fn reported(input_tokens: u64, output_tokens: u64) -> Option<TokenUsage> {
+    const BOUND: TokenBound = TokenBound {
+        input_tokens: 1_000,
+        output_tokens: 60,
+        output_tokens_each: 60,
+    };
+
+    fn usage(input_tokens: u64, output_tokens: u64) -> Option<TokenUsage> {
         Some(TokenUsage {
             input_tokens,
             output_tokens,
@@ -123,27 +184,40 @@ mod tests {
         })
     }
 
+    fn chunk(deltas: u64, text_bytes: u64, usage: Option<TokenUsage>) -> ChunkFacts {
+        ChunkFacts {
+            usage,
+            deltas,
+            text_bytes,
+            ..ChunkFacts::default()
+        }
+    }
+
+    fn meter(prompt_bytes: u64, chunks: &[ChunkFacts]) -> Meter {
+        let mut meter = Meter::new(prompt_bytes, BOUND);
+        chunks.iter().for_each(|facts| meter.chunk(facts));
+        meter
+    }
+
     #[test]
     fn reports_are_believed_unless_they_contradict_what_was_seen() {
         // (prompt bytes, deltas, text bytes, reported) -> (input, output, estimated)
         let table = [
-            ((40, 3, 12, reported(9, 3)), (9, 3, false)),
+            ((40, 3, 12, usage(9, 3)), (9, 3, false)),
             ((40, 3, 12, None), (10, 3, true)),
             ((40, 3, 200, None), (10, 50, true)),
-            ((40, 3, 12, reported(9, 0)), (9, 3, true)),
-            ((40, 0, 0, reported(9, 0)), (9, 0, false)),
-            ((40, 3, 12, reported(0, 3)), (10, 3, true)),
+            ((40, 3, 12, usage(9, 0)), (9, 3, true)),
+            ((40, 0, 0, usage(9, 0)), (9, 0, false)),
+            ((40, 3, 12, usage(0, 3)), (10, 3, true)),
             ((0, 0, 0, None), (1, 0, true)),
+            // Long words are not more tokens than the upstream may send, nor blanks more than fit.
+            ((40, 3, 400, None), (10, 60, true)),
+            ((40, 70, 400, None), (10, 70, true)),
+            ((40_000, 3, 12, None), (1_000, 3, true)),
         ];
-        for ((prompt_bytes, deltas, text_bytes, reported), (input, output, estimated)) in table {
-            let meter = Meter {
-                prompt_bytes,
-                generates: true,
-                deltas,
-                text_bytes,
-                reported,
-            };
-            let counted = meter.count();
+        for ((prompt_bytes, deltas, text_bytes, usage), (input, output, estimated)) in table {
+            let chunks = [chunk(deltas, text_bytes, None), chunk(0, 0, usage)];
+            let counted = meter(prompt_bytes, &chunks).count();
             assert_eq!(counted.usage.input_tokens(), input);
             assert_eq!(counted.usage.output_tokens(), output);
             assert_eq!(counted.estimated, estimated);
@@ -151,13 +225,56 @@ mod tests {
     }
 
     #[test]
+    fn what_comes_after_a_report_is_added_to_it() {
+        let mut chunks = vec![
+            chunk(1, 4, usage(9, 1)),
+            chunk(1, 4, None),
+            chunk(1, 4, None),
+        ];
+        let counted = meter(40, &chunks).count();
+        assert_eq!(
+            (counted.usage, counted.estimated),
+            (Usage::text(9, 3), true)
+        );
+        chunks.push(chunk(0, 0, usage(9, 5)));
+        let counted = meter(40, &chunks).count();
+        assert_eq!(
+            (counted.usage, counted.estimated),
+            (Usage::text(9, 5), false)
+        );
+    }
+
+    #[test]
+    fn the_least_that_was_used_goes_by_deltas_and_reports_not_by_bytes() {
+        let table = [
+            (vec![], (10, 0)),
+            (vec![chunk(3, 400, None)], (10, 3)),
+            (vec![chunk(1, 4, usage(9, 20))], (9, 20)),
+            (vec![chunk(1, 4, usage(9, 20)), chunk(2, 90, None)], (9, 22)),
+            (vec![chunk(4, 4, None), chunk(1, 4, usage(9, 0))], (9, 5)),
+        ];
+        for (chunks, (input, output)) in table {
+            let usage = meter(40, &chunks).at_least();
+            assert_eq!(
+                (usage.input_tokens(), usage.output_tokens()),
+                (input, output)
+            );
+        }
+    }
+
+    #[test]
     fn embeddings_have_no_output() {
-        let mut meter = Meter::new(40, false);
+        let bound = TokenBound {
+            output_tokens: 0,
+            ..BOUND
+        };
+        let mut meter = Meter::new(40, bound);
         meter.answer(&AnswerFacts {
             usage: None,
             output_text_bytes: 0,
             choices: 1,
         });
+        meter.unread(40);
         assert_eq!(meter.count().usage.output_tokens(), 0);
     }
 }

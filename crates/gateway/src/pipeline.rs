@@ -38,7 +38,7 @@ impl Job {
     /// Where the caller named no limit and the model's own is held, none is written: the upstream
     /// knows the model better, and one that adds prompt and limit up would refuse a long prompt.
     pub(crate) fn output_limit(&self) -> Option<u64> {
-        let most = self.admitted.upstream_tokens_each();
+        let most = self.admitted.upstream_bound().output_tokens_each;
         let lowered = most < self.model.size.max_output_tokens;
         (self.request.names_limit || lowered).then_some(most)
     }

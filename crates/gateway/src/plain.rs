@@ -8,7 +8,6 @@ use http::header::{CONTENT_TYPE, HeaderValue};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use wire::answer;
-use wire::request::Endpoint;
 use wire::responses::{self, ResponseMeta};
 
 use crate::admission::Settled;
@@ -32,8 +31,7 @@ enum Read {
 
 /// Runs a request whose upstream has begun a plain answer.
 pub(crate) async fn run(job: Job, called: Called, mut reply: Reply) {
-    let generates = job.request.endpoint != Endpoint::Embeddings;
-    let mut meter = Meter::new(job.admitted.prompt_bytes(), generates);
+    let mut meter = job.admitted.meter();
     let body = match read(called.response, &called.upstream, &mut reply).await {
         Read::Whole(body) => body,
         Read::ClientLeft(bytes) => {

@@ -13,7 +13,6 @@ use wire::request::{Edits, Endpoint};
 use wire::responses;
 
 use crate::catalog::{Deployment, OnDisconnect};
-use crate::meter::Meter;
 use crate::metrics::UpstreamLabels;
 use crate::pipeline::{Job, Reply};
 use crate::refusal::{Refusal, UpstreamFailure};
@@ -62,10 +61,7 @@ pub(crate) async fn run(mut job: Job, mut reply: Reply) {
 /// The client left while an upstream worked on the request, of which nothing has been seen: it
 /// read the prompt at least, and that is charged.
 async fn abandon(job: Job) {
-    let meter = Meter::new(
-        job.admitted.prompt_bytes(),
-        job.request.endpoint != Endpoint::Embeddings,
-    );
+    let meter = job.admitted.meter();
     let usage = meter.count().usage;
     let flags = Flags {
         estimated: true,

@@ -2,6 +2,9 @@
 //!
 //! The head leaves when the hold is durable, the last event when the settlement is. Between them
 //! nothing is kept but the event being read, so a stream's memory does not grow with its length.
+//! (Events of Responses repeat their text at the end; there it is kept, up to a limit.)
+//!
+//! An event leaves only if its tokens are paid for: a stream ends where its money does.
 
 use std::time::Duration;
 
@@ -15,16 +18,15 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::sync::mpsc;
 use wire::chunk::{self, ChunkFacts};
-use wire::error::ErrorBody;
 use wire::request::Endpoint;
-use wire::responses::{StreamEnd, StreamTranslator};
+use wire::responses::{NativeStream, StreamTranslator};
 use wire::sse::{self, SseFrame, SseReader};
-use wire::usage::TokenUsage;
 
 use crate::body::ChannelBody;
 use crate::catalog::OnDisconnect;
+use crate::ending::{self, End, Form};
 use crate::headers::money_comment;
-use crate::meter::{Counted, Meter};
+use crate::meter::Meter;
 use crate::pipeline::{Job, Reply};
 use crate::plain::response_meta;
 use crate::refusal::{Refusal, UpstreamFailure};
@@ -40,18 +42,6 @@ const CHECKPOINT_US: i64 = SECOND_US;
 /// Tells proxies in front not to collect a stream.
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
-/// How a stream ended.
-enum End {
-    /// As it should.
-    Finished,
-    /// The upstream sent an error instead of going on.
-    Errored(ErrorBody),
-    /// The upstream stopped without an end.
-    Failed(UpstreamFailure),
-    /// The client left.
-    ClientLeft,
-}
-
 /// A stream being relayed.
 struct Relay {
     job: Job,
@@ -60,12 +50,10 @@ struct Relay {
     out: mpsc::Sender<Bytes>,
     /// The form the upstream speaks.
     endpoint: Endpoint,
-    translator: Option<StreamTranslator>,
+    form: Form,
     renamed: bool,
     /// The upstream said that the answer is complete.
     finished: bool,
-    /// The event that ends the stream; it waits for the settlement.
-    last: Option<Bytes>,
     client_left: bool,
     checkpoint_at: AtUs,
 }
@@ -89,17 +77,21 @@ pub(crate) async fn run(mut job: Job, called: Called, reply: Reply) {
     let (out, pieces) = mpsc::channel(PIECES);
     // A client that has left by now is noticed through the channel, like one that leaves later.
     let _ = reply.send(Ok(head(&job, pieces)));
-    let translated = called.endpoint != job.request.endpoint;
-    let translator = translated.then(|| StreamTranslator::new(response_meta(&job)));
+    let form = match (job.request.endpoint, called.endpoint) {
+        (Endpoint::Responses, Endpoint::Responses) => Form::Events(NativeStream::default(), None),
+        (Endpoint::Responses, _) => {
+            Form::Translated(Box::new(StreamTranslator::new(response_meta(&job))))
+        }
+        _ => Form::Chunks(Default::default()),
+    };
     let relay = Relay {
-        meter: Meter::new(job.admitted.prompt_bytes(), true),
+        meter: job.admitted.meter(),
         reader: SseReader::new(MOST_EVENT_BYTES),
         out,
         endpoint: called.endpoint,
-        translator,
+        form,
         renamed: called.renamed,
         finished: false,
-        last: None,
         client_left: false,
         checkpoint_at: job.gateway.now().plus(CHECKPOINT_US),
         job,
@@ -140,19 +132,18 @@ fn is_event_stream(response: &Response<Incoming>) -> bool {
 }
 
 impl Relay {
-    async fn run(mut self, mut upstream: Incoming, pace: Pace) {
-        if let Some(translator) = &mut self.translator {
+    async fn run(mut self, upstream: Incoming, pace: Pace) {
+        if let Form::Translated(translator) = &mut self.form {
             let opening = translator.start();
             self.send(opening, pace).await;
         }
-        let end = self.pump(&mut upstream, pace).await;
-        // An upstream that is not read to its end is told to stop: its connection closes here.
-        drop(upstream);
+        let end = self.pump(upstream, pace).await;
         self.close(end).await;
     }
 
-    /// Relays until the stream ends, one way or another.
-    async fn pump(&mut self, upstream: &mut Incoming, pace: Pace) -> End {
+    /// Relays until the stream ends, one way or another. An upstream that is not read to its end
+    /// is told to stop: its connection closes.
+    async fn pump(&mut self, mut upstream: Incoming, pace: Pace) -> End {
         loop {
             let next = tokio::time::timeout(pace.timeout, upstream.frame());
             let next = match self.client_left {
@@ -170,16 +161,19 @@ impl Relay {
             let end = match next {
                 Err(_) => Some(End::Failed(UpstreamFailure::TimedOut)),
                 Ok(Some(Err(_))) => Some(End::Failed(UpstreamFailure::BrokeOff)),
-                Ok(None) => Some(self.at_end(&mut pieces)),
+                Ok(None) => Some(self.at_end(&mut pieces).await),
                 Ok(Some(Ok(frame))) => {
                     self.reader.push(frame.into_data().unwrap_or_default());
-                    self.take_events(&mut pieces)
+                    self.take_events(&mut pieces).await
                 }
             };
-            self.send(pieces, pace).await;
             if let Some(end) = end {
+                // Not after a slow client has taken the last of it: what it makes costs money.
+                drop(upstream);
+                self.send(pieces, pace).await;
                 return end;
             }
+            self.send(pieces, pace).await;
             if self.client_left && !pace.drain {
                 return End::ClientLeft;
             }
@@ -188,11 +182,11 @@ impl Relay {
     }
 
     /// Takes every event that has arrived whole.
-    fn take_events(&mut self, pieces: &mut Vec<Bytes>) -> Option<End> {
+    async fn take_events(&mut self, pieces: &mut Vec<Bytes>) -> Option<End> {
         loop {
             match self.reader.next() {
                 Ok(Some(event)) => {
-                    if let Some(end) = self.take(event, pieces) {
+                    if let Some(end) = self.take(event, pieces).await {
                         return Some(end);
                     }
                 }
@@ -206,9 +200,9 @@ impl Relay {
     }
 
     /// The upstream closed the stream: well, if it had said that the answer is complete.
-    fn at_end(&mut self, pieces: &mut Vec<Bytes>) -> End {
+    async fn at_end(&mut self, pieces: &mut Vec<Bytes>) -> End {
         if let Ok(Some(event)) = self.reader.finish()
-            && let Some(end) = self.take(event, pieces)
+            && let Some(end) = self.take(event, pieces).await
         {
             return end;
         }
@@ -219,7 +213,7 @@ impl Relay {
     }
 
     /// Meters one event, and decides what of it leaves.
-    fn take(&mut self, event: SseFrame, pieces: &mut Vec<Bytes>) -> Option<End> {
+    async fn take(&mut self, event: SseFrame, pieces: &mut Vec<Bytes>) -> Option<End> {
         if event.is_done() {
             return Some(End::Finished);
         }
@@ -234,22 +228,38 @@ impl Relay {
             tracing::debug!("an event of the upstream is malformed and was left out");
             return None;
         }
-        self.meter.chunk(&facts);
+        let mut meter = self.meter;
+        meter.chunk(&facts);
+        if !self.is_paid_for(&meter).await && facts.deltas > 0 {
+            return Some(End::CutOff(data.clone()));
+        }
+        self.meter = meter;
         self.finished |= facts.finished;
         if let Some(error) = facts.error {
             return Some(End::Errored(error));
         }
-        if let Some(translator) = &mut self.translator {
+        if let Form::Translated(translator) = &mut self.form {
             pieces.extend(translator.on_chunk(data));
             return translator.is_full().then_some(End::Finished);
         }
         let piece = self.passed_on(&event, data, &facts)?;
-        if self.endpoint == Endpoint::Responses && facts.finished {
-            self.last = Some(piece);
+        self.form.see(data, &facts);
+        if let Form::Events(_, last) = &mut self.form
+            && facts.finished
+        {
+            *last = Some(piece);
             return Some(End::Finished);
         }
         pieces.push(piece);
         None
+    }
+
+    /// Whether the answer up to here is paid for; holds more if it must be. What was likely used is
+    /// held for, so that the end is too; but only what certainly was used ends a stream.
+    async fn is_paid_for(&mut self, meter: &Meter) -> bool {
+        let admitted = &mut self.job.admitted;
+        while !admitted.covers(&meter.count().usage) && admitted.grow().await {}
+        admitted.covers(&meter.at_least())
     }
 
     /// The event as the client gets it; none if it is not the client's.
@@ -296,49 +306,51 @@ impl Relay {
     fn checkpoint(&mut self) {
         let now = self.job.gateway.now();
         if now >= self.checkpoint_at {
-            self.job.admitted.checkpoint(&self.meter.so_far());
+            self.job.admitted.checkpoint(&self.meter.count().usage);
             self.checkpoint_at = now.plus(CHECKPOINT_US);
         }
     }
 
     /// Settles, and then lets the end of the stream go.
-    async fn close(mut self, end: End) {
-        let nothing_came = self.meter.is_empty();
+    async fn close(self, end: End) {
         let Relay {
-            job, meter, out, ..
+            job,
+            meter,
+            out,
+            form,
+            client_left,
+            ..
         } = self;
-        let ending = Ending {
-            error: match &end {
-                End::Finished | End::ClientLeft => None,
-                End::Errored(error) => Some(error.clone()),
-                End::Failed(failure) => Some(stream_error(&failure.clone().into(), !nothing_came)),
-            },
-            last: self.last.take(),
-            translator: self.translator.take(),
-            endpoint: job.request.endpoint,
-        };
-        let failed = matches!(end, End::Errored(_) | End::Failed(_));
-        if failed && nothing_came {
+        if end.is_failure() && meter.is_empty() {
             // Nothing was delivered, so nothing is charged.
             job.admitted.release();
-            send_all(&out, ending.frames(None)).await;
+            send_all(&out, ending::frames(form, &end, None, &job.request)).await;
             return;
         }
         let counted = meter.count();
         let flags = Flags {
             estimated: counted.estimated,
-            disconnected: self.client_left || matches!(end, End::ClientLeft),
-            broken_off: failed,
+            disconnected: client_left || matches!(end, End::ClientLeft),
+            broken_off: end.is_failure(),
+            cut_off: matches!(end, End::CutOff(_)),
             ..Flags::default()
         };
+        // Where the money was short, the upstream was not told how far it goes: it did nothing wrong.
+        if flags.cut_off && !job.admitted.is_shortened() {
+            tracing::warn!(
+                request_id = %job.admitted.hold.id,
+                model = &*job.admitted.hold.model,
+                "an upstream went on beyond what was held for its answer; the stream was cut off"
+            );
+        }
         let metrics = &job.gateway.0.metrics;
         let (settled, ticket) = job.admitted.settle(&counted.usage, flags);
         metrics.settled(&counted.usage, settled.cost);
         let frames = match ticket.durable().await {
             Ok(()) => {
                 let money = sse::comment_frame(&money_comment(settled.cost, settled.balance));
-                let mut frames = vec![money];
-                frames.extend(ending.frames(Some(&counted)));
+                let mut frames = ending::frames(form, &end, Some(&counted), &job.request);
+                frames.insert(frames.len().saturating_sub(1), money);
                 frames
             }
             Err(_) => vec![sse::data_frame(
@@ -346,52 +358,6 @@ impl Relay {
             )],
         };
         send_all(&out, frames).await;
-    }
-}
-
-/// What is left to say when everything was settled.
-struct Ending {
-    error: Option<ErrorBody>,
-    last: Option<Bytes>,
-    translator: Option<StreamTranslator>,
-    endpoint: Endpoint,
-}
-
-impl Ending {
-    fn frames(self, counted: Option<&Counted>) -> Vec<Bytes> {
-        if let Some(mut translator) = self.translator {
-            let end = self.error.map_or(StreamEnd::Finished, StreamEnd::Failed);
-            return translator.finish(counted.map(token_usage), end);
-        }
-        match (self.error, self.last) {
-            (Some(error), _) => vec![error_frame(self.endpoint, &error)],
-            (None, Some(last)) => vec![last],
-            (None, None) if self.endpoint == Endpoint::Responses => Vec::new(),
-            (None, None) => vec![sse::done_frame()],
-        }
-    }
-}
-
-/// An error in the middle of a stream, as the endpoint's clients know it.
-fn error_frame(endpoint: Endpoint, error: &ErrorBody) -> Bytes {
-    match endpoint {
-        Endpoint::Responses => sse::event_frame("error", &error.to_json()),
-        _ => sse::data_frame(&error.to_json()),
-    }
-}
-
-fn token_usage(counted: &Counted) -> TokenUsage {
-    use domain::usage::UsageClass;
-    let usage = &counted.usage;
-    TokenUsage {
-        input_tokens: usage.input_tokens(),
-        cached_input_tokens: usage[UsageClass::CachedInput],
-        cache_write_tokens: usage[UsageClass::CacheWrite],
-        audio_input_tokens: usage[UsageClass::AudioInput],
-        image_input_tokens: usage[UsageClass::Image],
-        output_tokens: usage.output_tokens(),
-        reasoning_tokens: usage[UsageClass::Reasoning],
-        audio_output_tokens: usage[UsageClass::AudioOutput],
     }
 }
 

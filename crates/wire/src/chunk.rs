@@ -46,6 +46,26 @@ pub fn read_chunk(endpoint: Endpoint, data: &[u8]) -> ChunkFacts {
     read.unwrap_or_else(|Malformed| malformed())
 }
 
+/// Indexes of the choices that end in this chunk of chat or completions.
+pub fn ended_choices(data: &[u8]) -> Vec<u64> {
+    let text = std::str::from_utf8(data).unwrap_or_default();
+    let mut ended = Vec::new();
+    let Some(choices) = json::member(Value::assume(text), "choices") else {
+        return ended;
+    };
+    // Whoever asks has read the chunk before: what is malformed ends nothing.
+    let _ = json::items::<Malformed>(choices, |_, choice| {
+        let reason = json::member(choice, "finish_reason");
+        if reason.is_some_and(|reason| Kind::of(reason) == Kind::Text) {
+            let index = json::member(choice, "index").and_then(|index| index.get().parse().ok());
+            // Servers that generate one choice only may leave its number out.
+            ended.push(index.unwrap_or(0));
+        }
+        Ok(())
+    });
+    ended
+}
+
 /// The chunk with `model` naming the public model, every other byte unchanged.
 ///
 /// For Responses events that is the model inside `response`. If there is none, or it already has
@@ -315,6 +335,23 @@ mod tests {
                 !facts.malformed && !facts.usage_only && facts.error.is_none(),
                 "{data}"
             );
+        }
+    }
+
+    #[test]
+    fn choices_end_by_their_index() {
+        let cases: [(&str, &[u64]); 5] = [
+            (r#"{"choices":[{"index":0,"finish_reason":null}]}"#, &[]),
+            (r#"{"choices":[{"index":3,"finish_reason":"stop"}]}"#, &[3]),
+            (
+                r#"{"choices":[{"index":1,"finish_reason":"length"},{"index":2},{"finish_reason":"stop"}]}"#,
+                &[1, 0],
+            ),
+            (r#"{"choices":[]}"#, &[]),
+            ("[]", &[]),
+        ];
+        for (data, ended) in cases {
+            assert_eq!(ended_choices(data.as_bytes()), ended, "{data}");
         }
     }
 

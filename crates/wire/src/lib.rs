@@ -6,6 +6,7 @@
 
 pub mod answer;
 pub mod chunk;
+pub mod cut;
 pub mod error;
 mod json;
 pub mod models;

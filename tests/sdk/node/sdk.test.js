@@ -11,6 +11,8 @@ import OpenAI from 'openai';
 const model = 'gpt-4o-mini';
 const text = 'Hello from the upstream.';
 const messages = [{ role: 'user', content: 'Hello World' }];
+const native = 'gpt-native';
+const forEver = 'Go on for ever';
 const program = fileURLToPath(new URL('../installation.py', import.meta.url));
 
 /** Starts an installation with this much credit; answers what was made and how to end it. */
@@ -58,12 +60,36 @@ test('a response, whole and as a stream', async () => {
   assert.deepEqual([kinds.at(0), kinds.at(-1)], ['response.created', 'response.completed']);
 });
 
+test('a stream that is cut off ends at its length', async () => {
+  const stream = client.chat.completions.stream({
+    model,
+    messages: [{ role: 'user', content: forEver }],
+    max_tokens: 4,
+    stream_options: { include_usage: true },
+  });
+  const [choice] = (await stream.finalChatCompletion()).choices;
+  assert.deepEqual([choice.message.content, choice.finish_reason], [text, 'length']);
+  assert.equal((await stream.totalUsage()).completion_tokens, 4);
+});
+
+test('a response that is cut off is incomplete', async () => {
+  for (const asked of [model, native]) {
+    const stream = client.responses.stream({ model: asked, input: forEver, max_output_tokens: 4 });
+    const kinds = [];
+    for await (const event of stream) kinds.push(event.type);
+    assert.equal(kinds.at(-1), 'response.incomplete');
+    const response = await stream.finalResponse();
+    assert.equal(response.incomplete_details.reason, 'max_output_tokens');
+    assert.deepEqual([response.output_text, response.usage.output_tokens], [text, 4]);
+  }
+});
+
 test('embeddings and models', async () => {
   const answer = await client.embeddings.create({ model, input: 'a' });
   assert.deepEqual(answer.data[0].embedding, [0.5, -0.25, 0.125]);
   const ids = [];
   for await (const each of client.models.list()) ids.push(each.id);
-  assert.deepEqual(ids, [model]);
+  assert.deepEqual(ids, [model, native]);
 });
 
 test('errors have their classes and codes', async () => {

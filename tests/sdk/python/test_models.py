@@ -8,6 +8,8 @@ import pytest
 from openai import AsyncOpenAI, OpenAI
 
 MODEL = "gpt-4o-mini"
+# Its upstream speaks Responses itself.
+NATIVE = "gpt-native"
 TEXT = "Hello from the upstream."
 MESSAGES = [{"role": "user", "content": "Hello World"}]
 
@@ -83,7 +85,7 @@ def test_embeddings(client):
 
 
 def test_models(client):
-    assert [model.id for model in client.models.list()] == [MODEL]
+    assert [model.id for model in client.models.list()] == [MODEL, NATIVE]
     assert client.models.retrieve(MODEL).object == "model"
 
 

@@ -1,10 +1,10 @@
 """What a stream holds, record by record."""
 
-from openai import OpenAI
+from openai import LengthFinishReasonError, OpenAI
 import pytest
-from mock_upstream import USAGE, WORDS
+from mock_upstream import FOR_EVER, USAGE, WORDS
 
-from test_models import MESSAGES, MODEL, TEXT
+from test_models import MESSAGES, MODEL, NATIVE, TEXT
 
 
 @pytest.fixture(scope="module")
@@ -55,3 +55,51 @@ def test_the_events_of_a_response_are_complete_and_numbered(client):
     ]
     assert [event.sequence_number for event in events] == list(range(len(events)))
     assert events[-1].response.usage.total_tokens == USAGE["total_tokens"]
+
+
+def test_a_stream_that_is_cut_off_ends_at_its_length(client):
+    stream = client.chat.completions.create(
+        model=MODEL,
+        messages=[{"role": "user", "content": FOR_EVER}],
+        max_tokens=5,
+        stream=True,
+        stream_options={"include_usage": True},
+    )
+    *chunks, last = list(stream)
+    words = [c.choices[0].delta.content for c in chunks if c.choices[0].delta.content]
+    assert words == [*WORDS, WORDS[0]]
+    assert chunks[-1].choices[0].finish_reason == "length"
+    assert last.choices == [] and last.usage.completion_tokens == 5
+    assert len({chunk.id for chunk in [*chunks, last]}) == 1
+
+
+def test_the_helper_puts_together_what_was_cut_off(client):
+    messages = [{"role": "user", "content": FOR_EVER}]
+    with client.chat.completions.stream(model=MODEL, messages=messages, max_tokens=4) as stream:
+        # The helper's own way to say that an answer reached its length.
+        with pytest.raises(LengthFinishReasonError) as caught:
+            stream.get_final_completion()
+    assert caught.value.completion.choices[0].message.content == TEXT
+
+
+@pytest.mark.parametrize("model", [MODEL, NATIVE])
+def test_a_response_that_is_cut_off_is_incomplete(client, model):
+    with client.responses.stream(model=model, input=FOR_EVER, max_output_tokens=4) as stream:
+        events = list(stream)
+    assert [event.type for event in events] == [
+        "response.created",
+        "response.in_progress",
+        "response.output_item.added",
+        "response.content_part.added",
+        *["response.output_text.delta"] * len(WORDS),
+        "response.output_text.done",
+        "response.content_part.done",
+        "response.output_item.done",
+        "response.incomplete",
+    ]
+    assert [event.sequence_number for event in events] == list(range(len(events)))
+    response = events[-1].response
+    assert response.status == "incomplete"
+    assert response.incomplete_details.reason == "max_output_tokens"
+    assert response.output_text == TEXT and response.model == model
+    assert response.usage.output_tokens == 4

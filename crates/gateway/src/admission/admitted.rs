@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use store::{HoldTicket, Ledger, LedgerError, SettleTicket, Settlement};
 
 use super::{Bid, Books};
+use crate::meter::Meter;
 
 /// A request that was admitted: its money is held until it is settled or released, once.
 ///
@@ -60,9 +61,9 @@ impl Admitted {
             .checkpoint(self.hold.id, usage.input_tokens(), usage.output_tokens());
     }
 
-    /// Bytes of the prompt.
-    pub(crate) fn prompt_bytes(&self) -> u64 {
-        self.bid.prompt_bytes
+    /// A meter for its answer.
+    pub(crate) fn meter(&self) -> Meter {
+        Meter::new(self.bid.prompt_bytes, self.upstream_bound())
     }
 
     /// The most output tokens of one choice that the hold pays for now.
@@ -70,25 +71,33 @@ impl Admitted {
         self.bound.output_tokens_each
     }
 
-    /// The most output tokens of one choice that the upstream is asked for. A stream may go on as
-    /// long as money comes, so it is ended here and not there.
-    pub(crate) fn upstream_tokens_each(&self) -> u64 {
+    /// The most tokens that the upstream is asked for. A stream may go on as long as money comes,
+    /// so it is ended here and not there.
+    pub(crate) fn upstream_bound(&self) -> TokenBound {
         match self.bid.stream {
-            true => self.bid.bound.output_tokens_each,
-            false => self.bound.output_tokens_each,
+            true => self.bid.bound,
+            false => self.bound,
         }
     }
 
-    /// The most output tokens, of all choices together, that the hold pays for now.
-    pub(crate) fn output_tokens(&self) -> u64 {
-        self.bound.output_tokens
+    /// Whether the hold pays for less than was wanted.
+    pub(crate) fn is_shortened(&self) -> bool {
+        self.bound.output_tokens < self.bid.bound.output_tokens
+    }
+
+    /// Whether the hold pays for this much: it costs no more, and its output is not more than is
+    /// held for. (What the input cost less than was thought does not buy more output than the
+    /// caller wanted.)
+    pub(crate) fn covers(&self, usage: &Usage) -> bool {
+        usage.output_tokens() <= self.bound.output_tokens
+            && self.hold.price.cost(usage).total <= self.hold.amount
     }
 
     /// Holds more, so that the answer may grow towards what was wanted. False if it already may be
     /// as long as that, or no limit on the way has money for another token. What was taken is
     /// durable when this returns.
     pub(crate) async fn grow(&mut self) -> bool {
-        if self.bound.output_tokens >= self.bid.bound.output_tokens {
+        if !self.is_shortened() {
             return false;
         }
         let id = self.hold.id;

@@ -6,6 +6,7 @@
 )]
 
 mod budgets;
+mod cut_off;
 mod limits;
 mod output_limits;
 mod plain;

@@ -35,6 +35,7 @@ pub(crate) struct Plan {
     pub(crate) timeout: Duration,
     pub(crate) requests_per_minute: u64,
     pub(crate) body_bytes: usize,
+    pub(crate) max_output_tokens: u64,
 }
 
 impl Default for Plan {
@@ -46,6 +47,7 @@ impl Default for Plan {
             timeout: Duration::from_secs(20),
             requests_per_minute: 10_000_000,
             body_bytes: 1024 * 1024,
+            max_output_tokens: 1_000,
         }
     }
 }
@@ -300,7 +302,7 @@ fn catalog(upstreams: &[String], plan: &Plan, prices: PriceHistory) -> Catalog {
             created_at_s: 1,
             size: ModelSize {
                 context_tokens: 8_192,
-                max_output_tokens: 1_000,
+                max_output_tokens: plan.max_output_tokens,
             },
             endpoints,
             prices,

@@ -25,30 +25,37 @@ pub(super) fn body(text: &Text) -> Value {
 
 /// The events of a stream: role, deltas, finish, usage if asked for, `[DONE]`.
 pub(super) fn records(text: &Text) -> Vec<String> {
-    let mut records = Vec::new();
-    let every_choice = |delta: &Value, reason: Option<&str>| -> Vec<String> {
-        (0..text.choices)
-            .map(|index| {
-                let choice = json!({
-                    "index": index, "delta": delta, "logprobs": null, "finish_reason": reason,
-                });
-                chunk(text, json!([choice]), Value::Null)
-            })
-            .collect()
-    };
-    records.extend(every_choice(
-        &json!({"role": "assistant", "content": ""}),
-        None,
-    ));
+    let mut records = beginning(text);
     for piece in &text.pieces {
-        records.extend(every_choice(&json!({"content": piece}), None));
+        records.extend(delta(text, piece));
     }
-    records.extend(every_choice(&json!({}), Some(&text.finish_reason)));
+    records.extend(every_choice(text, &json!({}), Some(&text.finish_reason)));
     if let (true, Some(usage)) = (text.stream_usage, text.usage) {
         records.push(chunk(text, json!([]), usage_of(usage)));
     }
     records.push("data: [DONE]\n\n".to_owned());
     records
+}
+
+/// The events before the first delta: the role.
+pub(super) fn beginning(text: &Text) -> Vec<String> {
+    every_choice(text, &json!({"role": "assistant", "content": ""}), None)
+}
+
+/// The events of one delta.
+pub(super) fn delta(text: &Text, piece: &str) -> Vec<String> {
+    every_choice(text, &json!({"content": piece}), None)
+}
+
+fn every_choice(text: &Text, delta: &Value, reason: Option<&str>) -> Vec<String> {
+    (0..text.choices)
+        .map(|index| {
+            let choice = json!({
+                "index": index, "delta": delta, "logprobs": null, "finish_reason": reason,
+            });
+            chunk(text, json!([choice]), Value::Null)
+        })
+        .collect()
 }
 
 /// Usage as chat and legacy completions say it.

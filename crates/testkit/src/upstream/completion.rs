@@ -21,29 +21,34 @@ pub(super) fn body(text: &Text) -> Value {
 /// The events of a stream: deltas, finish, usage if asked for, `[DONE]`.
 pub(super) fn records(text: &Text) -> Vec<String> {
     let mut records = Vec::new();
-    let chunk = |choices: &[Value], usage: Value| {
-        let mut chunk = head(text, choices);
-        if text.stream_usage {
-            chunk["usage"] = usage;
-        }
-        format!("data: {chunk}\n\n")
-    };
-    let ends = std::iter::once(("", Some(text.finish_reason.as_str())));
-    for (piece, reason) in text
-        .pieces
-        .iter()
-        .map(|piece| (piece.as_str(), None))
-        .chain(ends)
-    {
-        for index in 0..text.choices {
-            records.push(chunk(&[choice(index, piece, reason)], Value::Null));
-        }
+    for piece in &text.pieces {
+        records.extend(delta(text, piece));
     }
+    records.extend(every_choice(text, "", Some(&text.finish_reason)));
     if let (true, Some(usage)) = (text.stream_usage, text.usage) {
-        records.push(chunk(&[], usage_of(usage)));
+        records.push(chunk(text, &[], usage_of(usage)));
     }
     records.push("data: [DONE]\n\n".to_owned());
     records
+}
+
+/// The events of one delta.
+pub(super) fn delta(text: &Text, piece: &str) -> Vec<String> {
+    every_choice(text, piece, None)
+}
+
+fn every_choice(text: &Text, piece: &str, reason: Option<&str>) -> Vec<String> {
+    (0..text.choices)
+        .map(|index| chunk(text, &[choice(index, piece, reason)], Value::Null))
+        .collect()
+}
+
+fn chunk(text: &Text, choices: &[Value], usage: Value) -> String {
+    let mut chunk = head(text, choices);
+    if text.stream_usage {
+        chunk["usage"] = usage;
+    }
+    format!("data: {chunk}\n\n")
 }
 
 fn choice(index: usize, text: &str, finish_reason: Option<&str>) -> Value {

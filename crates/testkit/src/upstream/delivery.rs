@@ -1,7 +1,7 @@
 //! Puts a rendered answer on the wire at the script's pace, and sees whether it got there.
 
-use std::collections::VecDeque;
 use std::fmt;
+use std::iter::Peekable;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use hyper::body::Frame;
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE};
 
 use super::Seen;
-use super::render::Rendered;
+use super::render::{Chunks, Rendered};
 
 pub(super) type Body = UnsyncBoxBody<Bytes, Broken>;
 
@@ -72,7 +72,7 @@ pub(super) fn respond(rendered: Rendered, outcome: Outcome) -> Response<Body> {
         head = head.header(name, value);
     }
     let delivery = Delivery {
-        chunks: rendered.chunks.into(),
+        chunks: rendered.chunks.peekable(),
         sent: 0,
         delay: rendered.delay,
         cut_after: rendered.cut_after,
@@ -84,7 +84,7 @@ pub(super) fn respond(rendered: Rendered, outcome: Outcome) -> Response<Body> {
 }
 
 struct Delivery {
-    chunks: VecDeque<Bytes>,
+    chunks: Peekable<Chunks>,
     sent: usize,
     delay: Duration,
     cut_after: Option<usize>,
@@ -103,7 +103,7 @@ impl Delivery {
             tokio::time::sleep(Duration::from_millis(2)).await;
             return Some((Err(Broken), self));
         }
-        let Some(chunk) = self.chunks.pop_front() else {
+        let Some(chunk) = self.chunks.next() else {
             self.outcome.finish();
             return None;
         };
@@ -112,7 +112,8 @@ impl Delivery {
         }
         self.sent += 1;
         // With a length said beforehand hyper does not ask again after the last chunk.
-        if self.chunks.is_empty() && self.cut_after.is_none() && self.stall_after.is_none() {
+        let is_last = self.chunks.peek().is_none();
+        if is_last && self.cut_after.is_none() && self.stall_after.is_none() {
             self.outcome.finish();
         }
         Some((Ok(Frame::data(chunk)), self))

@@ -16,11 +16,14 @@ pub(super) struct Rendered {
     pub(super) headers: Vec<(String, String)>,
     /// The length that the head says; none for streams.
     pub(super) body_bytes: Option<usize>,
-    pub(super) chunks: Vec<Bytes>,
+    pub(super) chunks: Chunks,
     pub(super) delay: Duration,
     pub(super) cut_after: Option<usize>,
     pub(super) stall_after: Option<usize>,
 }
+
+/// What is sent, piece by piece; it may have no end.
+pub(super) type Chunks = Box<dyn Iterator<Item = Bytes> + Send>;
 
 /// A text answer, ready for any shape.
 pub(super) struct Text {
@@ -47,13 +50,15 @@ pub(super) fn render(reply: Reply, request: &UpstreamRequest) -> Rendered {
         Content::Stream {
             content_type,
             chunks,
-        } => (content_type, None, chunks),
+        } => (content_type, None, Box::new(chunks.into_iter()) as Chunks),
         Content::Embeddings { dimensions } => {
             json(&embedding::answer(request, dimensions), cut_after)
         }
         Content::Text(text) => text_answer(text, request, cut_after),
         // These are never rendered: they have no answer.
-        Content::Hang | Content::Refuse => (String::new(), None, Vec::new()),
+        Content::Hang | Content::Refuse => {
+            (String::new(), None, Box::new(std::iter::empty()) as Chunks)
+        }
     };
     Rendered {
         status: reply.status,
@@ -68,7 +73,7 @@ pub(super) fn render(reply: Reply, request: &UpstreamRequest) -> Rendered {
     }
 }
 
-type Wire = (String, Option<usize>, Vec<Bytes>);
+type Wire = (String, Option<usize>, Chunks);
 
 fn plain(content_type: String, body: Bytes, cut_after: Option<usize>) -> Wire {
     let body_bytes = body.len();
@@ -77,7 +82,11 @@ fn plain(content_type: String, body: Bytes, cut_after: Option<usize>) -> Wire {
     } else {
         body
     };
-    (content_type, Some(body_bytes), vec![sent])
+    (
+        content_type,
+        Some(body_bytes),
+        Box::new(std::iter::once(sent)),
+    )
 }
 
 fn json(value: &Value, cut_after: Option<usize>) -> Wire {
@@ -94,7 +103,12 @@ fn text_answer(reply: TextReply, request: &UpstreamRequest, cut_after: Option<us
         Shape::OfPath => shape_of(&request.path),
         chosen => chosen,
     };
+    let endless = reply.endless;
     let text = prepare(reply, request);
+    let event_stream = "text/event-stream".to_owned();
+    if endless {
+        return (event_stream, None, endless_records(text, shape));
+    }
     if !streams {
         let body = match shape {
             Shape::Completion => completion::body(&text),
@@ -108,8 +122,26 @@ fn text_answer(reply: TextReply, request: &UpstreamRequest, cut_after: Option<us
         Shape::Response => response::records(&text),
         Shape::Chat | Shape::OfPath => chat::records(&text),
     };
-    let chunks = records.into_iter().map(Bytes::from).collect();
-    ("text/event-stream".to_owned(), None, chunks)
+    let chunks = records.into_iter().map(Bytes::from);
+    (event_stream, None, Box::new(chunks))
+}
+
+fn endless_records(text: Text, shape: Shape) -> Chunks {
+    let beginning = match shape {
+        Shape::Completion => Vec::new(),
+        Shape::Response => response::beginning(&text),
+        Shape::Chat | Shape::OfPath => chat::beginning(&text),
+    };
+    let begun = beginning.len();
+    let deltas = (0..).flat_map(move |number| {
+        let piece = &text.pieces[number % text.pieces.len()];
+        match shape {
+            Shape::Completion => completion::delta(&text, piece),
+            Shape::Response => vec![response::delta(begun + number, piece)],
+            Shape::Chat | Shape::OfPath => chat::delta(&text, piece),
+        }
+    });
+    Box::new(beginning.into_iter().chain(deltas).map(Bytes::from))
 }
 
 fn shape_of(path: &str) -> Shape {

@@ -58,6 +58,8 @@ pub(super) struct TextReply {
     pub(super) always_stream: bool,
     pub(super) usage: UsageReply,
     pub(super) obeys_limit: bool,
+    /// Begins again with its first piece where it should end, for ever.
+    pub(super) endless: bool,
     pub(super) finish_reason: Option<String>,
 }
 
@@ -230,6 +232,11 @@ impl Reply {
         self.change_text(|text| text.obeys_limit = true)
     }
 
+    /// Streams its pieces again and again and never ends, whatever the request's output limit.
+    pub fn endless(self) -> Self {
+        self.change_text(|text| (text.always_stream, text.endless) = (true, true))
+    }
+
     /// Ends with this finish reason instead of `stop`.
     pub fn finish_reason(self, reason: &str) -> Self {
         self.change_text(|text| text.finish_reason = Some(reason.to_owned()))
@@ -290,6 +297,7 @@ impl Reply {
                 reasoning: 0,
             },
             obeys_limit: false,
+            endless: false,
             finish_reason: None,
         }))
     }

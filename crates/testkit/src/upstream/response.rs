@@ -6,6 +6,7 @@ use super::render::Text;
 use super::reply::Usage;
 
 const ITEM: &str = "msg_upstream";
+const DELTA: &str = "response.output_text.delta";
 
 /// A `response` with one message.
 pub(super) fn body(text: &Text) -> Value {
@@ -32,7 +33,44 @@ pub(super) fn records(text: &Text) -> Vec<String> {
     } else {
         "response.completed"
     };
-    let mut events = vec![
+    let mut events = opening(text);
+    for piece in &text.pieces {
+        events.push((DELTA, delta_of(piece)));
+    }
+    let done = in_part(json!({"text": whole, "logprobs": []}));
+    events.push(("response.output_text.done", done));
+    events.push((
+        "response.content_part.done",
+        in_part(json!({"part": part(&whole)})),
+    ));
+    let item = json!({"output_index": 0, "item": last["output"][0]});
+    events.push(("response.output_item.done", item));
+    events.push((end, json!({"response": last})));
+    let numbered = events.into_iter().enumerate();
+    numbered
+        .map(|(number, (kind, fields))| record(number, kind, fields))
+        .collect()
+}
+
+/// The events before the first delta.
+pub(super) fn beginning(text: &Text) -> Vec<String> {
+    let numbered = opening(text).into_iter().enumerate();
+    numbered
+        .map(|(number, (kind, fields))| record(number, kind, fields))
+        .collect()
+}
+
+/// The event of one delta, as the stream's `number`th.
+pub(super) fn delta(number: usize, piece: &str) -> String {
+    record(number, DELTA, delta_of(piece))
+}
+
+fn delta_of(piece: &str) -> Value {
+    in_part(json!({"delta": piece, "logprobs": []}))
+}
+
+fn opening(text: &Text) -> Vec<(&'static str, Value)> {
+    vec![
         (
             "response.created",
             json!({"response": head(text, "in_progress")}),
@@ -49,24 +87,7 @@ pub(super) fn records(text: &Text) -> Vec<String> {
             "response.content_part.added",
             in_part(json!({"part": part("")})),
         ),
-    ];
-    for piece in &text.pieces {
-        let delta = in_part(json!({"delta": piece, "logprobs": []}));
-        events.push(("response.output_text.delta", delta));
-    }
-    let done = in_part(json!({"text": whole, "logprobs": []}));
-    events.push(("response.output_text.done", done));
-    events.push((
-        "response.content_part.done",
-        in_part(json!({"part": part(&whole)})),
-    ));
-    let item = json!({"output_index": 0, "item": last["output"][0]});
-    events.push(("response.output_item.done", item));
-    events.push((end, json!({"response": last})));
-    let numbered = events.into_iter().enumerate();
-    numbered
-        .map(|(number, (kind, fields))| record(number, kind, fields))
-        .collect()
+    ]
 }
 
 fn record(number: usize, kind: &str, mut fields: Value) -> String {

@@ -50,6 +50,25 @@ async fn leaving_in_the_middle_is_seen() {
 }
 
 #[tokio::test]
+async fn an_endless_stream_goes_on_until_its_reader_leaves() {
+    let upstream = Upstream::start(|_| Reply::stream(&["a", "b"]).endless()).await;
+    for path in ["/chat/completions", "/completions", "/responses"] {
+        let url = format!("{}{path}", upstream.base_url());
+        let mut answer = http::post_stream(&url, "", &ask(true)).await;
+        let mut records = Vec::new();
+        while records.len() < 50 {
+            records.extend(answer.record().await);
+        }
+        let said = |letter: &str| {
+            let letter = format!("\"{letter}\"");
+            records.iter().filter(|it| it.contains(&letter)).count()
+        };
+        assert!(said("a") > 20 && said("b") > 20, "{path}: {records:?}");
+    }
+    eventually("the leaving", async || upstream.cancelled() == 3).await;
+}
+
+#[tokio::test]
 async fn a_whole_answer_is_not_counted_as_cancelled() {
     let upstream = Upstream::echo().await;
     for stream in [false, true] {

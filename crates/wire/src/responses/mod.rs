@@ -2,12 +2,14 @@
 //!
 //! A request becomes a chat request ([`to_chat`]); its answer ([`from_chat`]) or stream
 //! ([`StreamTranslator`]) becomes a response again. Nothing is kept: responses say `store: false`.
+//! [`NativeStream`] watches the stream of an upstream that speaks Responses itself.
 //! Text travels in its escaped form from one side to the other and is never decoded.
 
 mod answer;
 mod chat_piece;
 mod input;
 mod items;
+mod native;
 mod open_item;
 mod request;
 mod stream;
@@ -18,6 +20,7 @@ use crate::request::ModelRequest;
 use crate::usage::TokenUsage;
 
 pub use answer::from_chat;
+pub use native::NativeStream;
 pub use request::to_chat;
 pub use stream::{StreamEnd, StreamTranslator};
 

@@ -4,6 +4,7 @@ mod encode;
 mod refusals;
 mod requests;
 mod responses_answer;
+mod responses_native;
 mod responses_request;
 mod responses_stream;
 mod sse;
