@@ -335,7 +335,7 @@ impl Relay {
             cut_off: matches!(end, End::CutOff(_)),
             ..Flags::default()
         };
-        // Where the money was short, the upstream was not told how far it goes: it did nothing wrong.
+        // Where the money was short, the upstream was not told how far it goes: it did no wrong.
         if flags.cut_off && !job.admitted.is_shortened() {
             tracing::warn!(
                 request_id = %job.admitted.hold.id,

@@ -1,31 +1,18 @@
 //! No budget is ever exceeded, whatever happens at once, and each says that it was the one.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 use domain::budget::{Budget, Force, Scope};
 use domain::id::BudgetId;
 use domain::money::Nusd;
 use domain::window::Window;
-use serde_json::Value;
 use store::budgets::{self, BudgetRow};
 use testkit::{Reply, Upstream, on_each_database};
 
+use crate::rush::{COST, bound, rush, upstream};
 use crate::world::{Plan, World, clock, entropy, hello, streamed};
 
 // SQL in a test: what was written is looked at from outside the product's own queries.
-
-/// What a request of [`hello`] holds at most, and what its answer costs in these tests.
-const COST: i64 = 100_000;
-
-fn bound(body: &Value) -> i64 {
-    (body.to_string().len() as i64 + 64) * 1_000 + 100_000
-}
-
-async fn upstream() -> Upstream {
-    // 20 input tokens at 1,000 and 40 output tokens at 2,000 nUSD: less than the bound.
-    Upstream::start(|_| Reply::chat_with_usage("Hi there", 20, 40).first_byte_delay_ms(3)).await
-}
 
 impl World {
     async fn limit(&self, scope: Scope, window: Window, limit: i64) -> Budget {
@@ -80,40 +67,6 @@ impl World {
     async fn spent(&self) -> i64 {
         let rows = self.usage().await;
         rows.iter().map(|(_, _, cost, _)| cost).sum()
-    }
-}
-
-/// Clients that each send until they are refused, again and again until a whole round of all of
-/// them is. Answers how many were served.
-async fn rush(world: &Arc<World>, clients: usize, body: &Value, code: &'static str) -> i64 {
-    let served = Arc::new(AtomicI64::new(0));
-    loop {
-        let before = served.load(Ordering::Relaxed);
-        let clients: Vec<_> = (0..clients)
-            .map(|_| {
-                let (world, served, body) = (Arc::clone(world), Arc::clone(&served), body.clone());
-                tokio::spawn(async move {
-                    let answer = world.chat(&body).await;
-                    match answer.status {
-                        200 => {
-                            served.fetch_add(1, Ordering::Relaxed);
-                        }
-                        429 => {
-                            assert_eq!(answer.json()["error"]["code"], code);
-                            assert_eq!(answer.json()["error"]["type"], "insufficient_quota");
-                            assert_eq!(answer.header("x-should-retry"), Some("false"));
-                        }
-                        other => panic!("{other}: {}", answer.text()),
-                    }
-                })
-            })
-            .collect();
-        for client in clients {
-            client.await.unwrap();
-        }
-        if served.load(Ordering::Relaxed) == before {
-            return before;
-        }
     }
 }
 

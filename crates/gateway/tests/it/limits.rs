@@ -10,6 +10,7 @@ use domain::money::Nusd;
 use store::rate_limits::{self, RateLimitRow};
 use testkit::{Reply, Upstream, on_each_database};
 
+use crate::rush::{COST, bound, rush, upstream};
 use crate::world::{MODEL, Plan, World, clock, hello};
 
 /// 400 clients, each sending until it is refused, against a balance that pays for about 50.
@@ -17,59 +18,24 @@ use crate::world::{MODEL, Plan, World, clock, hello};
 async fn four_hundred_clients_never_spend_more_than_there_is() {
     on_each_database(async |database| {
         // The answer costs less than its bound, so refused clients may fit later.
-        let upstream =
-            Upstream::start(|_| Reply::chat_with_usage("Hi there", 20, 40).first_byte_delay_ms(3))
-                .await;
-        // Bound: (bytes + 64) * 1,000 + 50 * 2,000 nUSD; cost: 100,000 nUSD.
+        let upstream = upstream().await;
         let body = hello(50);
-        let bound = (body.to_string().len() as i64 + 64) * 1_000 + 100_000;
         let plan = Plan {
             credit: "0.005",
             ..Plan::default()
         };
         let world = Arc::new(World::start(database, &[upstream.base_url()], plan).await);
-        let served = Arc::new(AtomicU64::new(0));
-        // Refused clients try again until a whole round of all of them admits nobody.
-        loop {
-            let before = served.load(Ordering::Relaxed);
-            let clients: Vec<_> = (0..400)
-                .map(|_| {
-                    let (world, served, body) =
-                        (Arc::clone(&world), Arc::clone(&served), body.clone());
-                    tokio::spawn(async move {
-                        let answer = world.chat(&body).await;
-                        match answer.status {
-                            200 => {
-                                served.fetch_add(1, Ordering::Relaxed);
-                            }
-                            429 => {
-                                let code = answer.json()["error"]["code"].clone();
-                                assert_eq!(code, "credit_balance_exhausted");
-                                assert_eq!(answer.header("x-should-retry"), Some("false"));
-                            }
-                            other => panic!("{other}: {}", answer.text()),
-                        }
-                    })
-                })
-                .collect();
-            for client in clients {
-                client.await.unwrap();
-            }
-            if served.load(Ordering::Relaxed) == before {
-                break;
-            }
-        }
+        let served = rush(&world, 400, &body, "credit_balance_exhausted").await;
         world.at_rest().await;
-        let served = i64::try_from(served.load(Ordering::Relaxed)).unwrap();
         let left = world.wallet().await.balance();
         assert_eq!(
             left,
-            Nusd::new(5_000_000 - served * 100_000),
+            Nusd::new(5_000_000 - served * COST),
             "every answer is charged"
         );
         assert!(left >= Nusd::ZERO, "never above the balance");
         assert!(
-            left < Nusd::new(bound),
+            left < Nusd::new(bound(&body)),
             "no more is left than one request may cost"
         );
         assert_eq!(world.usage().await.len() as i64, served);

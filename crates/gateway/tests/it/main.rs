@@ -12,6 +12,7 @@ mod output_limits;
 mod plain;
 mod refusals;
 mod responses;
+mod rush;
 mod shorter;
 mod streams;
 mod upstreams;
