@@ -11,6 +11,7 @@ pub mod config;
 pub mod demo;
 pub mod entropy;
 pub mod health;
+pub mod http_client;
 pub mod installation;
 pub mod local_model;
 pub mod openapi;

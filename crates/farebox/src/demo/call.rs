@@ -1,14 +1,16 @@
 //! One chat completion over HTTP, as any client would make it.
 
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
-use http::{HeaderMap, Request, StatusCode, Uri};
-use http_body_util::{BodyExt, Full};
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderMap, Request, StatusCode};
+use http_body_util::Full;
 use hyper::body::Bytes;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use serde_json::json;
-use tokio::net::TcpStream;
+
+use crate::http_client::{self, BaseUrl, Connection, Failed};
+
+/// Far more than the demo's answer needs.
+const MOST_ANSWER_BYTES: usize = 1 << 20;
 
 /// What was asked, what came back, and what it cost: ready to be shown.
 #[derive(Debug, PartialEq, Eq)]
@@ -62,9 +64,10 @@ pub(super) async fn chat(
         "max_tokens": 64,
         "temperature": 0,
     });
-    let (status, headers, answer) = post(&url, key, &body)
-        .await
-        .map_err(|error| format!("the request to {url} failed: {error}. Try again."))?;
+    let (status, headers, answer) = post(base, key, &body).await.map_err(|error| {
+        let why = http_client::told(&error);
+        format!("the request to {url} failed: {why}. Try again.")
+    })?;
     let text = String::from_utf8_lossy(&answer);
     if status != StatusCode::OK {
         return Err(format!(
@@ -97,26 +100,17 @@ pub(super) async fn chat(
     })
 }
 
-type Failed = Box<dyn std::error::Error + Send + Sync>;
-
 async fn post(
-    url: &str,
+    base: &str,
     key: &str,
     body: &serde_json::Value,
 ) -> Result<(StatusCode, HeaderMap, Bytes), Failed> {
-    let uri: Uri = url.parse()?;
-    let host = uri.authority().ok_or("the address names no host")?.as_str();
-    let (mut sender, connection) =
-        http1::handshake(TokioIo::new(TcpStream::connect(host).await?)).await?;
-    let connection = tokio::spawn(connection);
-    let request = Request::post(uri.path())
-        .header(HOST, host)
+    let request = Request::post("/chat/completions")
         .header(AUTHORIZATION, format!("Bearer {key}"))
         .header(CONTENT_TYPE, "application/json")
         .body(Full::new(Bytes::from(body.to_string())))?;
-    let (head, body) = sender.send_request(request).await?.into_parts();
-    let body = body.collect().await?.to_bytes();
-    // The answer is whole; how the connection then ends does not matter.
-    connection.abort();
+    let mut connection = Connection::new(BaseUrl::parse(base)?);
+    let (head, body) = connection.send(request).await?.into_parts();
+    let body = http_client::whole(body, MOST_ANSWER_BYTES).await?;
     Ok((head.status, head.headers, body))
 }
