@@ -3,14 +3,16 @@
 //! Exit codes: 0 done, 1 failed, 2 usage. What failed goes to standard error, as a sentence on what
 //! happened and one on what to do; what was asked for goes to standard output.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use domain::money::Nusd;
 
 use crate::commands;
-use crate::config::Environment;
+use crate::config::{Environment, Secret};
+use crate::http_client::BaseUrl;
 
 /// Your own AI API platform: accounts, keys, prepaid credit and limits in front of any model.
 #[derive(Debug, Parser)]
@@ -41,6 +43,9 @@ pub enum Command {
     Ledger(Ledger),
     /// Try Farebox: a throwaway installation with the built-in model says hello
     Demo(Demo),
+    /// Race many clients against one small budget, at this or any other gateway
+    #[command(long_about = RACE_ABOUT, after_long_help = RACE_EXAMPLES)]
+    Race(Box<Race>),
 }
 
 /// What `setup` takes.
@@ -110,15 +115,140 @@ pub struct Demo {
     pub model: PathBuf,
 }
 
+/// What `race` takes.
+#[derive(Debug, Args)]
+pub struct Race {
+    /// Where the gateway's OpenAI API begins, such as http://127.0.0.1:8080/v1
+    #[arg(long, value_name = "URL", value_parser = BaseUrl::parse)]
+    pub base_url: BaseUrl,
+    /// What the key may spend, in USD, and has not begun to
+    #[arg(long, value_name = "USD", value_parser = amount)]
+    pub budget: Nusd,
+    /// The key with that budget [default: $FAREBOX_RACE_KEY, or $OPENAI_API_KEY]
+    #[arg(long, value_name = "KEY", value_parser = secret)]
+    pub key: Option<Secret>,
+    /// The model to ask for, as the gateway calls it
+    #[arg(long, value_name = "NAME", value_parser = name, default_value = "race")]
+    pub model: String,
+    /// What the gateway charges for it: USD per million input and output tokens
+    #[arg(long, value_name = "INPUT,OUTPUT", value_parser = prices, default_value = "1,2")]
+    pub prices: (Nusd, Nusd),
+    /// Where the mock upstream listens, for the gateway to call
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9417")]
+    pub upstream_listen: SocketAddr,
+    /// How long to wait for the gateway: at first, after its restart, and for its bill
+    #[arg(long, value_name = "S", default_value_t = 30,
+          value_parser = clap::value_parser!(u32).range(0..=3_600))]
+    pub wait_seconds: u32,
+    /// Measure only these
+    #[arg(long, value_name = "PART,…", value_delimiter = ',', value_enum)]
+    pub only: Vec<Part>,
+    /// Print one JSON object and nothing else
+    #[arg(long)]
+    pub json: bool,
+
+    /// Clients at a time
+    #[arg(long, value_name = "N", default_value_t = 64, help_heading = "Load",
+          value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub clients: u32,
+    /// Ask for streams
+    #[arg(long, help_heading = "Load")]
+    pub stream: bool,
+    /// How long the upstream takes for each answer, except where latency is measured
+    #[arg(long, value_name = "MS", default_value_t = 50, help_heading = "Load",
+          value_parser = clap::value_parser!(u64).range(0..=30_000))]
+    pub answer_ms: u64,
+    /// How often a client repeats a refused request before it asks for less
+    #[arg(long, value_name = "N", default_value_t = 4, help_heading = "Load",
+          value_parser = clap::value_parser!(u32).range(0..=100))]
+    pub retries: u32,
+    /// Stop the race after so many answers; it also stops once four times the budget was served
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, help_heading = "Load",
+          value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub requests: u64,
+    /// Stop the race after so many seconds
+    #[arg(long, value_name = "S", default_value_t = 300, help_heading = "Load",
+          value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub seconds: u32,
+    /// Decides the sizes of requests and answers
+    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Load")]
+    pub seed: u64,
+    /// Another key, with money of its own, to pay for the latency and the kill [default:
+    /// $FAREBOX_RACE_LOAD_KEY, or a tenth of the budget for each]
+    #[arg(long, value_name = "KEY", value_parser = secret, help_heading = "Load")]
+    pub load_key: Option<Secret>,
+
+    /// Process of the gateway, to be killed under load; several with commas
+    #[arg(long, value_name = "PID,…", value_delimiter = ',', requires = "restart",
+          help_heading = "Kill", value_parser = clap::value_parser!(u32).range(2..))]
+    pub pid: Vec<u32>,
+    /// Shell command that starts the gateway again; what it starts is left running
+    #[arg(long, value_name = "COMMAND", requires = "pid", value_parser = command,
+          help_heading = "Kill")]
+    pub restart: Option<String>,
+    /// A Farebox admin key, to compare what was delivered with what was billed
+    /// [default: $FAREBOX_RACE_ADMIN_KEY]
+    #[arg(long, value_name = "KEY", value_parser = secret, help_heading = "Kill")]
+    pub admin_key: Option<Secret>,
+}
+
+/// A part of the race.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Part {
+    /// Latency with billing on, beside the upstream called directly
+    Latency,
+    /// kill -9 in the middle of load
+    Kill,
+    /// Many clients against the budget
+    Race,
+}
+
+const RACE_ABOUT: &str = "\
+Race many clients against one small budget, at this or any other OpenAI-compatible gateway.
+
+The command serves a mock upstream, sends requests through the gateway to it, and holds what the \
+clients got against the budget. Its upstream's books are the truth; the gateway's word is not \
+needed. It says how many dollars were served beyond the budget, which share of the budget could be \
+used, what the gateway adds to each request's time, and, if it may kill and restart the gateway, \
+whether answers were delivered and never billed.
+
+Before: give the gateway the upstream http://127.0.0.1:9417/v1 (any key), on it the model `race` \
+at $1 and $2 per million tokens, and a fresh key with a budget; lift its rate limits, and turn off \
+caching and retries. Nobody else may use the key meanwhile.";
+
+const RACE_EXAMPLES: &str = "\
+Examples:
+  farebox race --base-url http://127.0.0.1:8080/v1 --budget 1
+      the key in $FAREBOX_RACE_KEY may spend a dollar
+  farebox race --base-url http://127.0.0.1:8080/v1 --budget 1 --pid 4711 --restart 'farebox serve'
+      also kill -9 the gateway and start it again
+
+Exit codes: 0 measured, however badly the gateway did; 1 could not measure; 2 usage.
+docs/race.md says what each line means and how to point it at other gateways.";
+
 /// Why a command failed: what happened, and what to do.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct Failure(String);
+#[error("{sentences}")]
+pub struct Failure {
+    sentences: String,
+    exit_code: u8,
+}
 
 impl Failure {
     /// A failure told in whole sentences, the first without a capital: it follows `farebox: `.
     pub fn new(sentences: impl Into<String>) -> Self {
-        Failure(sentences.into())
+        Failure {
+            sentences: sentences.into(),
+            exit_code: 1,
+        }
+    }
+
+    /// The same, where the command line is what is wrong.
+    pub fn usage(sentences: impl Into<String>) -> Self {
+        Failure {
+            exit_code: 2,
+            ..Failure::new(sentences)
+        }
     }
 }
 
@@ -153,7 +283,7 @@ fn report(failure: &Failure) -> ExitCode {
         "."
     };
     eprintln!("farebox: {text}{end}");
-    ExitCode::from(1)
+    ExitCode::from(failure.exit_code)
 }
 
 fn amount_or_none(text: &str) -> Result<Nusd, String> {
@@ -165,6 +295,32 @@ fn amount(text: &str) -> Result<Nusd, String> {
     match amount_or_none(text)? {
         Nusd::ZERO => Err("the amount must be above 0".to_owned()),
         amount => Ok(amount),
+    }
+}
+
+fn secret(text: &str) -> Result<Secret, String> {
+    // Never repeat the text: it may be a secret with a slip in it.
+    match text.trim() {
+        "" => Err("it cannot be empty".to_owned()),
+        text => Ok(Secret::new(text.to_owned())),
+    }
+}
+
+fn command(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("it cannot be empty".to_owned()),
+        text => Ok(text.to_owned()),
+    }
+}
+
+fn prices(text: &str) -> Result<(Nusd, Nusd), String> {
+    let (input, output) = text
+        .split_once(',')
+        .ok_or("write two amounts in USD with a comma, such as 1,2")?;
+    let price = |text: &str| amount_or_none(text.trim());
+    match (price(input)?, price(output)?) {
+        (Nusd::ZERO, Nusd::ZERO) => Err("what is free never reaches a budget".to_owned()),
+        prices => Ok(prices),
     }
 }
 

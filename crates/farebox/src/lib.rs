@@ -15,6 +15,7 @@ pub mod http_client;
 pub mod installation;
 pub mod local_model;
 pub mod openapi;
+mod race;
 pub mod serve;
 pub mod server;
 pub mod shutdown;

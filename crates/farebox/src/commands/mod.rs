@@ -10,7 +10,7 @@ use std::path::Path;
 
 use crate::cli::{Cli, Command, Credit, Failure, Ledger};
 use crate::config::{self, Environment, Loaded};
-use crate::{demo, serve};
+use crate::{demo, race, serve};
 
 /// Does what the command line says.
 ///
@@ -29,6 +29,7 @@ pub(crate) async fn run(cli: Cli, environment: &Environment) -> Result<(), Failu
             ledger::run(&load(file, environment)?, &verify).await
         }
         Command::Demo(demo) => demo::run(&demo, environment).await,
+        Command::Race(race) => race::run(*race, environment).await,
     }
 }
 

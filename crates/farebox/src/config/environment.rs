@@ -21,7 +21,8 @@ const RESERVED: &[&str] = &[
     // Where the built-in engine is, when not beside the binary or on the PATH.
     "FAREBOX_LOCAL_BIN",
 ];
-const RESERVED_PREFIXES: &[&str] = &["FAREBOX_TEST_"];
+/// Keys for `farebox race`, and what tests are told.
+const RESERVED_PREFIXES: &[&str] = &["FAREBOX_RACE_", "FAREBOX_TEST_"];
 
 /// The variables of this process, or of a test.
 #[derive(Clone, Default)]

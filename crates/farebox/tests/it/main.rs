@@ -7,6 +7,7 @@
 )]
 
 mod assets;
+mod careless;
 mod commands;
 mod config;
 mod crash;
@@ -15,4 +16,5 @@ mod door;
 mod local_model;
 mod openapi;
 mod place;
+mod race;
 mod server;
