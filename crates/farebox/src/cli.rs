@@ -102,6 +102,9 @@ pub enum Ledger {
 /// What `ledger verify` takes.
 #[derive(Debug, Args)]
 pub struct Verify {
+    /// A head that an earlier verification printed; proves that history still contains it
+    #[arg(long = "expect-head", value_name = "HASH", value_parser = hash)]
+    pub expected_heads: Vec<String>,
     /// Print one JSON object and nothing else
     #[arg(long)]
     pub json: bool,
@@ -331,6 +334,14 @@ fn email(text: &str) -> Result<String, String> {
         Ok(text.to_owned())
     } else {
         Err("write an email address, such as you@example.com".to_owned())
+    }
+}
+
+fn hash(text: &str) -> Result<String, String> {
+    if text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        Ok(text.to_ascii_lowercase())
+    } else {
+        Err("a hash has 64 hexadecimal digits".to_owned())
     }
 }
 

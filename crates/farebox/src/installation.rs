@@ -7,6 +7,7 @@ use domain::money::Nusd;
 
 use store::grants::{self, GrantError};
 use store::installation::SetUpError;
+use store::verify::Head;
 use store::{Role, StoreError};
 
 use crate::cli::{Failure, Grant};
@@ -59,6 +60,8 @@ pub struct Proof {
     pub usage_records: u64,
     /// Holds that were open: requests in flight.
     pub open_holds: u64,
+    /// Where each chain of batches ends.
+    pub heads: Vec<Head>,
     /// Every invariant that does not hold: which, where, by how much.
     pub violations: Vec<String>,
 }
@@ -134,16 +137,18 @@ pub async fn grant(config: &Config, grant: &Grant) -> Result<Granted, Failure> {
     Ok(Granted { id, balance })
 }
 
-/// Proves every invariant of the ledger, beside a running server too.
+/// Proves every invariant of the ledger, beside a running server too, and that its history still
+/// contains the batches with these hashes.
 ///
 /// # Errors
 /// [`Failure`] if the database cannot be read.
-pub async fn verify(config: &Config) -> Result<Proof, Failure> {
+pub async fn verify(config: &Config, expected_heads: &[String]) -> Result<Proof, Failure> {
     let store = wiring::open(config, Role::Reader).await?;
+    let expected = expected_heads.to_vec();
     let report = store
-        .read(store::verify::verify)
+        .read(move |tx| store::verify::verify_expecting(tx, &expected))
         .await
-        .map_err(|error| Failure::new(format!("nothing was proved: {error}.")))?;
+        .map_err(|error: StoreError| Failure::new(format!("nothing was proved: {error}.")))?;
     store.close().await;
     let of_check = |check: store::verify::Check| {
         let line = move |violation| format!("{}: {}: {violation}", check.name, check.claim);
@@ -153,6 +158,7 @@ pub async fn verify(config: &Config) -> Result<Proof, Failure> {
         transfers: report.transfers,
         usage_records: report.usage_records,
         open_holds: report.open_holds,
+        heads: report.heads,
         violations: report.checks.into_iter().flat_map(of_check).collect(),
     })
 }

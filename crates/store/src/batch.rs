@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use domain::hold::{Charge, Flags, Hold};
-use domain::id::RequestId;
+use domain::id::{OrganizationId, RequestId};
 use domain::ledger::{Account, Transfer, TransferCode};
 use domain::money::Nusd;
 use domain::time::AtUs;
@@ -95,6 +95,7 @@ pub(crate) struct Batch {
     pub(crate) holds: Vec<NewHold>,
     pub(crate) progress: Vec<(RequestId, Progress)>,
     pub(crate) ended: Vec<RequestId>,
+    /// By organization, then request, each once: the order in which they are chained.
     pub(crate) settlements: Vec<Arc<Settlement>>,
 }
 
@@ -151,6 +152,9 @@ impl Batch {
         // A statement cannot both update and delete a row: of what ends, no progress is kept, also
         // none that came late.
         all.progress.retain(|id, _| !all.ended.contains(id));
+        // The sort is stable: of a request that was settled twice, the first one counts.
+        all.settlements.sort_by(|a, b| a.place().cmp(&b.place()));
+        all.settlements.dedup_by(|a, b| a.place() == b.place());
         let kept = |id: &RequestId| all.holds.remove(id);
         Batch {
             holds: all.order.iter().filter_map(kept).collect(),
@@ -158,6 +162,13 @@ impl Batch {
             ended: all.ended.into_iter().collect(),
             settlements: all.settlements,
         }
+    }
+
+    /// The same without settlements that `known` tells of.
+    pub(crate) fn without(&self, known: impl Fn(&Settlement) -> bool) -> Self {
+        let mut rest = self.clone();
+        rest.settlements.retain(|settlement| !known(settlement));
+        rest
     }
 
     /// How many rows it touches, roughly.
@@ -182,6 +193,11 @@ impl Batch {
 }
 
 impl Settlement {
+    /// What there is one settlement of: an organization's request.
+    fn place(&self) -> (&OrganizationId, RequestId) {
+        (&self.hold.organization, self.hold.id)
+    }
+
     /// The movements of money that settle the request.
     pub(crate) fn transfers(&self, writer: &Writer) -> impl Iterator<Item = Transfer> {
         let hold = &self.hold;
@@ -238,7 +254,7 @@ impl Settlement {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use domain::id::{KeyId, OrganizationId, PriceId, ProjectId};
+    use domain::id::{KeyId, PriceId, ProjectId};
     use domain::price::{StatedPrices, UnitPrices};
 
     pub(crate) fn hold(number: u32, amount: i64) -> Arc<Hold> {

@@ -59,6 +59,16 @@ pub struct Change {
     pub reference: String,
 }
 
+/// Keeps every other transaction that would append to the log waiting until this one ends. Whoever
+/// needs more than one lock takes this one first.
+///
+/// # Errors
+/// [`StoreError`].
+pub(crate) fn lock(tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    let sql = "UPDATE counters SET value = value WHERE name = 'changes'";
+    tx.execute_one(sql, &[])
+}
+
 /// Appends a change to the log, in the transaction that makes it.
 ///
 /// # Errors

@@ -6,7 +6,7 @@ use domain::money::Nusd;
 use domain::time::AtUs;
 
 use crate::changes::{self, ChangeKind};
-use crate::{StoreError, Tx, wallets};
+use crate::{StoreError, Tx, transfers, wallets};
 
 /// Credit to be given.
 #[derive(Clone, Debug)]
@@ -65,59 +65,8 @@ pub fn give(tx: &mut Tx<'_>, grant: &Grant, now: AtUs) -> Result<(), GrantError>
         reason: grant.reason.clone(),
         at: now,
     };
-    if insert(tx, &transfer)? {
-        // Before the accounts: a transaction may have recorded other changes, so whoever waits for
-        // an account already has the change log, and nobody waits in a circle.
+    if transfers::book(tx, &transfer)? {
         changes::record(tx, ChangeKind::Wallet, grant.organization.as_str(), now)?;
-        move_accounts(tx, &transfer)?;
-    }
-    Ok(())
-}
-
-/// Keeps a transfer. False if it was kept before.
-fn insert(tx: &mut Tx<'_>, transfer: &Transfer) -> Result<bool, StoreError> {
-    let inserted = tx.execute(
-        "INSERT INTO transfers (organization_id, id, debit_account, credit_account, amount_nusd,
-                                code, request_id, reason, at_us)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-         ON CONFLICT (organization_id, id) DO NOTHING",
-        &[
-            transfer.organization.as_str().into(),
-            transfer.id.as_str().into(),
-            transfer.debit.to_string().into(),
-            transfer.credit.to_string().into(),
-            transfer.amount.get().into(),
-            transfer.code.as_str().into(),
-            transfer.request.map(|id| id.to_string()).into(),
-            transfer.reason.as_str().into(),
-            transfer.at.0.into(),
-        ],
-    )?;
-    Ok(inserted == 1)
-}
-
-/// Moves both accounts of a transfer.
-fn move_accounts(tx: &mut Tx<'_>, transfer: &Transfer) -> Result<(), StoreError> {
-    for (account, debit, credit) in [
-        (&transfer.debit, transfer.amount, Nusd::ZERO),
-        (&transfer.credit, Nusd::ZERO, transfer.amount),
-    ] {
-        if account.may_be_overdrawn() {
-            tx.execute(
-                "INSERT INTO accounts (id, overdraft, debits_nusd, credits_nusd, held_nusd)
-                 VALUES ($1, 1, 0, 0, 0) ON CONFLICT (id) DO NOTHING",
-                &[account.to_string().into()],
-            )?;
-        }
-        tx.execute_one(
-            "UPDATE accounts SET debits_nusd = debits_nusd + $2, credits_nusd = credits_nusd + $3
-             WHERE id = $1",
-            &[
-                account.to_string().into(),
-                debit.get().into(),
-                credit.get().into(),
-            ],
-        )?;
     }
     Ok(())
 }

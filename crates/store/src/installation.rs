@@ -8,7 +8,7 @@ use domain::time::AtUs;
 
 use crate::keys::{self, NewKey};
 use crate::projects::{self, Project};
-use crate::{StoreError, Tx, wallets};
+use crate::{StoreError, Tx, changes, wallets};
 
 /// What an installation begins with.
 #[derive(Clone, Debug)]
@@ -60,11 +60,8 @@ pub fn set_up(
     now: AtUs,
     entropy: Entropy,
 ) -> Result<SetUp, SetUpError> {
-    // Two who set up at once wait for each other at this row, so that the second sees the first.
-    tx.execute_one(
-        "UPDATE counters SET value = value WHERE name = 'changes'",
-        &[],
-    )?;
+    // Two who set up at once wait for each other here, so that the second sees the first.
+    changes::lock(tx)?;
     if tx.query_one("SELECT COUNT(*) FROM users", &[])?.int(0)? > 0 {
         return Err(SetUpError::AlreadySetUp);
     }

@@ -7,6 +7,7 @@
 
 mod batch;
 pub mod budgets;
+mod chain;
 pub mod changes;
 mod commit;
 mod error;
@@ -26,6 +27,7 @@ pub mod service_accounts;
 mod sqlite;
 mod sqlite_batch;
 mod store;
+mod transfers;
 mod tx;
 mod url;
 pub mod usage_reports;

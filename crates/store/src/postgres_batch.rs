@@ -2,7 +2,7 @@
 //!
 //! Rows arrive as arrays. Every sum is taken over the rows that were really inserted or deleted,
 //! so a batch that is sent twice, because its acknowledgement was lost, counts once. All of it
-//! stands on the node's epoch: a process that was replaced can write nothing.
+//! stands on the node's epoch: a process that was replaced can write nothing, and extend no chain.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -15,11 +15,14 @@ use tokio_postgres::{Client, Statement};
 
 use crate::StoreError;
 use crate::batch::{Batch, Writer};
+use crate::chain::{self, Head, Link, Linking};
 use crate::commit::{CommitError, Committer};
 use crate::postgres::PostgresServer;
 use crate::sqlite_batch::{TOKEN_CLASSES, count};
 
 const COMMIT: &str = include_str!("postgres_batch.sql");
+/// The statement's error when some of a batch's settlements are not new.
+const SETTLED_BEFORE: &str = "FB001";
 /// Longer than the server allows a statement: past it, the server is out of reach.
 const COMMIT_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -31,6 +34,9 @@ pub(crate) struct PostgresCommitter {
     session: Option<Session>,
     /// The number of the last batch.
     committed: i64,
+    /// Where the writer's chain stands; unknown before the first commit, and after one whose
+    /// outcome this process did not learn.
+    head: Option<Head>,
 }
 
 /// A connection, and what was prepared and learnt on it.
@@ -48,6 +54,7 @@ impl PostgresCommitter {
             opened: Some(opened),
             session: None,
             committed: 0,
+            head: None,
         }
     }
 
@@ -90,7 +97,8 @@ impl Committer for PostgresCommitter {
                 Some(session) if !session.client.is_closed() => session,
                 _ => self.open_session(writer).await?,
             };
-            session.commit(number, batch, writer).await?;
+            let head = self.head.take();
+            self.head = session.commit(number, batch, writer, head).await?;
             self.session = Some(session);
             self.committed = number;
             Ok(())
@@ -103,29 +111,91 @@ impl Committer for PostgresCommitter {
 }
 
 impl Session {
+    /// Commits, and answers where the chain then stands, if that is known.
     async fn commit(
         &mut self,
         number: i64,
         batch: &Batch,
         writer: &Writer,
-    ) -> Result<(), CommitError> {
+        head: Option<Head>,
+    ) -> Result<Option<Head>, CommitError> {
+        let head = match head {
+            Some(head) => head,
+            None => self.head(writer).await?,
+        };
         self.open_house_accounts(batch, writer).await?;
+        match self.send(number, batch, writer, &head).await {
+            Err(error) if error.code().is_some_and(|it| it.code() == SETTLED_BEFORE) => {
+                let rest = self.unsettled(batch).await?;
+                let sent = self.send(number, &rest, writer, &head).await;
+                self.conclude(number, writer, sent).await
+            }
+            sent => self.conclude(number, writer, sent).await,
+        }
+    }
+
+    /// Sends a batch; answers where the chain then stands, or nothing if the fence refused it.
+    async fn send(
+        &self,
+        number: i64,
+        batch: &Batch,
+        writer: &Writer,
+        head: &Head,
+    ) -> Result<Option<Head>, tokio_postgres::Error> {
         let columns = Columns::of(batch, writer);
-        let row = self
-            .client
-            .query_one(&self.commit, &columns.parameters(writer, &number))
-            .await
-            .map_err(StoreError::from)?;
-        if row.get::<_, i64>(0) == 1 {
-            return Ok(());
+        let link = link(batch, writer, head);
+        let parameters = columns.parameters(writer, &number, &link);
+        let row = self.client.query_one(&self.commit, &parameters).await?;
+        Ok((row.get::<_, i64>(0) == 1).then(|| match link.is_empty() {
+            true => head.clone(),
+            false => link.into_head(),
+        }))
+    }
+
+    /// What became of a batch that was sent.
+    async fn conclude(
+        &self,
+        number: i64,
+        writer: &Writer,
+        sent: Result<Option<Head>, tokio_postgres::Error>,
+    ) -> Result<Option<Head>, CommitError> {
+        if let Some(head) = sent.map_err(StoreError::from)? {
+            return Ok(Some(head));
         }
         // Refused by the fence: this batch got through before, or its writer was replaced.
         let (epoch, batch) = state(&self.client, writer).await?;
         if epoch == writer.epoch && batch >= number {
-            Ok(())
+            Ok(None)
         } else {
             Err(taken_over())
         }
+    }
+
+    /// Where the writer's chain stands.
+    async fn head(&self, writer: &Writer) -> Result<Head, StoreError> {
+        let chain = chain::of_node(writer);
+        let row = self.client.query_opt(chain::HEAD, &[&chain]).await?;
+        Ok(row.map_or_else(Head::none, |row| Head {
+            seq: row.get(0),
+            hash: row.get(1),
+        }))
+    }
+
+    /// What is left of a batch without the settlements that the database has.
+    async fn unsettled(&self, batch: &Batch) -> Result<Batch, StoreError> {
+        let all = || batch.settlements.iter().map(|settlement| &settlement.hold);
+        let organizations: Vec<&str> = all().map(|hold| hold.organization.as_str()).collect();
+        let ids: Vec<String> = all().map(|hold| hold.id.to_string()).collect();
+        let sql = "SELECT organization_id, id FROM usage_records
+                   JOIN UNNEST($1::text[], $2::text[]) AS asked (organization_id, id)
+                   USING (organization_id, id)";
+        let rows = self.client.query(sql, &[&organizations, &ids]).await?;
+        let known: HashSet<(String, String)> =
+            rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+        Ok(batch.without(|settlement| {
+            let hold = &settlement.hold;
+            known.contains(&(hold.organization.to_string(), hold.id.to_string()))
+        }))
     }
 
     /// Accounts of the house open with their first transfer.
@@ -146,6 +216,18 @@ impl Session {
         self.house_accounts.extend(accounts);
         Ok(())
     }
+}
+
+/// The row that chains a batch to those before it.
+fn link(batch: &Batch, writer: &Writer, head: &Head) -> Link {
+    let mut linking = Linking::after(head, chain::of_node(writer));
+    for settlement in &batch.settlements {
+        linking.usage_record(settlement);
+        settlement
+            .transfers(writer)
+            .for_each(|transfer| linking.transfer(&transfer));
+    }
+    linking.finish()
 }
 
 /// The epoch and the last batch of the writer's node.
@@ -189,6 +271,7 @@ impl Columns {
         &'a self,
         writer: &'a Writer,
         number: &'a i64,
+        link: &'a Link,
     ) -> Vec<&'a (dyn ToSql + Sync)> {
         let mut parameters: Vec<&(dyn ToSql + Sync)> = vec![&writer.node, &writer.epoch, number];
         parameters.extend(self.order.iter().map(|place| -> &(dyn ToSql + Sync) {
@@ -198,6 +281,16 @@ impl Columns {
                 Place::Number(index) => &self.numbers[index],
             }
         }));
+        parameters.extend::<[&(dyn ToSql + Sync); 8]>([
+            &link.chain,
+            &link.seq,
+            &link.usage_records,
+            &link.transfers,
+            &link.amount_nusd,
+            &link.at_us,
+            &link.previous_hash,
+            &link.hash,
+        ]);
         parameters
     }
 

@@ -1,6 +1,8 @@
--- Commits one batch. $1 node, $2 epoch, $3 the batch's number, then the columns.
+-- Commits one batch. $1 node, $2 epoch, $3 the batch's number, then the columns, and from $55 on
+-- its row in the chain.
 -- Sums come from the rows really written, so sending it again changes nothing. Nor can it come too
--- late: a hold that has ended since must not rise again, so a number is used once.
+-- late: a hold that has ended since must not rise again, so a number is used once. If some of it is
+-- settled already, nothing is written: its hash speaks of all its rows.
 WITH fence AS (
     UPDATE nodes SET batch = $3 WHERE id = $1 AND epoch = $2 AND batch < $3 RETURNING 1 AS held
 ),
@@ -47,7 +49,7 @@ settled AS (
         output_tokens, reasoning_tokens, audio_input_tokens, audio_output_tokens,
         image_tokens, held_nusd, cost_nusd, input_cost_nusd,
         cached_input_cost_nusd, output_cost_nusd, request_cost_nusd, overrun_nusd,
-        upstream_cost_nusd, price_id, flags
+        upstream_cost_nusd, price_id, flags, chain, batch
     )
     SELECT
         organization_id, id, project_id, key_id,
@@ -56,7 +58,7 @@ settled AS (
         output_tokens, reasoning_tokens, audio_input_tokens, audio_output_tokens,
         image_tokens, held_nusd, cost_nusd, input_cost_nusd,
         cached_input_cost_nusd, output_cost_nusd, request_cost_nusd, overrun_nusd,
-        upstream_cost_nusd, price_id, flags
+        upstream_cost_nusd, price_id, flags, $55::text, $56::bigint
     FROM fence, UNNEST($19::text[], $20::text[], $21::text[], $22::text[], $23::text[], $24::text[],
                         $25::text[], $26::bigint[], $27::bigint[], $28::bigint[], $29::bigint[], $30::bigint[],
                         $31::bigint[], $32::bigint[], $33::bigint[], $34::bigint[], $35::bigint[], $36::bigint[],
@@ -76,11 +78,11 @@ settled AS (
 moved AS (
     INSERT INTO transfers (
         organization_id, id, debit_account, credit_account, amount_nusd,
-        code, request_id, at_us, reason
+        code, request_id, at_us, reason, chain, batch
     )
     SELECT
         organization_id, id, debit_account, credit_account, amount_nusd,
-        code, request_id, at_us, ''
+        code, request_id, at_us, '', $55::text, $56::bigint
     FROM fence, UNNEST($46::text[], $47::text[], $48::text[], $49::text[], $50::bigint[], $51::text[],
                         $52::text[], $53::bigint[]) AS new (
         organization_id, id, debit_account, credit_account, amount_nusd,
@@ -88,6 +90,14 @@ moved AS (
     )
     ON CONFLICT (organization_id, id) DO NOTHING
     RETURNING debit_account, credit_account, amount_nusd
+),
+chained AS (
+    INSERT INTO batches (
+        chain, seq, usage_records, transfers, amount_nusd, at_us, previous_hash, hash
+    )
+    SELECT $55::text, $56::bigint, $57::bigint, $58::bigint, $59::bigint, $60::bigint, $61::text,
+        $62::text
+    FROM fence WHERE $57::bigint > 0
 ),
 deltas AS (
     SELECT account_id, CAST(SUM(debit) AS BIGINT) AS debit,
@@ -153,6 +163,10 @@ hours AS (
         upstream_cost_nusd = usage_hours.upstream_cost_nusd + EXCLUDED.upstream_cost_nusd
 )
 SELECT (SELECT COUNT(*) FROM fence),
-    CASE WHEN (SELECT COUNT(*) FROM deltas) <> (SELECT COUNT(*) FROM accounts_moved)
-        THEN refuse('money was to move on an account that does not exist')
+    CASE
+        WHEN (SELECT COUNT(*) FROM fence) = 0 THEN 0
+        WHEN (SELECT COUNT(*) FROM settled) <> $57 OR (SELECT COUNT(*) FROM moved) <> $58
+            THEN refuse('FB001', 'some of the batch was settled before')
+        WHEN (SELECT COUNT(*) FROM deltas) <> (SELECT COUNT(*) FROM accounts_moved)
+            THEN refuse('P0001', 'money was to move on an account that does not exist')
     END

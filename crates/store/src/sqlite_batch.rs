@@ -10,8 +10,11 @@ use domain::time::HOUR_US;
 use domain::usage::{LineItem, UsageClass};
 use rusqlite::{CachedStatement, Connection, params};
 
+use crate::Tx;
 use crate::batch::{Batch, Settlement, Writer};
+use crate::chain::{self, Head, Linking};
 use crate::commit::{CommitError, Committer};
+use crate::tx::Engine;
 
 /// After this many rows the log is folded into the file, off the path of any request.
 const CHECKPOINT_ROWS: usize = 16_384;
@@ -30,6 +33,8 @@ pub(crate) const TOKEN_CLASSES: [UsageClass; 8] = [
 
 pub(crate) struct SqliteCommitter {
     connection: Connection,
+    /// Where the writer's chain stands; unknown before the first commit, and after one that failed.
+    head: Option<Head>,
     rows_since_checkpoint: usize,
     /// Given back when nothing can be written any more, not before.
     _lock: Option<File>,
@@ -59,19 +64,33 @@ impl SqliteCommitter {
     pub(crate) fn new(connection: Connection, lock: Option<File>) -> Self {
         SqliteCommitter {
             connection,
+            head: None,
             rows_since_checkpoint: 0,
             _lock: lock,
         }
     }
 
-    fn write(&self, batch: &Batch, writer: &Writer) -> Result<(), CommitError> {
+    /// Writes the batch, and answers where the chain then stands.
+    fn write(&mut self, batch: &Batch, writer: &Writer) -> Result<Head, CommitError> {
+        let chain = chain::of_node(writer);
+        let head = match self.head.take() {
+            Some(head) => head,
+            None => chain::head(&mut Tx(Engine::Sqlite(&self.connection)), &chain)?,
+        };
+        let mut linking = Linking::after(&head, chain);
         let mut sums = Sums::default();
         self.write_holds(batch, writer, &mut sums)?;
         self.write_progress(batch, &mut sums)?;
         self.end_holds(batch, &mut sums)?;
-        self.write_settlements(batch, writer, &mut sums)?;
+        self.write_settlements(batch, writer, &mut linking, &mut sums)?;
         self.move_accounts(&sums)?;
-        self.fold_hours(&sums)
+        self.fold_hours(&sums)?;
+        let link = linking.finish();
+        if link.is_empty() {
+            return Ok(head);
+        }
+        chain::append(&mut Tx(Engine::Sqlite(&self.connection)), &link)?;
+        Ok(link.into_head())
     }
 
     fn write_holds(
@@ -145,24 +164,27 @@ impl SqliteCommitter {
         &self,
         batch: &Batch,
         writer: &Writer,
+        linking: &mut Linking,
         sums: &mut Sums,
     ) -> Result<(), CommitError> {
         let mut usage = self.connection.prepare_cached(
             "INSERT INTO usage_records VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,
-                 ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27)
+                 ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29)
              ON CONFLICT (organization_id, id) DO NOTHING",
         )?;
         let mut transfers = self.connection.prepare_cached(
-            "INSERT INTO transfers VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, '', ?8)
+            "INSERT INTO transfers VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, '', ?8, ?9, ?10)
              ON CONFLICT (organization_id, id) DO NOTHING",
         )?;
         for settlement in &batch.settlements {
-            if insert_usage(&mut usage, settlement)? == 0 {
+            if insert_usage(&mut usage, settlement, linking.place())? == 0 {
                 continue;
             }
+            linking.usage_record(settlement);
             sums.fold_hour(settlement);
             for transfer in settlement.transfers(writer) {
                 let (debit, credit) = (transfer.debit.to_string(), transfer.credit.to_string());
+                let (chain, seq) = linking.place();
                 transfers.execute(params![
                     transfer.organization.as_str(),
                     transfer.id,
@@ -172,7 +194,10 @@ impl SqliteCommitter {
                     transfer.code.as_str(),
                     transfer.request.map(|id| id.to_string()),
                     transfer.at.0,
+                    chain,
+                    seq,
                 ])?;
+                linking.transfer(&transfer);
                 sums.account(&debit).0 += transfer.amount;
                 sums.account(&credit).1 += transfer.amount;
             }
@@ -253,10 +278,10 @@ impl Committer for SqliteCommitter {
             .execute_batch("BEGIN IMMEDIATE")
             .map_err(CommitError::from)
             .and_then(|()| self.write(batch, writer))
-            .and_then(|()| {
-                self.connection
-                    .execute_batch("COMMIT")
-                    .map_err(CommitError::from)
+            .and_then(|head| {
+                self.connection.execute_batch("COMMIT")?;
+                self.head = Some(head);
+                Ok(())
             });
         // A full disk already rolled back by itself; anything else is rolled back here.
         if outcome.is_err() && !self.connection.is_autocommit() {
@@ -290,6 +315,7 @@ impl Committer for SqliteCommitter {
 fn insert_usage(
     statement: &mut CachedStatement<'_>,
     settlement: &Settlement,
+    (chain, seq): (&str, i64),
 ) -> Result<usize, CommitError> {
     let (hold, usage) = (&settlement.hold, &settlement.usage);
     let cost = settlement.charge.cost;
@@ -321,6 +347,8 @@ fn insert_usage(
         settlement.charge.upstream_cost.get(),
         hold.price_id.as_str(),
         settlement.flags.to_bits(),
+        chain,
+        seq,
     ])?)
 }
 

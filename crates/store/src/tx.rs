@@ -12,6 +12,9 @@ use tokio::runtime::Handle;
 
 use crate::{Row, StoreError, Value};
 
+/// Rows that PostgreSQL sends at once while a query is walked.
+const PORTAL_ROWS: i32 = 2_000;
+
 /// An open transaction. It is committed or rolled back by whoever opened it.
 pub struct Tx<'a>(pub(crate) Engine<'a>);
 
@@ -48,15 +51,12 @@ impl Tx<'_> {
     /// [`StoreError`].
     pub fn query(&mut self, sql: &str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
         match &mut self.0 {
-            Engine::Sqlite(connection) => {
-                let mut statement = connection.prepare_cached(&numbered(sql))?;
-                let columns = statement.column_count();
-                let mut rows = statement.query(rusqlite::params_from_iter(params))?;
+            Engine::Sqlite(_) => {
                 let mut answer = Vec::new();
-                while let Some(row) = rows.next()? {
-                    let values = (0..columns).map(|index| sqlite_value(row, index));
-                    answer.push(Row(values.collect::<Result<_, _>>()?));
-                }
+                self.for_each(sql, params, |row| -> Result<(), StoreError> {
+                    answer.push(row);
+                    Ok(())
+                })?;
                 Ok(answer)
             }
             Engine::Postgres {
@@ -67,6 +67,53 @@ impl Tx<'_> {
                 .iter()
                 .map(postgres_row)
                 .collect(),
+        }
+    }
+
+    /// Runs a query and hands out its rows one by one: however many there are, few are in memory.
+    ///
+    /// # Errors
+    /// What `each` answers, which ends it, or [`StoreError`].
+    pub fn for_each<E: From<StoreError>>(
+        &mut self,
+        sql: &str,
+        params: &[Value],
+        mut each: impl FnMut(Row) -> Result<(), E>,
+    ) -> Result<(), E> {
+        match &mut self.0 {
+            Engine::Sqlite(connection) => {
+                let mut statement = connection
+                    .prepare_cached(&numbered(sql))
+                    .map_err(StoreError::from)?;
+                let columns = statement.column_count();
+                let mut rows = statement
+                    .query(rusqlite::params_from_iter(params))
+                    .map_err(StoreError::from)?;
+                while let Some(row) = rows.next().map_err(StoreError::from)? {
+                    let values = (0..columns).map(|index| sqlite_value(row, index));
+                    each(Row(values.collect::<Result<_, _>>()?))?;
+                }
+                Ok(())
+            }
+            Engine::Postgres {
+                transaction,
+                runtime,
+            } => {
+                let portal = runtime
+                    .block_on(transaction.bind(sql, &borrowed(params)))
+                    .map_err(StoreError::from)?;
+                loop {
+                    let page = runtime
+                        .block_on(transaction.query_portal(&portal, PORTAL_ROWS))
+                        .map_err(StoreError::from)?;
+                    for row in &page {
+                        each(postgres_row(row)?)?;
+                    }
+                    if page.len() < PORTAL_ROWS as usize {
+                        return Ok(());
+                    }
+                }
+            }
         }
     }
 

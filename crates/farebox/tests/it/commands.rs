@@ -72,6 +72,38 @@ async fn an_installation_is_set_up_once_and_its_key_works() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_head_that_was_printed_can_be_expected_later() {
+    on_each_database(async |database| {
+        let place = Place::new(&database.url, "http://127.0.0.1:9/v1");
+        place.set_up("5");
+        let proof = place.json(&["ledger", "verify", "--json"]);
+        let head = &proof["heads"][0];
+        assert_eq!(
+            (&head["chain"], &head["batch"]),
+            (&json!("control"), &json!(1))
+        );
+        let head = head["hash"].as_str().unwrap();
+        let verify = |expected: &str| {
+            let output = place.run(&["ledger", "verify", "--expect-head", expected]);
+            let said = String::from_utf8_lossy(&output.stdout).into_owned();
+            (output.status.code(), said)
+        };
+        let (code, said) = verify(&head.to_uppercase());
+        assert_eq!(code, Some(0), "{said}");
+        assert!(
+            said.contains(&format!("Head of control: batch 1, {head}")),
+            "{said}"
+        );
+        let never = "ab".repeat(32);
+        let (code, said) = verify(&never);
+        assert_eq!(code, Some(1), "{said}");
+        assert!(said.contains(&format!("{never}: is in no chain")), "{said}");
+        assert_eq!(verify("ab").0, Some(2));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_database_has_one_server() {
     on_each_database(async |database| {
         let first = Place::new(&database.url, "http://127.0.0.1:9/v1");

@@ -110,6 +110,20 @@ CREATE TABLE accounts (
     CHECK (overdraft = 1 OR debits_nusd + held_nusd <= credits_nusd)
 );
 
+-- Append-only. Transfers and usage records are committed in batches, and each batch's hash covers
+-- its rows and the hash before it. A node has a chain of its own, and so has everything else.
+CREATE TABLE batches (
+    chain TEXT NOT NULL,
+    seq BIGINT NOT NULL,
+    usage_records BIGINT NOT NULL,
+    transfers BIGINT NOT NULL,
+    amount_nusd BIGINT NOT NULL,
+    at_us BIGINT NOT NULL,
+    previous_hash TEXT NOT NULL,
+    hash TEXT NOT NULL,
+    PRIMARY KEY (chain, seq)
+);
+
 -- Append-only. Ids of one organization sort by time.
 CREATE TABLE transfers (
     organization_id TEXT NOT NULL,
@@ -121,6 +135,8 @@ CREATE TABLE transfers (
     request_id TEXT,
     reason TEXT NOT NULL,
     at_us BIGINT NOT NULL,
+    chain TEXT NOT NULL,
+    batch BIGINT NOT NULL,
     PRIMARY KEY (organization_id, id),
     CHECK (debit_account <> credit_account)
 );
@@ -177,6 +193,8 @@ CREATE TABLE usage_records (
     upstream_cost_nusd BIGINT NOT NULL CHECK (upstream_cost_nusd >= 0),
     price_id TEXT NOT NULL,
     flags BIGINT NOT NULL,
+    chain TEXT NOT NULL,
+    batch BIGINT NOT NULL,
     PRIMARY KEY (organization_id, id),
     CHECK (cost_nusd = input_cost_nusd + cached_input_cost_nusd + output_cost_nusd + request_cost_nusd)
 );
@@ -258,10 +276,10 @@ CREATE TABLE rate_limits (
 ALTER TABLE accounts SET (fillfactor = 50);
 ALTER TABLE usage_hours SET (fillfactor = 70);
 
--- Ends a statement, and with it everything that the statement wrote.
-CREATE FUNCTION refuse(reason TEXT) RETURNS BIGINT LANGUAGE plpgsql AS $$
+-- Ends a statement with an error of this code, and with it everything that the statement wrote.
+CREATE FUNCTION refuse(code TEXT, reason TEXT) RETURNS BIGINT LANGUAGE plpgsql AS $$
 BEGIN
-    RAISE EXCEPTION '%', reason;
+    RAISE EXCEPTION USING ERRCODE = code, MESSAGE = reason;
 END
 $$;
 
@@ -271,6 +289,8 @@ BEGIN
 END
 $$;
 CREATE TRIGGER transfers_append_only BEFORE UPDATE OR DELETE ON transfers
+    FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER batches_append_only BEFORE UPDATE OR DELETE ON batches
     FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER usage_records_append_only BEFORE UPDATE OR DELETE ON usage_records
     FOR EACH ROW EXECUTE FUNCTION refuse_change();

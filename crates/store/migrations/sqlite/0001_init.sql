@@ -110,6 +110,20 @@ CREATE TABLE accounts (
     CHECK (overdraft = 1 OR debits_nusd + held_nusd <= credits_nusd)
 ) STRICT, WITHOUT ROWID;
 
+-- Append-only. Transfers and usage records are committed in batches, and each batch's hash covers
+-- its rows and the hash before it. A node has a chain of its own, and so has everything else.
+CREATE TABLE batches (
+    chain TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    usage_records INTEGER NOT NULL,
+    transfers INTEGER NOT NULL,
+    amount_nusd INTEGER NOT NULL,
+    at_us INTEGER NOT NULL,
+    previous_hash TEXT NOT NULL,
+    hash TEXT NOT NULL,
+    PRIMARY KEY (chain, seq)
+) STRICT, WITHOUT ROWID;
+
 -- Append-only. Ids of one organization sort by time.
 CREATE TABLE transfers (
     organization_id TEXT NOT NULL,
@@ -121,6 +135,8 @@ CREATE TABLE transfers (
     request_id TEXT,
     reason TEXT NOT NULL,
     at_us INTEGER NOT NULL,
+    chain TEXT NOT NULL,
+    batch INTEGER NOT NULL,
     PRIMARY KEY (organization_id, id),
     CHECK (debit_account <> credit_account)
 ) STRICT, WITHOUT ROWID;
@@ -177,6 +193,8 @@ CREATE TABLE usage_records (
     upstream_cost_nusd INTEGER NOT NULL CHECK (upstream_cost_nusd >= 0),
     price_id TEXT NOT NULL,
     flags INTEGER NOT NULL,
+    chain TEXT NOT NULL,
+    batch INTEGER NOT NULL,
     PRIMARY KEY (organization_id, id),
     CHECK (cost_nusd = input_cost_nusd + cached_input_cost_nusd + output_cost_nusd + request_cost_nusd)
 ) STRICT, WITHOUT ROWID;
@@ -262,6 +280,16 @@ END;
 CREATE TRIGGER transfers_no_delete BEFORE DELETE ON transfers
 BEGIN
     SELECT RAISE(ABORT, 'transfers is append-only: correct it with another row');
+END;
+
+CREATE TRIGGER batches_no_update BEFORE UPDATE ON batches
+BEGIN
+    SELECT RAISE(ABORT, 'batches is append-only: correct it with another row');
+END;
+
+CREATE TRIGGER batches_no_delete BEFORE DELETE ON batches
+BEGIN
+    SELECT RAISE(ABORT, 'batches is append-only: correct it with another row');
 END;
 
 CREATE TRIGGER usage_records_no_update BEFORE UPDATE ON usage_records

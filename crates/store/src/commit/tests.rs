@@ -85,6 +85,7 @@ fn everything(runtime: &Runtime, store: &Store) -> Vec<Vec<Row>> {
             "transfers",
             "usage_records",
             "usage_hours",
+            "batches",
         ]
         .iter()
         .map(|table| tx.query(&format!("SELECT * FROM {table} ORDER BY 1, 2"), &[]))
@@ -148,7 +149,12 @@ fn batches_count_once_however_often_they_come() {
         // Debits 50 of c (of 60), 20 of b and 7 of e; credits; held for d alone.
         assert_eq!((number(2), number(3), number(4)), (77, 1_000, 50));
         let rows: Vec<usize> = after.iter().map(Vec::len).collect();
-        assert_eq!(rows[1..], [1, 5, 3, 1], "holds, transfers, records, hours");
+        // A batch for the grant, and one for each commit that settled something.
+        assert_eq!(
+            rows[1..],
+            [1, 5, 3, 1, 4],
+            "holds, transfers, records, hours, batches"
+        );
     }
 }
 
@@ -186,7 +192,12 @@ fn a_batch_that_arrives_after_its_successors_does_nothing() {
     let runtime = Runtime::new().expect("a runtime");
     let database = runtime.block_on(testkit::databases::postgres());
     let store = runtime.block_on(make(&database, 100));
-    let held = Batch::gather([Op::Hold(hold(1, 60))]);
+    let quick = hold(2, 10);
+    let held = Batch::gather([
+        Op::Hold(hold(1, 60)),
+        Op::Hold(Arc::clone(&quick)),
+        Op::Settle(settle(&quick, 7)),
+    ]);
     let released = Batch::gather([Op::Release(hold(1, 60).id)]);
     let mut on_time = committer(&runtime, &database);
     on_time.commit(&held, &writer()).expect("committed");

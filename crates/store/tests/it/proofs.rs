@@ -26,7 +26,7 @@ impl From<StoreError> for Found {
 
 /// Takes away everything that keeps rows from being corrupted.
 fn disarm(tx: &mut Tx<'_>, sqlite: bool) -> Result<(), StoreError> {
-    const TABLES: [&str; 3] = ["transfers", "usage_records", "prices"];
+    const TABLES: [&str; 4] = ["transfers", "usage_records", "batches", "prices"];
     let mut run = |sql: &str| tx.execute(sql, &[]).map(|_| ());
     if sqlite {
         for table in TABLES {
@@ -102,8 +102,14 @@ async fn books(store: &Store) -> Books {
 type Corruption = (String, &'static [&'static str], String);
 
 fn corruptions(books: &Books) -> Vec<Corruption> {
-    let [accounts, records, hours] = [of_accounts(books), of_records(books), of_hours(books)];
-    [accounts, records, hours].concat()
+    [
+        of_accounts(books),
+        of_records(books),
+        of_hours(books),
+        of_batched_rows(books),
+        of_batches(),
+    ]
+    .concat()
 }
 
 fn says(place: &str, is: i64, should: i64) -> String {
@@ -162,21 +168,21 @@ fn of_records(books: &Books) -> Vec<Corruption> {
     vec![
         (
             format!("DELETE FROM transfers WHERE id = '{plain}'"),
-            &["charged", "debits", "credits"],
+            &["charged", "debits", "credits", "batches"],
             says(plain, 53, 0),
         ),
         (
             format!(
                 "INSERT INTO transfers SELECT organization_id, 'again', debit_account,
-                     credit_account, amount_nusd, code, request_id, reason, at_us
+                     credit_account, amount_nusd, code, request_id, reason, at_us, chain, batch
                  FROM transfers WHERE id = '{plain}'"
             ),
-            &["explained", "debits", "credits"],
+            &["explained", "debits", "credits", "batches"],
             says("again", 53, 0),
         ),
         (
             format!("DELETE FROM usage_records WHERE id = '{plain}'"),
-            &["explained", "reported money", "reported usage"],
+            &["explained", "reported money", "reported usage", "batches"],
             says(plain, 53, 0),
         ),
         (
@@ -184,32 +190,32 @@ fn of_records(books: &Books) -> Vec<Corruption> {
                 "cost_nusd = 54, output_cost_nusd = output_cost_nusd + 1",
                 plain,
             ),
-            &["charged", "explained", "reported money"],
+            &["charged", "explained", "reported money", "batches"],
             says(plain, 54, 53),
         ),
         (
             on_record("overrun_nusd = 24", over),
-            &["bounded"],
+            &["bounded", "batches"],
             says(over, 74, 73),
         ),
         (
             on_record("overrun_nusd = 1", plain),
-            &["bounded"],
+            &["bounded", "batches"],
             says(plain, 54, 100),
         ),
         (
             on_record("held_nusd = 40", over),
-            &["bounded"],
+            &["bounded", "batches"],
             says(over, 73, 63),
         ),
         (
             format!("DELETE FROM transfers WHERE id = '{plain}:upstream_cost'"),
-            &["upstream cost", "debits", "credits"],
+            &["upstream cost", "debits", "credits", "batches"],
             says(plain, 5, 0),
         ),
         (
             on_record("upstream_cost_nusd = 6", plain),
-            &["upstream cost", "reported money"],
+            &["upstream cost", "reported money", "batches"],
             says(plain, 6, 5),
         ),
     ]
@@ -245,6 +251,137 @@ fn of_hours(books: &Books) -> Vec<Corruption> {
             at_hour("72 units"),
         ),
     ]
+}
+
+/// The grant is batch 1 of the chain `control`, the settlements are batches 1 and 2 of the node's.
+fn of_batched_rows(books: &Books) -> Vec<Corruption> {
+    let (first, second) = ("node:main batch 1: ", "node:main batch 2: ");
+    let plain = &books.plain;
+    vec![
+        (
+            "UPDATE transfers SET reason = 'another' WHERE code = 'grant'".into(),
+            &["batches"],
+            "control batch 1: is ".into(),
+        ),
+        (
+            "UPDATE transfers SET request_id = NULL WHERE code = 'usage'".into(),
+            &["batches"],
+            second.into(),
+        ),
+        (
+            format!("UPDATE usage_records SET flags = 1 WHERE id = '{plain}'"),
+            &["batches"],
+            second.into(),
+        ),
+        // What was in the first batch is in the second, and the other way round.
+        (
+            "UPDATE usage_records SET batch = 3 - batch".into(),
+            &["batches"],
+            first.into(),
+        ),
+        (
+            "UPDATE transfers SET batch = 2 WHERE code = 'overrun'".into(),
+            &["batches"],
+            format!("{second}is 1 usage records and 3 transfers, should be 1 and 2"),
+        ),
+        (
+            format!("UPDATE usage_records SET batch = 7 WHERE id = '{plain}'"),
+            &["covered", "batches"],
+            "node:main batch 7: is 1 usage records and 0 transfers, should be none".into(),
+        ),
+    ]
+}
+
+/// The rows of `batches` themselves.
+fn of_batches() -> Vec<Corruption> {
+    let (first, second) = ("node:main batch 1: ", "node:main batch 2: ");
+    let on_batch =
+        |change: &str| format!("UPDATE batches SET {change} WHERE chain = 'node:main' AND seq = 1");
+    let no_hash = "0".repeat(64);
+    vec![
+        (
+            on_batch("amount_nusd = amount_nusd + 1"),
+            &["batches"],
+            first.into(),
+        ),
+        (on_batch("at_us = at_us - 1"), &["batches"], first.into()),
+        (
+            on_batch(&format!("hash = '{no_hash}'")),
+            &["batches", "chained"],
+            format!("should be {no_hash}"),
+        ),
+        (
+            on_batch("chain = 'node:other'"),
+            &["chained", "covered", "batches"],
+            format!("{second}follows "),
+        ),
+        (
+            "DELETE FROM batches WHERE chain = 'node:main' AND seq = 1".into(),
+            &["chained", "covered"],
+            format!("should follow batch 0 with {no_hash}"),
+        ),
+        (
+            "DELETE FROM batches WHERE chain = 'node:main' AND seq = 2".into(),
+            &["covered"],
+            second.into(),
+        ),
+        (
+            format!(
+                "INSERT INTO batches SELECT chain, 3, 0, 0, 0, 0, hash, '{no_hash}' FROM batches
+                 WHERE chain = 'node:main' AND seq = 2"
+            ),
+            &["batches"],
+            "node:main batch 3: is ".into(),
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn a_head_that_was_kept_proves_what_came_before_it() {
+    on_each_database(async |database| {
+        let store = serve(&database).await;
+        let customer = Customer::new(&store, 1_000).await;
+        let kept = report(&store).await.heads;
+        customer.grant(&store, 10).await.expect("a grant");
+        let both = [kept.clone(), report(&store).await.heads].concat();
+        let hashes: Vec<String> = both.iter().map(|head| head.hash.clone()).collect();
+        let places: Vec<_> = both.iter().map(|it| (&*it.chain, it.batch)).collect();
+        assert_eq!(places, [("control", 1), ("control", 2)]);
+        let expected = hashes.clone();
+        let found = store.read(move |tx| verify::verify_expecting(tx, &expected));
+        let found: Report = found.await.map_err(|it: StoreError| it).expect("it runs");
+        assert!(found.holds(), "{:#?}", found.checks);
+
+        // History that was cut short so well that the rows alone agree with each other.
+        let sqlite = database.name == "sqlite";
+        let outcome = store.write(move |tx| -> Result<(), Found> {
+            disarm(tx, sqlite)?;
+            for sql in [
+                "DELETE FROM transfers WHERE batch = 2",
+                "DELETE FROM batches WHERE seq = 2",
+                "UPDATE accounts SET debits_nusd = debits_nusd - 10 WHERE id = 'grants'",
+                "UPDATE accounts SET credits_nusd = credits_nusd - 10 WHERE overdraft = 0",
+            ] {
+                assert_eq!(tx.execute(sql, &[])?, 1, "{sql}");
+            }
+            let unaware = verify::verify(tx)?;
+            assert!(unaware.holds(), "{:#?}", unaware.checks);
+            Err(Found::Report(verify::verify_expecting(tx, &hashes)?))
+        });
+        let Err(Found::Report(found)) = outcome.await else {
+            panic!("it is never kept");
+        };
+        let broken = found.checks.iter().filter(|it| !it.violations.is_empty());
+        let broken: Vec<_> = broken.map(|it| (it.name, &*it.violations[0])).collect();
+        let told = format!("{}: is in no chain, should be a batch's hash", both[1].hash);
+        assert_eq!(broken, [("expected", &*told)]);
+        if sqlite {
+            let rearm = execute(&store, "PRAGMA ignore_check_constraints = OFF").await;
+            rearm.expect("it runs");
+        }
+        store.close().await;
+    })
+    .await;
 }
 
 #[tokio::test]

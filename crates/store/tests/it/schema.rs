@@ -155,11 +155,13 @@ async fn what_was_booked_cannot_be_edited() {
             "DELETE FROM transfers",
             "UPDATE usage_records SET flags = 0",
             "DELETE FROM usage_records",
+            "UPDATE batches SET hash = previous_hash",
+            "DELETE FROM batches",
             "UPDATE prices SET price = cost",
             "DELETE FROM prices",
         ] {
             let refused = execute(&store, sql).await.expect_err(sql).to_string();
-            let table = ["transfers", "usage_records", "prices"]
+            let table = ["transfers", "usage_records", "batches", "prices"]
                 .into_iter()
                 .find(|table| sql.contains(table))
                 .expect("one of them");
@@ -182,8 +184,10 @@ async fn both_databases_refuse_what_no_row_may_say() {
             format!("UPDATE accounts SET held_nusd = 101 WHERE id = '{wallet}'"),
             format!("UPDATE accounts SET debits_nusd = -1 WHERE id = '{wallet}'"),
             format!("UPDATE accounts SET credits_nusd = {above_most} WHERE id = '{wallet}'"),
-            "INSERT INTO transfers VALUES ('o', 't', 'a', 'a', 1, 'grant', NULL, '', 0)".into(),
-            "INSERT INTO transfers VALUES ('o', 't', 'a', 'b', 0, 'grant', NULL, '', 0)".into(),
+            "INSERT INTO transfers VALUES ('o', 't', 'a', 'a', 1, 'grant', NULL, '', 0, 'c', 1)"
+                .into(),
+            "INSERT INTO transfers VALUES ('o', 't', 'a', 'b', 0, 'grant', NULL, '', 0, 'c', 1)"
+                .into(),
             "INSERT INTO accounts VALUES ('grants', 1, 0, 0, 0)".into(),
         ] {
             let refused = execute(&store, &sql).await;
