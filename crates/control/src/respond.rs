@@ -194,7 +194,7 @@ fn body(refusal: &Refusal) -> (StatusCode, ErrorBody) {
 
 fn store(failure: &StoreError) -> (StatusCode, ErrorBody) {
     match failure {
-        StoreError::Unavailable(_) => server(
+        StoreError::Unavailable(_) | StoreError::Full(_) => server(
             StatusCode::SERVICE_UNAVAILABLE,
             "store_unavailable",
             "The database is not available. Please try again shortly.",

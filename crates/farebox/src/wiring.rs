@@ -78,6 +78,7 @@ pub(crate) async fn open(config: &Config, role: Role) -> Result<Store, Failure> 
     let options = Options {
         url: config.database_url.clone(),
         role,
+        ballast_bytes: config.limits.ballast_bytes,
         clock: clock::system(),
     };
     Store::open(options)

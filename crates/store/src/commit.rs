@@ -11,6 +11,12 @@ pub(crate) trait Committer: Send {
     /// Called when nothing waits: a chance to tidy up.
     fn idle(&mut self) {}
 
+    /// Why nothing new may be admitted, although what was admitted is committed. While there is a
+    /// reason, [`Committer::idle`] is called once in a while, and may find that it has gone.
+    fn shortage(&self) -> Option<&str> {
+        None
+    }
+
     /// The writer's own connection, where other writes of this process must run.
     fn connection(&mut self) -> Option<&mut rusqlite::Connection> {
         None
@@ -30,14 +36,9 @@ impl From<StoreError> for CommitError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Unavailable(reason) => CommitError::Retry(reason),
+            full @ StoreError::Full(_) => CommitError::Retry(full.to_string()),
             other => CommitError::Poison(other.to_string()),
         }
-    }
-}
-
-impl From<rusqlite::Error> for CommitError {
-    fn from(error: rusqlite::Error) -> Self {
-        StoreError::from(error).into()
     }
 }
 

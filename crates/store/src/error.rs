@@ -54,9 +54,12 @@ pub enum OpenError {
 /// Why a read or a write failed. Nothing of it was kept.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The database does not answer, is full, or is busy: trying again may work.
+    /// The database does not answer, or is busy: trying again may work.
     #[error("the database is not available: {0}")]
     Unavailable(String),
+    /// The database's disk is full: trying again works when there is room.
+    #[error("the disk is full: {0}")]
+    Full(String),
     /// A row that must be unique exists, or a check refused a row.
     #[error("the change conflicts with what is stored: {0}")]
     Conflict(String),
@@ -75,8 +78,11 @@ impl From<rusqlite::Error> for StoreError {
             DiskFull, NotADatabase,
         };
         let text = error.to_string();
+        let extended = error.sqlite_error().map(|error| error.extended_code);
         match error.sqlite_error_code() {
-            Some(DiskFull) => StoreError::Unavailable(format!("{text} (the disk is full)")),
+            Some(DiskFull) => StoreError::Full(text),
+            // The index beside the write-ahead log could not grow, which only takes room.
+            _ if extended == Some(rusqlite::ffi::SQLITE_IOERR_SHMSIZE) => StoreError::Full(text),
             Some(DatabaseBusy | DatabaseLocked | CannotOpen) => StoreError::Unavailable(text),
             Some(ConstraintViolation) => StoreError::Conflict(text),
             Some(DatabaseCorrupt | NotADatabase) => StoreError::Corrupt(text),
@@ -98,6 +104,7 @@ impl From<tokio_postgres::Error> for StoreError {
         };
         let (code, text) = (server.code().code(), server.to_string());
         match (code, &code[..2]) {
+            ("53100", _) => StoreError::Full(text),
             (_, "23") => StoreError::Conflict(text),
             // Connection, resources, operator intervention, serialization: all pass. So do a lock
             // that was not given in time, a transaction that idled, and a standby's refusal.

@@ -5,11 +5,13 @@
 //! - The other modules are the aggregates: plain functions on a [`Tx`], one SQL text for both.
 //! - [`verify`] proves the invariants that all of this promises.
 
+mod ballast;
 mod batch;
 pub mod budgets;
 mod chain;
 pub mod changes;
 mod commit;
+mod disk;
 mod error;
 pub mod grants;
 pub mod installation;

@@ -22,6 +22,8 @@ use crate::commit::{CommitError, Committer};
 const PATIENCE: Duration = Duration::from_millis(5);
 /// How long to wait before a refused batch is sent again.
 const RETRY_PAUSE: Duration = Duration::from_millis(250);
+/// How often a writer that is short of something looks whether it still is.
+const RECHECK: Duration = Duration::from_secs(1);
 /// The most steps in one commit: bounds its time and memory.
 const BATCH_OPS: usize = 8_192;
 /// Above this many waiting steps nothing new is admitted.
@@ -196,14 +198,30 @@ impl Queue {
         self.state.store(state, Ordering::Release);
     }
 
-    /// Waits for work; none when the queue is closed and empty.
+    /// Refuses new requests while the committer is short of something.
+    pub(crate) fn heed(&self, shortage: Option<&str>) {
+        match (self.state.load(Ordering::Acquire), shortage) {
+            (POISONED, _) | (HEALTHY, None) => {}
+            (_, Some(reason)) => self.set_state(STALLED, reason),
+            (_, None) => {
+                self.set_state(HEALTHY, "");
+                tracing::info!("the ledger commits again");
+            }
+        }
+    }
+
+    /// Waits for work; none when the queue is closed and empty. Stalled, it may come without any.
     fn take(&self) -> Option<Work> {
         let mut pending = self.pending.lock();
         while pending.steps.is_empty() && pending.tasks.is_empty() {
             if pending.closed {
                 return None;
             }
-            self.wake.wait(&mut pending);
+            if self.state.load(Ordering::Acquire) != STALLED {
+                self.wake.wait(&mut pending);
+            } else if self.wake.wait_for(&mut pending, RECHECK).timed_out() {
+                return Some(Work::default());
+            }
         }
         if !pending.urgent {
             self.wake
@@ -267,6 +285,7 @@ pub(crate) fn run(queue: &Queue, committer: &mut dyn Committer, writer: &Writer)
             }
         }
         committer.idle();
+        queue.heed(committer.shortage());
     }
 }
 
@@ -307,9 +326,7 @@ fn commit_at_last(
     loop {
         match committer.commit(batch, writer) {
             Ok(()) => {
-                if queue.state.swap(HEALTHY, Ordering::AcqRel) != HEALTHY {
-                    tracing::info!("the ledger commits again");
-                }
+                queue.heed(committer.shortage());
                 return true;
             }
             Err(CommitError::Retry(reason)) => {

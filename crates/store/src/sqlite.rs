@@ -48,26 +48,13 @@ impl SqliteFile {
 
 /// Opens the connection that writes, making the file if `create`.
 pub(crate) fn open_writer(path: &Path, create: bool) -> Result<Connection, OpenError> {
-    let unusable = |reason: String| OpenError::Unusable {
-        database: format!("sqlite://{}", path.display()),
-        reason,
-    };
     if !create && !path.exists() {
-        return Err(unusable(
-            "there is no such file. Run `farebox setup` first.".into(),
-        ));
+        let reason = "there is no such file. Run `farebox setup` first.";
+        return Err(unusable(path, reason.into()));
     }
-    let connection = Connection::open(path).map_err(|error| unusable(explain(path, &error)))?;
-    configure(&connection).map_err(|error| unusable(explain(path, &error)))?;
-    if let Some(folder) = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-    {
-        // The file's name must survive a power cut too; SQLite does not report this failing.
-        File::open(folder)
-            .and_then(|folder| folder.sync_all())
-            .map_err(|error| unusable(error.to_string()))?;
-    }
+    let connection =
+        Connection::open(path).map_err(|error| unusable(path, explain(path, &error)))?;
+    configure(&connection).map_err(|error| unusable(path, explain(path, &error)))?;
     Ok(connection)
 }
 
@@ -93,6 +80,14 @@ fn open_reader(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
+/// Why a file cannot be opened as a database.
+pub(crate) fn unusable(path: &Path, reason: String) -> OpenError {
+    OpenError::Unusable {
+        database: format!("sqlite://{}", path.display()),
+        reason,
+    }
+}
+
 fn explain(path: &Path, error: &rusqlite::Error) -> String {
     match error.sqlite_error_code() {
         Some(rusqlite::ErrorCode::CannotOpen) => out_of_reach(path),
@@ -113,12 +108,12 @@ pub(crate) fn lock(path: &Path) -> Result<File, OpenError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     let name = PathBuf::from(name);
-    let unusable = |error: std::io::Error| OpenError::Unusable {
-        database: format!("sqlite://{}", path.display()),
-        reason: match error.kind() {
+    let failed = |error: std::io::Error| {
+        let reason = match error.kind() {
             ErrorKind::NotFound | ErrorKind::PermissionDenied => out_of_reach(path),
             _ => format!("{}: {error}", name.display()),
-        },
+        };
+        unusable(path, reason)
     };
     let mut file = OpenOptions::new()
         .read(true)
@@ -126,21 +121,21 @@ pub(crate) fn lock(path: &Path) -> Result<File, OpenError> {
         .create(true)
         .truncate(false)
         .open(&name)
-        .map_err(unusable)?;
+        .map_err(failed)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(std::fs::TryLockError::WouldBlock) => {
             let mut holder = String::new();
-            file.read_to_string(&mut holder).map_err(unusable)?;
+            file.read_to_string(&mut holder).map_err(failed)?;
             return Err(OpenError::InUse(holder.trim().to_owned()));
         }
-        Err(std::fs::TryLockError::Error(error)) => return Err(unusable(error)),
+        Err(std::fs::TryLockError::Error(error)) => return Err(failed(error)),
     }
     let note = format!("process {}, {}\n", std::process::id(), path.display());
     file.set_len(0)
         .and_then(|()| file.rewind())
-        .map_err(unusable)?;
-    file.write_all(note.as_bytes()).map_err(unusable)?;
+        .map_err(failed)?;
+    file.write_all(note.as_bytes()).map_err(failed)?;
     Ok(file)
 }
 

@@ -10,14 +10,18 @@ use domain::time::HOUR_US;
 use domain::usage::{LineItem, UsageClass};
 use rusqlite::{CachedStatement, Connection, params};
 
-use crate::Tx;
+use crate::ballast::Room;
 use crate::batch::{Batch, Settlement, Writer};
 use crate::chain::{self, Head, Linking};
 use crate::commit::{CommitError, Committer};
 use crate::tx::Engine;
+use crate::{StoreError, Tx};
 
 /// After this many rows the log is folded into the file, off the path of any request.
 const CHECKPOINT_ROWS: usize = 16_384;
+
+/// A log that is longer than this after folding, 1 GiB, is worth a word.
+const LONG_LOG_PAGES: i64 = 262_144;
 
 /// The classes that have columns, in the order of the columns.
 pub(crate) const TOKEN_CLASSES: [UsageClass; 8] = [
@@ -36,6 +40,9 @@ pub(crate) struct SqliteCommitter {
     /// Where the writer's chain stands; unknown before the first commit, and after one that failed.
     head: Option<Head>,
     rows_since_checkpoint: usize,
+    /// Why the log could not be folded, if the disk failed.
+    unfolded: Option<String>,
+    room: Room,
     /// Given back when nothing can be written any more, not before.
     _lock: Option<File>,
 }
@@ -61,17 +68,19 @@ struct Place {
 type HourSums = [i64; 15];
 
 impl SqliteCommitter {
-    pub(crate) fn new(connection: Connection, lock: Option<File>) -> Self {
+    pub(crate) fn new(connection: Connection, lock: Option<File>, room: Room) -> Self {
         SqliteCommitter {
             connection,
             head: None,
             rows_since_checkpoint: 0,
+            unfolded: None,
+            room,
             _lock: lock,
         }
     }
 
     /// Writes the batch, and answers where the chain then stands.
-    fn write(&mut self, batch: &Batch, writer: &Writer) -> Result<Head, CommitError> {
+    fn write(&mut self, batch: &Batch, writer: &Writer) -> Result<Head, StoreError> {
         let chain = chain::of_node(writer);
         let head = match self.head.take() {
             Some(head) => head,
@@ -98,7 +107,7 @@ impl SqliteCommitter {
         batch: &Batch,
         writer: &Writer,
         sums: &mut Sums,
-    ) -> Result<(), CommitError> {
+    ) -> Result<(), StoreError> {
         let mut insert = self.connection.prepare_cached(
             "INSERT INTO holds VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
              ON CONFLICT (id) DO NOTHING",
@@ -127,7 +136,7 @@ impl SqliteCommitter {
         Ok(())
     }
 
-    fn write_progress(&self, batch: &Batch, sums: &mut Sums) -> Result<(), CommitError> {
+    fn write_progress(&self, batch: &Batch, sums: &mut Sums) -> Result<(), StoreError> {
         let mut update = self.connection.prepare_cached(
             "UPDATE holds SET seen_input_tokens = MAX(seen_input_tokens, ?2),
                  seen_output_tokens = MAX(seen_output_tokens, ?3), amount_nusd = amount_nusd + ?4
@@ -146,7 +155,7 @@ impl SqliteCommitter {
         Ok(())
     }
 
-    fn end_holds(&self, batch: &Batch, sums: &mut Sums) -> Result<(), CommitError> {
+    fn end_holds(&self, batch: &Batch, sums: &mut Sums) -> Result<(), StoreError> {
         let mut delete = self.connection.prepare_cached(
             "DELETE FROM holds WHERE id = ?1 RETURNING organization_id, amount_nusd",
         )?;
@@ -166,7 +175,7 @@ impl SqliteCommitter {
         writer: &Writer,
         linking: &mut Linking,
         sums: &mut Sums,
-    ) -> Result<(), CommitError> {
+    ) -> Result<(), StoreError> {
         let mut usage = self.connection.prepare_cached(
             "INSERT INTO usage_records VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,
                  ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29)
@@ -205,7 +214,7 @@ impl SqliteCommitter {
         Ok(())
     }
 
-    fn move_accounts(&self, sums: &Sums) -> Result<(), CommitError> {
+    fn move_accounts(&self, sums: &Sums) -> Result<(), StoreError> {
         let mut update = self.connection.prepare_cached(
             "UPDATE accounts SET debits_nusd = debits_nusd + ?2,
                  credits_nusd = credits_nusd + ?3, held_nusd = held_nusd + ?4 WHERE id = ?1",
@@ -221,16 +230,14 @@ impl SqliteCommitter {
             }
             // Accounts of the house open with their first transfer; a wallet must exist.
             if account.starts_with("wallet:") {
-                return Err(CommitError::Poison(format!(
-                    "there is no account {account}"
-                )));
+                return Err(StoreError::Failed(format!("there is no account {account}")));
             }
             insert.execute(params![account, debits.get(), credits.get(), held.get()])?;
         }
         Ok(())
     }
 
-    fn fold_hours(&self, sums: &Sums) -> Result<(), CommitError> {
+    fn fold_hours(&self, sums: &Sums) -> Result<(), StoreError> {
         let mut upsert = self.connection.prepare_cached(
             "INSERT INTO usage_hours (organization_id, hour_at_us, project_id, key_id, model,
                  endpoint, requests, fresh_input_tokens, cached_input_tokens,
@@ -269,14 +276,12 @@ impl SqliteCommitter {
         }
         Ok(())
     }
-}
 
-impl Committer for SqliteCommitter {
-    fn commit(&mut self, batch: &Batch, writer: &Writer) -> Result<(), CommitError> {
+    fn try_commit(&mut self, batch: &Batch, writer: &Writer) -> Result<(), StoreError> {
         let outcome = self
             .connection
             .execute_batch("BEGIN IMMEDIATE")
-            .map_err(CommitError::from)
+            .map_err(StoreError::from)
             .and_then(|()| self.write(batch, writer))
             .and_then(|head| {
                 self.connection.execute_batch("COMMIT")?;
@@ -287,24 +292,62 @@ impl Committer for SqliteCommitter {
         if outcome.is_err() && !self.connection.is_autocommit() {
             self.connection.execute_batch("ROLLBACK")?;
         }
-        self.rows_since_checkpoint += batch.rows();
         outcome
     }
 
-    fn idle(&mut self) {
-        if self.rows_since_checkpoint < CHECKPOINT_ROWS {
-            return;
-        }
-        self.rows_since_checkpoint = 0;
-        let checkpoint = self
+    /// Folds the write-ahead log into the file, as far as no read still needs it.
+    fn fold_log(&mut self) {
+        let folding = self
             .connection
             .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
-                row.get::<_, i64>(0)
+                Ok((row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
             });
-        if let Err(error) = checkpoint {
-            // Nothing is lost: the log keeps what the file lacks, and the next one tries again.
-            tracing::warn!(%error, "the write-ahead log could not be folded into the database");
+        // Nothing is lost if it fails: the log keeps what the file lacks, and the next one tries
+        // again. But a disk that does not take what it is given should not be given more money.
+        self.unfolded = match folding.map_err(StoreError::from) {
+            Ok((pages, folded)) => {
+                if pages - folded > LONG_LOG_PAGES {
+                    tracing::warn!(
+                        pages,
+                        folded,
+                        "a long read keeps the write-ahead log growing"
+                    );
+                }
+                None
+            }
+            Err(error @ (StoreError::Full(_) | StoreError::Unavailable(_))) => {
+                tracing::warn!(%error, "the write-ahead log was not folded into the database");
+                None
+            }
+            Err(error) => {
+                tracing::error!(%error, "the disk fails; refusing new requests");
+                Some(format!("the write-ahead log cannot be folded: {error}"))
+            }
+        };
+    }
+}
+
+impl Committer for SqliteCommitter {
+    fn commit(&mut self, batch: &Batch, writer: &Writer) -> Result<(), CommitError> {
+        let mut outcome = self.try_commit(batch, writer);
+        if matches!(outcome, Err(StoreError::Full(_))) && self.room.give_up_ballast() {
+            outcome = self.try_commit(batch, writer);
         }
+        self.rows_since_checkpoint += batch.rows();
+        Ok(outcome?)
+    }
+
+    fn idle(&mut self) {
+        self.room.restore_ballast();
+        // A log that is folded is written again from its beginning, which takes no more room.
+        if self.rows_since_checkpoint >= CHECKPOINT_ROWS || self.shortage().is_some() {
+            self.rows_since_checkpoint = 0;
+            self.fold_log();
+        }
+    }
+
+    fn shortage(&self) -> Option<&str> {
+        self.unfolded.as_deref().or_else(|| self.room.shortage())
     }
 
     fn connection(&mut self) -> Option<&mut Connection> {
@@ -316,7 +359,7 @@ fn insert_usage(
     statement: &mut CachedStatement<'_>,
     settlement: &Settlement,
     (chain, seq): (&str, i64),
-) -> Result<usize, CommitError> {
+) -> Result<usize, StoreError> {
     let (hold, usage) = (&settlement.hold, &settlement.usage);
     let cost = settlement.charge.cost;
     Ok(statement.execute(params![
@@ -394,5 +437,40 @@ impl Sums {
         for (sum, part) in self.hours.entry(place).or_default().iter_mut().zip(parts) {
             *sum += part;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::runtime::Runtime;
+
+    use super::*;
+    use crate::batch::Op;
+    use crate::batch::tests::hold;
+    use crate::commit::tests::{make, sqlite_committer, writer};
+
+    #[test]
+    fn a_disk_that_fails_while_the_log_is_folded_gets_no_more_money() {
+        let runtime = Runtime::new().expect("a runtime");
+        let database = testkit::databases::sqlite();
+        let _store = runtime.block_on(make(&database, 1_000));
+        let mut committer = sqlite_committer(&database);
+        let batch = Batch::gather([Op::Hold(hold(1, 10))]);
+        committer.commit(&batch, &writer()).expect("committed");
+        let log = database.url.strip_prefix("sqlite://").expect("a file");
+        let log = format!("{log}-wal");
+        let pages = std::fs::read(&log).expect("there is a log");
+        assert!(!pages.is_empty());
+        let mut fold = || {
+            committer.rows_since_checkpoint = CHECKPOINT_ROWS;
+            committer.idle();
+            committer.shortage().map(str::to_owned)
+        };
+        // A page that cannot be read is to SQLite what a page is that cannot be written.
+        File::create(&log).expect("it is emptied");
+        let shortage = fold().expect("nothing new may be admitted");
+        assert!(shortage.contains("disk I/O error"), "{shortage}");
+        std::fs::write(&log, pages).expect("it is whole again");
+        assert_eq!(fold(), None);
     }
 }

@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot, watch};
 
+use crate::ballast::{Ballast, Room};
 use crate::batch::{Batch, Writer};
 use crate::commit::{CommitError, Committer};
 use crate::ledger::Ledger;
@@ -20,7 +21,7 @@ use crate::queue::{self, Queue};
 use crate::sqlite::{self, SqliteFile};
 use crate::sqlite_batch::SqliteCommitter;
 use crate::tx::Engine;
-use crate::{DatabaseUrl, OpenError, StoreError, Tx, changes, migrate, orphans};
+use crate::{DatabaseUrl, OpenError, StoreError, Tx, changes, disk, migrate, orphans};
 
 /// The only node there is: one process serves an installation.
 const NODE: &str = "main";
@@ -47,6 +48,9 @@ pub struct Options {
     pub url: DatabaseUrl,
     /// What for.
     pub role: Role,
+    /// Room that a server keeps back on the disk of a SQLite database, so that open holds can be
+    /// settled when it is full.
+    pub ballast_bytes: u64,
     /// Tells the time.
     pub clock: Clock,
 }
@@ -94,8 +98,19 @@ impl Store {
         let mut connection = sqlite::open_writer(path, options.role != Role::Reader)?;
         let now = (options.clock)();
         let writer = in_sqlite_transaction(&mut connection, |tx| prepare(tx, options.role, now))?;
-        let mut committer = SqliteCommitter::new(connection, lock);
-        if options.role == Role::Server {
+        if options.role != Role::Reader {
+            // The names of the files must survive a power cut too; SQLite does not report that
+            // failing.
+            disk::sync_folder(path).map_err(|error| sqlite::unusable(path, error.to_string()))?;
+        }
+        let is_server = options.role == Role::Server;
+        let ballast = is_server.then(|| Ballast::beside(path, options.ballast_bytes));
+        let mut committer = SqliteCommitter::new(connection, lock, Room::with(ballast));
+        if is_server {
+            if let Some(doubt) = disk::doubt(path) {
+                let database = path.display();
+                tracing::warn!(%database, "a commit may be lost although it was flushed: {doubt}");
+            }
             let connection = committer.connection().expect("SQLite's own");
             let ops = in_sqlite_transaction(connection, |tx| {
                 orphans::resolve(tx, now).map_err(OpenError::from)
@@ -154,6 +169,7 @@ impl Store {
         clock: Clock,
     ) -> Self {
         let queue = Queue::new(clock);
+        queue.heed(committer.shortage());
         let waiting = Arc::clone(&queue);
         let thread = std::thread::Builder::new()
             .name("ledger".into())

@@ -48,6 +48,7 @@ impl World {
         let options = Options {
             url,
             role: Role::Server,
+            ballast_bytes: 0,
             clock: Arc::clone(&clock),
         };
         let store = Store::open(options).await.unwrap();

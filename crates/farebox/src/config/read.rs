@@ -177,6 +177,7 @@ fn read_limits(section: &Section<'_>) -> Read<Limits> {
     let header_bytes = section.integer("header_bytes", 1024..=262_144, None);
     let header_timeout_ms = section.integer("header_timeout_ms", 1..=DAY_MS, None);
     let shutdown_grace_ms = section.integer("shutdown_grace_ms", 0..=DAY_MS, None);
+    let ballast_bytes = section.integer("ballast_bytes", 0..=1024 * GIB, None);
     let most = i64::MAX.unsigned_abs();
     let requests_per_minute = section.integer("requests_per_minute", 1..=most, None);
     let tokens_per_minute = section.integer("tokens_per_minute", 1..=most, None);
@@ -186,6 +187,7 @@ fn read_limits(section: &Section<'_>) -> Read<Limits> {
         header_bytes: header_bytes?,
         header_timeout_ms: header_timeout_ms?,
         shutdown_grace_ms: shutdown_grace_ms?,
+        ballast_bytes: ballast_bytes?,
         requests_per_minute: requests_per_minute?,
         tokens_per_minute: tokens_per_minute?,
     })

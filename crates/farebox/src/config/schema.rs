@@ -82,6 +82,8 @@ pub struct Limits {
     pub header_timeout_ms: u64,
     /// The longest that running requests may go on after a signal to stop.
     pub shutdown_grace_ms: u64,
+    /// Room kept back on the disk of a SQLite database; zero for none.
+    pub ballast_bytes: u64,
     /// The rate limit of a project and model that has none of its own.
     pub requests_per_minute: u64,
     /// The same, for tokens.

@@ -88,6 +88,7 @@ async fn check(database: &TestDatabase, delivered: &[String]) {
     let store = Store::open(Options {
         url,
         role: Role::Reader,
+        ballast_bytes: 0,
         clock,
     })
     .await

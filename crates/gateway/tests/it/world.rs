@@ -98,6 +98,7 @@ pub(crate) async fn open(database: &TestDatabase, role: Role) -> Store {
     Store::open(Options {
         url,
         role,
+        ballast_bytes: 0,
         clock: clock(),
     })
     .await

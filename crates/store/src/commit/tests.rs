@@ -9,6 +9,7 @@ use testkit::TestDatabase;
 use tokio::runtime::Runtime;
 
 use super::*;
+use crate::ballast::Room;
 use crate::batch::tests::{hold, settle};
 use crate::batch::{Op, Seen};
 use crate::grants::{self, Grant, GrantError};
@@ -29,7 +30,13 @@ pub(crate) fn writer() -> Writer {
 pub(crate) async fn open(database: &TestDatabase, role: Role) -> Store {
     let url = DatabaseUrl::parse(&database.url).expect("an address");
     let clock: domain::time::Clock = Arc::new(|| AtUs(0));
-    let opened = Store::open(Options { url, role, clock }).await;
+    let opened = Store::open(Options {
+        url,
+        role,
+        ballast_bytes: 0,
+        clock,
+    })
+    .await;
     opened.expect("it opens")
 }
 
@@ -57,7 +64,7 @@ pub(crate) async fn make(database: &TestDatabase, credit_nusd: i64) -> Store {
 pub(crate) fn sqlite_committer(database: &TestDatabase) -> SqliteCommitter {
     let path = database.url.strip_prefix("sqlite://").expect("a file");
     let connection = sqlite::open_writer(path.as_ref(), false).expect("it opens");
-    SqliteCommitter::new(connection, None)
+    SqliteCommitter::new(connection, None, Room::with(None))
 }
 
 async fn postgres_committer(database: &TestDatabase) -> PostgresCommitter {

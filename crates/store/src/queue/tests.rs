@@ -225,6 +225,56 @@ fn a_writer_that_panics_leaves_nobody_waiting() {
     assert!(matches!(state, LedgerState::Poisoned(_)), "{state:?}");
 }
 
+/// Commits whatever it gets, and is short of something until told.
+struct Short {
+    shortage: Arc<AtomicBool>,
+    idled: Arc<AtomicI64>,
+}
+
+impl Committer for Short {
+    fn commit(&mut self, _: &Batch, _: &Writer) -> Result<(), CommitError> {
+        Ok(())
+    }
+
+    fn idle(&mut self) {
+        self.idled.fetch_add(1, Ordering::AcqRel);
+    }
+
+    fn shortage(&self) -> Option<&str> {
+        self.shortage.load(Ordering::Acquire).then_some("no room")
+    }
+}
+
+#[test]
+fn a_shortage_refuses_what_is_new_commits_what_is_old_and_passes_by_itself() {
+    let queue = queue();
+    let (shortage, idled) = (Arc::new(AtomicBool::new(true)), Arc::default());
+    let mut committer = Short {
+        shortage: Arc::clone(&shortage),
+        idled: Arc::clone(&idled),
+    };
+    queue.heed(committer.shortage());
+    let thread = std::thread::spawn({
+        let queue = Arc::clone(&queue);
+        move || run(&queue, &mut committer, &writer())
+    });
+    let stalled = LedgerState::Stalled("no room".into());
+    assert_eq!(queue.state(), stalled);
+    let (sender, ack) = oneshot::channel();
+    queue.push_urgent(Op::Hold(hold(1, 1)), Some(sender));
+    ack.blocking_recv().expect("committed all the same");
+    assert_eq!(queue.state(), stalled);
+    let before = idled.load(Ordering::Acquire);
+    wait_until("it looks again, though nothing comes", || {
+        idled.load(Ordering::Acquire) > before + 1
+    });
+    assert_eq!(queue.state(), stalled);
+    shortage.store(false, Ordering::Release);
+    wait_until("it is well", || queue.state() == LedgerState::Healthy);
+    queue.close();
+    thread.join().expect("no panic");
+}
+
 #[test]
 fn a_commit_under_way_for_long_stalls_admission() {
     let now_us = Arc::new(AtomicI64::new(1));

@@ -38,9 +38,23 @@ pub(crate) fn entropy(buffer: &mut [u8]) {
 }
 
 pub(crate) async fn open(url: &str, role: Role) -> Result<Store, OpenError> {
+    open_with(url, role, 0).await
+}
+
+pub(crate) async fn open_with(
+    url: &str,
+    role: Role,
+    ballast_bytes: u64,
+) -> Result<Store, OpenError> {
     let url = DatabaseUrl::parse(url)?;
     let clock = clock();
-    Store::open(Options { url, role, clock }).await
+    Store::open(Options {
+        url,
+        role,
+        ballast_bytes,
+        clock,
+    })
+    .await
 }
 
 /// Opens as the server. A writer that was dropped rather than closed may still be finishing.

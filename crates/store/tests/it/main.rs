@@ -11,6 +11,7 @@ mod crud_projects;
 mod crud_service_accounts;
 mod crud_world;
 mod fixture;
+mod full_disk;
 mod kill9;
 mod ledger_life;
 mod ledger_trouble;
