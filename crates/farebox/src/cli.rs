@@ -3,12 +3,16 @@
 //! Exit codes: 0 done, 1 failed, 2 usage. What failed goes to standard error, as a sentence on what
 //! happened and one on what to do; what was asked for goes to standard output.
 
+use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::builder::TypedValueParser;
+use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use domain::money::Nusd;
+use store::DatabaseUrl;
 
 use crate::commands;
 use crate::config::{Environment, Secret};
@@ -41,6 +45,8 @@ pub enum Command {
     /// Look after the ledger
     #[command(subcommand)]
     Ledger(Ledger),
+    /// Copy this SQLite installation into an empty PostgreSQL database; run again, it goes on
+    Migrate(Migrate),
     /// Try Farebox: a throwaway installation with the built-in model says hello
     Demo(Demo),
     /// Race many clients against one small budget, at this or any other gateway
@@ -108,6 +114,39 @@ pub struct Verify {
     /// Print one JSON object and nothing else
     #[arg(long)]
     pub json: bool,
+}
+
+/// What `migrate` takes.
+#[derive(Debug, Args)]
+pub struct Migrate {
+    /// An empty PostgreSQL database: postgres://USER:PASSWORD@HOST/DATABASE
+    #[arg(long, value_name = "DATABASE_URL", value_parser = PostgresUrl)]
+    pub to: DatabaseUrl,
+}
+
+/// Reads the address of a PostgreSQL database. Its complaint, unlike that of other values, does not
+/// repeat what was written: it may hold a password.
+#[derive(Clone)]
+struct PostgresUrl;
+
+impl TypedValueParser for PostgresUrl {
+    type Value = DatabaseUrl;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        _: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<DatabaseUrl, clap::Error> {
+        match value.to_str().map(DatabaseUrl::parse) {
+            Some(Ok(url @ DatabaseUrl::Postgres(_))) => Ok(url),
+            _ => Err(clap::Error::raw(
+                ErrorKind::ValueValidation,
+                "--to needs the address of a PostgreSQL database, which begins with postgres://",
+            )
+            .with_cmd(command)),
+        }
+    }
 }
 
 /// What `demo` takes.

@@ -75,15 +75,19 @@ const SETTLE_TIME: Duration = Duration::from_secs(10);
 /// # Errors
 /// [`Failure`] with what to do about it.
 pub(crate) async fn open(config: &Config, role: Role) -> Result<Store, Failure> {
-    let options = Options {
+    Store::open(options(config, role))
+        .await
+        .map_err(|error| Failure::new(error.to_string()))
+}
+
+/// How the installation is opened that the configuration names.
+pub(crate) fn options(config: &Config, role: Role) -> Options {
+    Options {
         url: config.database_url.clone(),
         role,
         ballast_bytes: config.limits.ballast_bytes,
         clock: clock::system(),
-    };
-    Store::open(options)
-        .await
-        .map_err(|error| Failure::new(error.to_string()))
+    }
 }
 
 /// Opens the store, provisions upstreams and models, and builds both planes. `engines` tells where

@@ -38,6 +38,11 @@ pub enum OpenError {
     /// There is nothing in the database.
     #[error("there is no Farebox installation in this database. Run `farebox setup` first.")]
     NotSetUp,
+    /// An installation is being copied into the database, or was, and not to the end.
+    #[error(
+        "this database is the target of a `farebox migrate` that has not come to its end. Run it again, or use another database."
+    )]
+    HalfCopied,
     /// The file or server cannot be used.
     #[error("cannot open the database {database}: {reason}")]
     Unusable {

@@ -11,6 +11,7 @@ pub mod budgets;
 mod chain;
 pub mod changes;
 mod commit;
+pub mod copy;
 mod disk;
 mod error;
 pub mod grants;

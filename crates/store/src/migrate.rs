@@ -15,6 +15,7 @@ const MIGRATIONS: &[Migration] = &[Migration {
 
 /// Refuses a database whose schema is not this program's, and changes nothing.
 pub(crate) fn require(tx: &mut Tx<'_>) -> Result<(), OpenError> {
+    refuse_half_copied(tx)?;
     let there = match tx.is_sqlite() {
         true => "SELECT COUNT(*) FROM sqlite_schema WHERE name = 'migrations'",
         false => "SELECT COUNT(*) FROM pg_class WHERE oid = to_regclass('migrations')",
@@ -36,6 +37,7 @@ pub(crate) fn migrate(tx: &mut Tx<'_>, now_us: i64) -> Result<(), OpenError> {
         // The number is ours alone: "fare" in ASCII.
         tx.batch("SELECT pg_advisory_xact_lock(1717662309)")?;
     }
+    refuse_half_copied(tx)?;
     tx.batch(
         "CREATE TABLE IF NOT EXISTS migrations (
              version BIGINT NOT NULL PRIMARY KEY,
@@ -57,6 +59,21 @@ pub(crate) fn migrate(tx: &mut Tx<'_>, now_us: i64) -> Result<(), OpenError> {
             &[i64::into(version), now_us.into()],
         )?;
         tracing::info!(version, "database migrated");
+    }
+    Ok(())
+}
+
+/// Whether the database has exactly this program's schema.
+pub(crate) fn is_current(tx: &mut Tx<'_>) -> Result<bool, OpenError> {
+    let (found, known) = compare(tx)?;
+    Ok(found == known)
+}
+
+/// Some of an installation must not pass for all of it.
+fn refuse_half_copied(tx: &mut Tx<'_>) -> Result<(), OpenError> {
+    let there = "SELECT COUNT(*) FROM pg_class WHERE oid = to_regclass('copy_progress')";
+    if !tx.is_sqlite() && tx.query_one(there, &[])?.int(0)? > 0 {
+        return Err(OpenError::HalfCopied);
     }
     Ok(())
 }

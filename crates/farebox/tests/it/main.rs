@@ -14,6 +14,7 @@ mod crash;
 mod demo;
 mod door;
 mod local_model;
+mod migrate;
 mod openapi;
 mod place;
 mod race;

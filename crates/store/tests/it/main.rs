@@ -5,6 +5,7 @@ extern crate farebox_store as store;
 
 mod change_log;
 mod connection_loss;
+mod copying;
 mod crud_installation;
 mod crud_keys;
 mod crud_projects;

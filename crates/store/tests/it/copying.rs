@@ -1,0 +1,372 @@
+//! An installation on SQLite goes to PostgreSQL whole, however often it is interrupted.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use domain::usage::Usage;
+use store::copy::{Copied, CopyError, Order, Progress, copy};
+use store::{DatabaseUrl, OpenError, Options, Role, Store};
+use testkit::TestDatabase;
+use testkit::process::spawn_binary;
+
+use crate::crud_world::set_up;
+use crate::fixture::{
+    Customer, Outside, assert_verified, clock, entropy, execute, open, report, rows, serve,
+    settlement,
+};
+
+/// Tell the child, which is this same program, from where to where.
+const CHILD_FROM: &str = "STORE_TEST_COPY_FROM";
+const CHILD_TO: &str = "STORE_TEST_COPY_TO";
+/// So few that every table of the test's takes several.
+const ROWS_AT_ONCE: usize = 2;
+
+fn order(from: &str, to: &str) -> Order {
+    Order {
+        from: Options {
+            url: DatabaseUrl::parse(from).expect("an address"),
+            role: Role::Server,
+            ballast_bytes: 0,
+            clock: clock(),
+        },
+        to: DatabaseUrl::parse(to).expect("an address"),
+        rows_at_once: ROWS_AT_ONCE,
+    }
+}
+
+async fn copied(from: &str, to: &str) -> Result<Copied, CopyError> {
+    copy(order(from, to), |_| {}).await
+}
+
+/// An installation with rows in every table, with texts of every kind, and with nulls.
+async fn source() -> TestDatabase {
+    let database = testkit::databases::sqlite();
+    let (store, made) = set_up(&database).await;
+    let (organization, project) = (made.organization, made.project);
+    for sql in [
+        "UPDATE organizations SET name = 'Müller & Söhne 🚀 \"x\", \\N\t\u{202e}' || char(10)".into(),
+        "UPDATE users SET name = ''".into(),
+        format!(
+            "INSERT INTO service_accounts VALUES
+                 ('svc_acct_1', '{organization}', '{project}', '日本語', 'owner', 1, NULL),
+                 ('svc_acct_2', '{organization}', '{project}', 'gone', 'member', -5, 6)"
+        ),
+        format!(
+            "INSERT INTO budgets VALUES
+                 ('budget_1', '{organization}', '{project}', NULL, 'month', 5, 'hard', '[50]', 7, 8),
+                 ('budget_2', '{organization}', NULL, NULL, 'day', 0, 'soft', '[]', NULL, 9)"
+        ),
+        format!("INSERT INTO budget_events VALUES ('budget_1', 0, 50, '{organization}', 5, 3, 4)"),
+        format!("INSERT INTO rate_limits VALUES ('{organization}', '', '', 'm', 1, NULL, 3, 4, NULL)"),
+    ] {
+        execute(&store, &sql).await.expect(&sql);
+    }
+    store.close().await;
+    drop(store);
+    let store = serve(&database).await;
+    for _ in 0..3 {
+        let customer = Customer::new(&store, 100_000).await;
+        for _ in 0..5 {
+            spend(&store, &customer).await;
+        }
+    }
+    store.close().await;
+    database
+}
+
+async fn spend(store: &Store, customer: &Customer) {
+    let hold = customer.hold(1_000);
+    let _ = store.ledger().hold(hold.clone());
+    let settled = store
+        .ledger()
+        .settle(settlement(&hold, Usage::text(10, 20)));
+    settled.durable().await.expect("durable");
+}
+
+/// Every row of every table that is copied.
+async fn everything(url: &str) -> BTreeMap<String, Vec<String>> {
+    let store = open(url, Role::Reader).await.expect("it opens");
+    let tables = match url.starts_with("sqlite") {
+        true => "SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'migrations'",
+        false => {
+            "SELECT tablename::text FROM pg_tables
+             WHERE schemaname = 'public' AND tablename <> 'migrations'"
+        }
+    };
+    let mut all = BTreeMap::new();
+    for table in rows(&store, tables).await {
+        let table = table.text(0).expect("a name").to_owned();
+        let found = rows(&store, &format!("SELECT * FROM {table}")).await;
+        let mut found: Vec<String> = found.iter().map(|row| format!("{row:?}")).collect();
+        found.sort();
+        all.insert(table, found);
+    }
+    store.close().await;
+    all
+}
+
+#[tokio::test]
+async fn everything_is_copied_and_can_be_served() {
+    let (from, to) = (source().await, testkit::databases::postgres().await);
+    let before = everything(&from.url).await;
+    for (table, rows) in &before {
+        assert_eq!(rows.is_empty(), table == "holds", "{table}: {rows:?}");
+    }
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let tell = Arc::clone(&told);
+    let progress = move |step| tell.lock().expect("no panic").push(step);
+    let done = copy(order(&from.url, &to.url), progress)
+        .await
+        .expect("copied");
+    assert_eq!(everything(&to.url).await, before);
+    assert_eq!(
+        everything(&from.url).await,
+        before,
+        "the source is as it was"
+    );
+    let all: usize = before.values().map(Vec::len).sum();
+    assert_eq!((done.tables, done.rows), (before.len(), all as u64));
+    assert!(done.report.holds());
+
+    let told = told.lock().expect("no panic").clone();
+    let of = |wanted: &str| -> Vec<(u64, u64)> {
+        let step = |it: &Progress| match it {
+            Progress::Rows { table, done, all } if *table == wanted => Some((*done, *all)),
+            _ => None,
+        };
+        told.iter().filter_map(step).collect()
+    };
+    assert_eq!(of("users"), [(0, 1), (1, 1)]);
+    assert_eq!(of("transfers").first(), Some(&(0, 33)));
+    assert_eq!(of("transfers").last(), Some(&(33, 33)));
+    assert_eq!(told.last(), Some(&Progress::Proving));
+
+    // The chains go on where they were.
+    let store = serve(&to).await;
+    let heads = report(&store).await.heads;
+    assert_eq!(heads, done.report.heads);
+    let customer = Customer::new(&store, 5_000).await;
+    spend(&store, &customer).await;
+    assert_verified(&store).await;
+    let after = report(&store).await.heads;
+    assert!(
+        heads
+            .iter()
+            .zip(&after)
+            .all(|(a, b)| b.batch == a.batch + 1),
+        "{after:?}"
+    );
+    store.close().await;
+}
+
+/// Not a test by itself: copies, and says before each page how far it is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_child_that_copies_until_it_is_killed() {
+    #[expect(clippy::disallowed_methods, reason = "variables make it the child")]
+    let (Ok(from), Ok(to)) = (std::env::var(CHILD_FROM), std::env::var(CHILD_TO)) else {
+        return;
+    };
+    let progress = |_| {
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "step").expect("the parent reads");
+    };
+    copy(order(&from, &to), progress).await.expect("copied");
+}
+
+#[tokio::test]
+async fn killed_at_any_point_it_goes_on_and_nothing_is_there_twice() {
+    let (from, to) = (source().await, testkit::databases::postgres().await);
+    let program = std::env::current_exe().expect("this program has a name");
+    let child_test = "copying::a_child_that_copies_until_it_is_killed";
+    let mut kills = 0;
+    // Each child comes a little further than the one before it.
+    for steps in 1.. {
+        let environment = [(CHILD_FROM, &*from.url), (CHILD_TO, &*to.url)];
+        let arguments = ["--exact", child_test, "--nocapture"];
+        let mut child = spawn_binary(&program, &arguments, "/", &environment);
+        while child.ended().is_none() && child.stdout().matches("step").count() < steps {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let mut random = [0];
+        entropy(&mut random);
+        tokio::time::sleep(Duration::from_micros(u64::from(random[0]) * 40)).await;
+        if let Some(status) = child.ended() {
+            assert!(status.success(), "{}{}", child.stdout(), child.stderr());
+            break;
+        }
+        child.kill9();
+        kills += 1;
+        match open(&to.url, Role::Server).await {
+            Err(OpenError::HalfCopied | OpenError::InUse(_)) => {}
+            Ok(_) => panic!("half of it was served after {steps} steps"),
+            Err(other) => panic!("{other}"),
+        }
+    }
+    assert!(kills > 5, "it was killed only {kills} times");
+    assert_eq!(everything(&to.url).await, everything(&from.url).await);
+    let store = serve(&to).await;
+    assert_verified(&store).await;
+    store.close().await;
+}
+
+/// Copies until a table is reached, and stops there as if it had crashed.
+async fn crash_at(from: &str, to: &str, table: &'static str) {
+    let progress = move |step: Progress| {
+        let reached = matches!(step, Progress::Rows { table: at, .. } if at == table);
+        assert!(!reached, "a crash, as the test wants it");
+    };
+    let crashed = tokio::spawn(copy(order(from, to), progress)).await;
+    assert!(crashed.is_err(), "it was to crash");
+}
+
+#[tokio::test]
+async fn half_a_copy_is_no_installation() {
+    let (from, to) = (source().await, testkit::databases::postgres().await);
+    crash_at(&from.url, &to.url, "prices").await;
+    for role in [Role::Server, Role::Command, Role::Reader] {
+        let refused = open(&to.url, role).await.err().expect("refused");
+        assert!(
+            matches!(refused, OpenError::HalfCopied),
+            "{role:?}: {refused}"
+        );
+    }
+    copied(&from.url, &to.url).await.expect("it goes on");
+    serve(&to).await.close().await;
+}
+
+#[tokio::test]
+async fn a_source_that_changed_meanwhile_is_copied_anew() {
+    let (from, to) = (source().await, testkit::databases::postgres().await);
+    crash_at(&from.url, &to.url, "usage_hours").await;
+    let store = serve(&from).await;
+    let customer = Customer::new(&store, 5_000).await;
+    spend(&store, &customer).await;
+    store.close().await;
+    drop(store);
+    copied(&from.url, &to.url).await.expect("copied");
+    assert_eq!(everything(&to.url).await, everything(&from.url).await);
+}
+
+#[tokio::test]
+async fn requests_that_were_left_behind_are_decided_first() {
+    let (from, to) = (source().await, testkit::databases::postgres().await);
+    let store = serve(&from).await;
+    let customer = Customer::new(&store, 5_000).await;
+    let ledger = store.ledger();
+    let (seen, unseen) = (customer.hold(1_000), customer.hold(1_000));
+    for hold in [&seen, &unseen] {
+        ledger.hold(hold.clone()).durable().await.expect("durable");
+    }
+    ledger.checkpoint(seen.id, 10, 20);
+    store.close().await;
+    drop(store);
+    let done = copied(&from.url, &to.url).await.expect("copied");
+    assert_eq!(done.report.open_holds, 0);
+    let store = serve(&to).await;
+    // 10 of input, 20 of output at 2, and 3 for the request.
+    assert_eq!(customer.money(&store).await, (4_947, 4_947));
+    store.close().await;
+}
+
+#[tokio::test]
+async fn while_it_is_served_or_written_it_is_not_copied() {
+    let (from, to) = (source().await, testkit::databases::postgres().await);
+    let store = serve(&from).await;
+    let refused = copied(&from.url, &to.url).await.expect_err("refused");
+    assert!(
+        matches!(refused, CopyError::Open(OpenError::InUse(_))),
+        "{refused}"
+    );
+    store.close().await;
+    drop(store);
+
+    // And the other way round: nobody serves it or writes to it while it is copied.
+    let url = from.url.clone();
+    let runtime = tokio::runtime::Handle::current();
+    let progress = move |step| {
+        if step == Progress::Proving {
+            let refused = runtime.block_on(open(&url, Role::Server)).err();
+            assert!(matches!(refused, Some(OpenError::InUse(_))), "{refused:?}");
+            let locked = runtime.block_on(async {
+                let Outside::Sqlite(other) = Outside::at(&url).await else {
+                    panic!("it is a file");
+                };
+                other.busy_timeout(Duration::ZERO).expect("it is set");
+                other.execute_batch("UPDATE counters SET value = value")
+            });
+            assert!(locked.is_err(), "it was written to");
+        }
+    };
+    copy(order(&from.url, &to.url), progress)
+        .await
+        .expect("copied");
+}
+
+#[tokio::test]
+async fn only_an_empty_database_is_copied_into() {
+    let from = source().await;
+    let with_a_table = testkit::databases::postgres().await;
+    let outside = Outside::at(&with_a_table.url).await;
+    outside.run("CREATE TABLE mine (id TEXT)").await;
+    let installation = testkit::databases::postgres().await;
+    set_up(&installation).await.0.close().await;
+    let before = everything(&installation.url).await;
+    for (to, table) in [(&with_a_table, "mine"), (&installation, "accounts")] {
+        let refused = copied(&from.url, &to.url).await.expect_err("refused");
+        let CopyError::NotEmpty { table: found, .. } = &refused else {
+            panic!("{refused}");
+        };
+        assert_eq!(found, table);
+    }
+    assert_eq!(everything(&installation.url).await, before);
+    outside.run("INSERT INTO mine VALUES ('still here')").await;
+
+    let wrong = copied(&from.url, &from.url).await.expect_err("refused");
+    assert!(matches!(wrong, CopyError::NotPostgres(_)), "{wrong}");
+    let to = testkit::databases::postgres().await;
+    let wrong = copied(&installation.url, &to.url)
+        .await
+        .expect_err("refused");
+    assert!(matches!(wrong, CopyError::NotSqlite(_)), "{wrong}");
+    let nothing = testkit::databases::sqlite();
+    let wrong = copied(&nothing.url, &to.url).await.expect_err("refused");
+    assert!(wrong.to_string().contains("farebox setup"), "{wrong}");
+}
+
+#[tokio::test]
+async fn books_that_do_not_hold_are_not_served() {
+    let (from, to) = (source().await, testkit::databases::postgres().await);
+    let outside = Outside::at(&from.url).await;
+    outside
+        .run("DROP TRIGGER transfers_no_update; UPDATE transfers SET reason = 'mine' WHERE batch = 1")
+        .await;
+    let refused = copied(&from.url, &to.url).await.expect_err("refused");
+    assert!(matches!(refused, CopyError::NotProved(_)), "{refused}");
+    assert!(refused.to_string().contains("control batch 1"), "{refused}");
+    let refused = open(&to.url, Role::Server).await.err().expect("refused");
+    assert!(matches!(refused, OpenError::HalfCopied), "{refused}");
+}
+
+#[tokio::test]
+async fn what_postgres_cannot_keep_is_told_with_its_place() {
+    let (from, to) = (source().await, testkit::databases::postgres().await);
+    let outside = Outside::at(&from.url).await;
+    outside
+        .run("UPDATE service_accounts SET name = 'a' || char(0) WHERE id = 'svc_acct_1'")
+        .await;
+    let refused = copied(&from.url, &to.url)
+        .await
+        .expect_err("refused")
+        .to_string();
+    assert!(
+        refused.contains("column name of service_accounts"),
+        "{refused}"
+    );
+    assert!(refused.contains("svc_acct_1"), "{refused}");
+    outside
+        .run("UPDATE service_accounts SET name = 'a' WHERE id = 'svc_acct_1'")
+        .await;
+    copied(&from.url, &to.url).await.expect("it goes on");
+}
