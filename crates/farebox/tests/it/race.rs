@@ -110,6 +110,7 @@ impl Farebox {
             url: DatabaseUrl::parse(&format!("sqlite://{}", file.display())).unwrap(),
             role: Role::Command,
             clock: Arc::new(|| AtUs(0)),
+            ballast_bytes: 0,
         };
         let store = Store::open(options).await.unwrap();
         let organization = OrganizationId::new(self.key("organization_id"));

@@ -267,6 +267,10 @@ impl World {
 }
 
 #[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "which seeds a test runs is no setting"
+)]
 fn the_book_agrees_with_a_model_over_a_million_steps() {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
     let seeds = match number("FAREBOX_BOOK_SEED") {
