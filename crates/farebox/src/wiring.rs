@@ -232,6 +232,8 @@ fn catalog(
             size: ModelSize {
                 context_tokens: model.context_tokens,
                 max_output_tokens: model.max_output_tokens,
+                min_output_tokens: model.min_output_tokens,
+                input: model.bounds,
             },
             endpoints: model.endpoints.iter().copied().map(endpoint).collect(),
             prices: histories.remove(&model.id).unwrap_or_default(),

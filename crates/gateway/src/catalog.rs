@@ -117,6 +117,7 @@ impl Model {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use domain::bound::InputBounds;
 
     fn deployment(model: &str, weight: u64) -> Deployment {
         let upstream = Upstream::new(UpstreamSpec {
@@ -145,6 +146,8 @@ mod tests {
             size: ModelSize {
                 context_tokens: 1,
                 max_output_tokens: 1,
+                min_output_tokens: 1,
+                input: InputBounds::default(),
             },
             endpoints: vec![],
             prices: PriceHistory::default(),

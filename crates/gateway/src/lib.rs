@@ -22,6 +22,7 @@ mod refusal;
 mod relay;
 pub mod respond;
 mod routes;
+mod size;
 mod state;
 mod stream;
 mod upstream;

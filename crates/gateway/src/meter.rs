@@ -127,10 +127,12 @@ impl Meter {
         self.bound.output_tokens > 0
     }
 
-    /// Our count of the input: by its bytes, but not more than was thought possible.
+    /// Our count of the input: by the bytes of its text and the number of its media, but not more
+    /// than was thought possible.
     fn input(&self) -> u64 {
         let most = self.bound.input_tokens.max(1);
-        estimate_tokens(self.prompt_bytes, 1).min(most)
+        let text = estimate_tokens(self.prompt_bytes, 1);
+        text.saturating_add(self.bound.media_tokens).min(most)
     }
 
     /// Our count of output that came behind `before` tokens: by its bytes, but not more than the
@@ -172,6 +174,7 @@ mod tests {
 
     const BOUND: TokenBound = TokenBound {
         input_tokens: 1_000,
+        media_tokens: 0,
         output_tokens: 60,
         output_tokens_each: 60,
     };
@@ -222,6 +225,16 @@ mod tests {
             assert_eq!(counted.usage.output_tokens(), output);
             assert_eq!(counted.estimated, estimated);
         }
+    }
+
+    #[test]
+    fn media_count_as_much_as_they_can_cost() {
+        let bound = TokenBound {
+            media_tokens: 85,
+            ..BOUND
+        };
+        let counted = Meter::new(40, bound).count();
+        assert_eq!(counted.usage.input_tokens(), 95);
     }
 
     #[test]

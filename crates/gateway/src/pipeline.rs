@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use domain::access::{self, AccessRefusal, Scope};
-use domain::bound::{RequestSize, token_bound};
+use domain::bound::token_bound;
 use domain::id::{ProjectId, RequestId};
 use domain::price::PriceEntry;
 use domain::time::AtUs;
@@ -20,7 +20,7 @@ use crate::headers::Stamp;
 use crate::metrics::RequestLabels;
 use crate::refusal::Refusal;
 use crate::state::Gateway;
-use crate::{admission, authenticate, body, headers, relay, respond};
+use crate::{admission, authenticate, body, headers, relay, respond, size};
 
 /// An admitted request on its way to an upstream.
 pub(crate) struct Job {
@@ -122,7 +122,7 @@ async fn run(
         model: &model,
         price,
     }
-    .bid(stamp.request_id, &request, body.len() as u64, allow_shorter);
+    .bid(stamp.request_id, &request, allow_shorter);
     let wanted_each = request
         .max_output_tokens
         .unwrap_or(bid.bound.output_tokens_each);
@@ -191,23 +191,12 @@ struct Paid<'a> {
 impl Paid<'_> {
     /// The most the request can cost, and everything that is pinned with it. A caller who named no
     /// output limit takes a shorter answer, unless the header says otherwise.
-    fn bid(
-        &self,
-        id: RequestId,
-        request: &ModelRequest,
-        body_bytes: u64,
-        allow_shorter: Option<bool>,
-    ) -> Bid {
-        let size = RequestSize {
-            body_bytes,
-            opaque: request.prompt.opaque,
-            many_prompts: matches!(
-                request.endpoint,
-                Endpoint::Completions | Endpoint::Embeddings
-            ),
-            max_output_tokens: request.max_output_tokens,
-            choices: request.choices,
-            generates: request.endpoint != Endpoint::Embeddings,
+    fn bid(&self, id: RequestId, request: &ModelRequest, allow_shorter: Option<bool>) -> Bid {
+        let bound = token_bound(&self.model.size, &size::of(request));
+        // Where media are counted by the piece, their data is not prompt as well.
+        let media_bytes = match bound.media_tokens {
+            0 => 0,
+            _ => request.prompt.media.bytes,
         };
         Bid {
             id,
@@ -217,11 +206,12 @@ impl Paid<'_> {
             model: Arc::clone(&self.model.id),
             endpoint: request.endpoint.name(),
             price: self.price.clone(),
-            bound: token_bound(&self.model.size, &size),
+            bound,
             choices: request.choices,
             may_shorten: allow_shorter.unwrap_or(!request.names_limit),
+            min_output_tokens: self.model.size.min_output_tokens,
             stream: request.stream,
-            prompt_bytes: request.prompt.text_bytes,
+            prompt_bytes: request.prompt.body_bytes - media_bytes,
         }
     }
 }

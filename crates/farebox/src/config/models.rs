@@ -1,5 +1,6 @@
 //! Reads `[[models]]`: what callers see, where it runs, and what it costs.
 
+use domain::bound::InputBounds;
 use domain::money::Nusd;
 use domain::price::StatedPrices;
 
@@ -11,6 +12,9 @@ use super::upstreams::parse_id;
 
 const CONTEXT_TOKENS: u64 = 128_000;
 const MAX_OUTPUT_TOKENS: u64 = 16_384;
+const MIN_OUTPUT_TOKENS: u64 = 256;
+/// More than this is no text that anybody normalises or writes anew, but a slip.
+const MOST_FACTOR: u64 = 100;
 const MOST_TOKENS: u64 = 1_000_000_000;
 const MOST_WEIGHT: u64 = 1_000_000;
 
@@ -46,6 +50,10 @@ fn read_model(section: &Section<'_>, upstreams: Option<&[Upstream]>) -> Read<Mod
         ),
         (_, output) => output,
     };
+    let longest = output.unwrap_or(MAX_OUTPUT_TOKENS);
+    let default_least = MIN_OUTPUT_TOKENS.min(longest);
+    let least = section.integer("min_output_tokens", 1..=longest, Some(default_least));
+    let bounds = read_bounds(section);
     let deployments = read_deployments(section, id.as_deref().unwrap_or_default(), upstreams);
     let endpoints = read_endpoints(section);
     let embeds_only = endpoints.as_deref() == Ok(&[Endpoint::Embeddings]);
@@ -71,11 +79,42 @@ fn read_model(section: &Section<'_>, upstreams: Option<&[Upstream]>) -> Read<Mod
         id: id?,
         context_tokens: context?,
         max_output_tokens: output?,
+        min_output_tokens: least?,
+        bounds: bounds?,
         deployments: deployments?,
         price: price?,
         cost: cost?,
         endpoints: endpoints?,
         owned_by: owned_by?.unwrap_or_else(|| "farebox".to_owned()),
+    })
+}
+
+fn read_bounds(model: &Section<'_>) -> Read<InputBounds> {
+    let known = InputBounds::default();
+    let Some(section) = model.optional_section("bounds")? else {
+        return Ok(known);
+    };
+    let tokens = |key, default| section.integer(key, 0..=MOST_TOKENS, Some(default));
+    let factor = |key, default| section.integer(key, 1..=MOST_FACTOR, Some(default));
+    let media = |key| section.optional_integer(key, 0..=MOST_TOKENS);
+    let template_tokens = tokens("template_tokens", known.template_tokens);
+    let message_tokens = tokens("message_tokens", known.message_tokens);
+    let bytes_factor = factor("bytes_factor", known.bytes_factor);
+    let tools_tokens = tokens("tools_tokens", known.tools_tokens);
+    let tools_factor = factor("tools_factor", known.tools_factor);
+    let image_tokens = media("image_tokens");
+    let audio_tokens = media("audio_tokens");
+    let file_tokens = media("file_tokens");
+    section.finish();
+    Ok(InputBounds {
+        template_tokens: template_tokens?,
+        message_tokens: message_tokens?,
+        bytes_factor: bytes_factor?,
+        tools_tokens: tools_tokens?,
+        tools_factor: tools_factor?,
+        image_tokens: image_tokens?,
+        audio_tokens: audio_tokens?,
+        file_tokens: file_tokens?,
     })
 }
 

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use domain::bound::InputBounds;
 use domain::money::Nusd;
 use domain::price::StatedPrices;
 use store::DatabaseUrl;
@@ -139,6 +140,10 @@ pub struct Model {
     pub context_tokens: u64,
     /// The most output of one answer; at most `context_tokens`.
     pub max_output_tokens: u64,
+    /// No answer is kept shorter than this for want of credit; at most `max_output_tokens`.
+    pub min_output_tokens: u64,
+    /// What bytes do not say of its input.
+    pub bounds: InputBounds,
     /// Where it runs.
     pub deployments: Vec<Deployment>,
     /// What callers pay; without it the model is refused when called.

@@ -143,16 +143,25 @@ impl<'a> Section<'a> {
         range: RangeInclusive<u64>,
         default: Option<u64>,
     ) -> Read<u64> {
-        let digits = match (self.ask(key).map(|item| &item.value), default) {
-            (Some(Value::Integer(digits) | Value::Environment(digits)), _) => digits,
-            (Some(other), _) => {
+        let number = self.optional_integer(key, range)?.or(default);
+        number.map_or_else(|| self.missing(key), Ok)
+    }
+
+    /// A whole number within `range`, if it is there.
+    pub(super) fn optional_integer(
+        &self,
+        key: &'static str,
+        range: RangeInclusive<u64>,
+    ) -> Read<Option<u64>> {
+        let digits = match self.ask(key).map(|item| &item.value) {
+            Some(Value::Integer(digits) | Value::Environment(digits)) => digits,
+            Some(other) => {
                 return self.note(key, format!("must be a whole number, not {}", other.kind()));
             }
-            (None, Some(default)) => return Ok(default),
-            (None, None) => return self.missing(key),
+            None => return Ok(None),
         };
         match digits.parse::<u64>() {
-            Ok(number) if range.contains(&number) => Ok(number),
+            Ok(number) if range.contains(&number) => Ok(Some(number)),
             _ => {
                 let (least, most) = range.into_inner();
                 self.note(

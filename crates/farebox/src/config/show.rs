@@ -2,6 +2,7 @@
 
 use std::fmt::{Display, Write};
 
+use domain::bound::InputBounds;
 use domain::money::Nusd;
 use domain::price::StatedPrices;
 use toml::Value;
@@ -115,6 +116,8 @@ impl Page {
         self.text("id", &model.id);
         self.bare("context_tokens", model.context_tokens);
         self.bare("max_output_tokens", model.max_output_tokens);
+        self.bare("min_output_tokens", model.min_output_tokens);
+        self.bare("bounds", bounds(&model.bounds));
         let deployments: Vec<String> = model.deployments.iter().map(deployment).collect();
         self.bare("deployments", format_args!("[{}]", deployments.join(", ")));
         if let Some(price) = &model.price {
@@ -143,6 +146,24 @@ fn deployment(place: &Deployment) -> String {
         "{{ upstream = {upstream}, model = {model}, weight = {} }}",
         place.weight
     )
+}
+
+fn bounds(stated: &InputBounds) -> String {
+    let every = [
+        ("template_tokens", Some(stated.template_tokens)),
+        ("message_tokens", Some(stated.message_tokens)),
+        ("bytes_factor", Some(stated.bytes_factor)),
+        ("tools_tokens", Some(stated.tools_tokens)),
+        ("tools_factor", Some(stated.tools_factor)),
+        ("image_tokens", stated.image_tokens),
+        ("audio_tokens", stated.audio_tokens),
+        ("file_tokens", stated.file_tokens),
+    ];
+    let pairs: Vec<String> = every
+        .iter()
+        .filter_map(|(key, number)| Some(format!("{key} = {}", (*number)?)))
+        .collect();
+    format!("{{ {} }}", pairs.join(", "))
 }
 
 fn prices(stated: &StatedPrices) -> String {

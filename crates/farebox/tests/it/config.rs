@@ -84,7 +84,7 @@ fn the_examples_in_the_example_work_and_state_true_defaults() {
     let bare = read(&format!(
         "{UPSTREAM}[[models]]\nid = \"gpt-4o-mini\"\ndeployments = [{{ upstream = \"vllm\" }}]\n"
     ));
-    let [stated, llama] = &config.models[..] else {
+    let [stated, llama, qwen] = &config.models[..] else {
         panic!("{:?}", config.models)
     };
     let [bare] = &bare.models[..] else {
@@ -105,6 +105,14 @@ fn the_examples_in_the_example_work_and_state_true_defaults() {
     assert_eq!(
         (&stated.endpoints, &stated.owned_by),
         (&bare.endpoints, &bare.owned_by)
+    );
+    assert_eq!(
+        (stated.min_output_tokens, stated.bounds),
+        (bare.min_output_tokens, bare.bounds)
+    );
+    assert_eq!(
+        (bare.bounds.image_tokens, qwen.bounds.image_tokens),
+        (None, Some(16_384))
     );
     assert_eq!(bare.endpoints.len(), 4);
     assert_eq!(
@@ -129,6 +137,10 @@ fn every_key_is_in_the_example() {
         format!("{model}deployments = [{{ upstream = \"vllm\" }}]\n{strange}"),
         format!("{model}{deployment}"),
         format!("{model}deployments = [{{ upstream = \"vllm\" }}]\n{price}"),
+        format!(
+            "{model}deployments = [{{ upstream = \"vllm\" }}]\nbounds = {{ {} }}",
+            strange.trim()
+        ),
     ] {
         let said = complaint(&text, &[]);
         let (_, keys) = said.split_once("Known here: ").expect(&said);
@@ -502,6 +514,22 @@ const WRONG_MODELS: &[(&str, &str)] = &[
     (
         "context_tokens = 10\nmax_output_tokens = 11\n@",
         "`models[0].max_output_tokens` is 11, more than context_tokens, which is 10",
+    ),
+    (
+        "max_output_tokens = 10\nmin_output_tokens = 11\n@",
+        "`models[0].min_output_tokens` must be a whole number from 1 to 10",
+    ),
+    (
+        "@\nbounds = { image_token = 1 }",
+        "`models[0].bounds.image_token` is not a key of Farebox. Did you mean `image_tokens`?",
+    ),
+    (
+        "@\nbounds = { bytes_factor = 0 }",
+        "`models[0].bounds.bytes_factor` must be a whole number from 1 to 100",
+    ),
+    (
+        "@\nbounds = { audio_tokens = \"1\" }",
+        "`models[0].bounds.audio_tokens` must be a whole number, not a text",
     ),
     (
         "@\nprice = { input = 0.15, output = \"1\" }",

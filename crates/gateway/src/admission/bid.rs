@@ -10,8 +10,6 @@ use domain::money::Nusd;
 use domain::price::PriceEntry;
 use domain::time::AtUs;
 
-/// A shorter answer is not worth having, unless a shorter one was asked for.
-const LEAST_OUTPUT_TOKENS: u64 = 256;
 /// A stream that the money does not wholly pay for holds output in steps of this many tokens, so
 /// that many of them share what there is.
 const STEP_TOKENS: u64 = 2_048;
@@ -32,6 +30,8 @@ pub(crate) struct Bid {
     pub(crate) choices: u64,
     /// The answer may be made shorter than `bound` says where the money does not pay for that.
     pub(crate) may_shorten: bool,
+    /// A shorter answer is not worth having, unless a shorter one was asked for.
+    pub(crate) min_output_tokens: u64,
     /// The answer begins as soon as the upstream's does, so the hold is wanted at once.
     pub(crate) stream: bool,
     /// Bytes of the prompt, for counting when the upstream does not.
@@ -77,7 +77,7 @@ impl Bid {
             false => wanted_each,
         };
         let each = payable_each.min(most_each);
-        (each > 0 && each >= wanted_each.min(LEAST_OUTPUT_TOKENS))
+        (each > 0 && each >= wanted_each.min(self.min_output_tokens))
             .then(|| self.bound.with_output(each, self.choices))
     }
 
@@ -135,11 +135,13 @@ mod tests {
             },
             bound: TokenBound {
                 input_tokens: 100,
+                media_tokens: 0,
                 output_tokens: output_tokens_each * choices,
                 output_tokens_each,
             },
             choices,
             may_shorten: true,
+            min_output_tokens: 256,
             stream,
             prompt_bytes: 0,
         }

@@ -5,6 +5,7 @@
     reason = "these tests wait on the real clock"
 )]
 
+mod bounds;
 mod budgets;
 mod cut_off;
 mod limits;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use domain::admission::{DefaultRates, Wallet};
-use domain::bound::ModelSize;
+use domain::bound::{InputBounds, ModelSize};
 use domain::id::OrganizationId;
 use domain::money::Nusd;
 use domain::price::{PriceHistory, StatedPrices};
@@ -36,6 +36,7 @@ pub(crate) struct Plan {
     pub(crate) requests_per_minute: u64,
     pub(crate) body_bytes: usize,
     pub(crate) max_output_tokens: u64,
+    pub(crate) input: InputBounds,
 }
 
 impl Default for Plan {
@@ -48,6 +49,7 @@ impl Default for Plan {
             requests_per_minute: 10_000_000,
             body_bytes: 1024 * 1024,
             max_output_tokens: 1_000,
+            input: InputBounds::default(),
         }
     }
 }
@@ -304,6 +306,8 @@ fn catalog(upstreams: &[String], plan: &Plan, prices: PriceHistory) -> Catalog {
             size: ModelSize {
                 context_tokens: 8_192,
                 max_output_tokens: plan.max_output_tokens,
+                min_output_tokens: 256,
+                input: plan.input,
             },
             endpoints,
             prices,

@@ -2,25 +2,29 @@
 
 use super::encode::{MAX_COMPLETION_TOKENS, MAX_TOKENS, N_PREDICT};
 use super::fields::expect;
-use super::{ModelRequest, RequestError, content};
+use super::{ModelRequest, PromptShape, RequestError, content};
 use crate::json::{self, Kind, Value};
 
 /// OpenAI's most choices per request.
 pub(super) const MOST_CHOICES: u64 = 128;
 
+/// What the model may call, in today's words and in older ones.
+const OFFERS: [&str; 2] = ["tools", "functions"];
+
 pub(super) fn check(request: &mut ModelRequest) -> Result<(), RequestError> {
     let fields = &request.fields;
     let messages = fields.required("messages")?;
     expect(messages, Kind::Array, "messages", "an array of objects")?;
-    let mut count = 0;
+    let mut prompt = request.prompt;
     // A search's results are input too, and nobody knows yet how long they are.
-    let mut opaque = fields.present("web_search_options").is_some();
+    prompt.opaque = fields.present("web_search_options").is_some();
+    prompt.offers_tools = OFFERS.iter().any(|name| fields.present(name).is_some());
+    prompt.rendered_bytes = fields.bytes_of(&OFFERS) + fields.bytes_of(&["response_format"]);
     json::items(messages, |index, message| {
-        count += 1;
-        opaque |= check_message(index, message)?;
-        Ok::<_, RequestError>(())
+        prompt.messages += 1;
+        check_message(index, message, &mut prompt)
     })?;
-    if count == 0 {
+    if prompt.messages == 0 {
         return Err(RequestError::empty_array("messages"));
     }
     let newer = fields.output_limit(MAX_COMPLETION_TOKENS)?;
@@ -35,13 +39,15 @@ pub(super) fn check(request: &mut ModelRequest) -> Result<(), RequestError> {
     request.max_output_tokens = newer.or(older).or(other);
     request.names_limit = request.max_output_tokens.is_some();
     request.choices = choices.max(best_of);
-    request.prompt.messages = count;
-    request.prompt.opaque = opaque;
+    request.prompt = prompt;
     Ok(())
 }
 
-/// Says whether the message is opaque.
-fn check_message(index: usize, message: Value<'_>) -> Result<bool, RequestError> {
+fn check_message(
+    index: usize,
+    message: Value<'_>,
+    prompt: &mut PromptShape,
+) -> Result<(), RequestError> {
     let path = || format!("messages[{index}]");
     if Kind::of(message) != Kind::Object {
         return Err(RequestError::wrong_type(
@@ -51,7 +57,6 @@ fn check_message(index: usize, message: Value<'_>) -> Result<bool, RequestError>
         ));
     }
     let mut has_role = false;
-    let mut opaque = false;
     json::members(message, |key, value| {
         match key.as_ref() {
             "role" => {
@@ -66,10 +71,11 @@ fn check_message(index: usize, message: Value<'_>) -> Result<bool, RequestError>
                 }
             }
             "content" => {
-                opaque |= content::is_opaque(value, &|| format!("messages[{index}].content"))?;
+                content::read(value, &|| format!("messages[{index}].content"), prompt)?;
             }
             // Sound that the model made earlier, named by its id.
-            "audio" => opaque |= !json::is_null(value),
+            "audio" => prompt.opaque |= !json::is_null(value),
+            "tool_calls" | "function_call" => prompt.rendered_bytes += value.get().len() as u64,
             _ => {}
         }
         Ok(())
@@ -77,5 +83,5 @@ fn check_message(index: usize, message: Value<'_>) -> Result<bool, RequestError>
     if !has_role {
         return Err(RequestError::missing(&format!("messages[{index}].role")));
     }
-    Ok(opaque)
+    Ok(())
 }

@@ -55,7 +55,7 @@ impl ModelRequest {
     /// output limit stands where the caller's did, under the names that the upstream knows. A
     /// Responses request gets `store: false`, so that the upstream keeps nothing either.
     pub fn encode(&self, edits: &Edits<'_>) -> Vec<u8> {
-        let size = self.prompt.text_bytes as usize + edits.model.len() + 96;
+        let size = self.prompt.body_bytes as usize + edits.model.len() + 96;
         let mut out = ObjectWriter::with_capacity(size);
         let mut limit = self.output_limit(edits.max_output_tokens);
         let asks_usage = edits.include_usage

@@ -92,6 +92,12 @@ impl Fields {
         Ok((stream, include_usage))
     }
 
+    /// Bytes of the fields with these names.
+    pub(super) fn bytes_of(&self, names: &[&str]) -> u64 {
+        let present = names.iter().filter_map(|name| self.present(name));
+        present.map(|value| value.get().len() as u64).sum()
+    }
+
     /// A limit of output tokens, at least 1.
     pub(super) fn output_limit(&self, name: &str) -> Result<Option<u64>, RequestError> {
         self.integer(name, MOST_OUTPUT_TOKENS)

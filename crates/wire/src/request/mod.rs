@@ -14,6 +14,7 @@ mod fields;
 mod refusal;
 mod responses;
 
+use memchr::memmem;
 use serde_json::value::RawValue;
 
 use crate::json;
@@ -61,14 +62,37 @@ impl Endpoint {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PromptShape {
     /// Length of the body. No text in it has more UTF-8 bytes, and no token fewer than one.
-    pub text_bytes: u64,
+    pub body_bytes: u64,
     /// Messages, input items, prompts or texts to embed.
     pub messages: u64,
     /// Tokens that the caller sent as numbers; each took at least one byte of the body.
     pub token_ids: u64,
-    /// Whether something in it may cost more tokens than it has bytes: a picture, sound, a file,
-    /// a search. Then only the model's context window bounds the input.
+    /// Pictures, sounds and files, whose tokens their bytes do not bound.
+    pub media: Media,
+    /// Bytes of JSON that chat templates may write anew, longer than it is: tools, schemas, calls.
+    pub rendered_bytes: u64,
+    /// Whether the model is offered tools, of which templates explain the use.
+    pub offers_tools: bool,
+    /// Whether the text is ASCII and stays so when its escapes are read: then no tokenizer that
+    /// normalises it makes it longer.
+    pub ascii: bool,
+    /// Whether something in it may cost any number of tokens, whatever its bytes and number: a
+    /// kind of content nobody here knows, something kept by the upstream, a search. Then only the
+    /// model's context window bounds the input.
     pub opaque: bool,
+}
+
+/// Content that is not text.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Media {
+    /// Pictures.
+    pub images: u64,
+    /// Sounds.
+    pub sounds: u64,
+    /// Files, such as PDFs.
+    pub files: u64,
+    /// The bytes of the body that are their data or addresses, and no text.
+    pub bytes: u64,
 }
 
 /// A validated request to a model.
@@ -123,7 +147,8 @@ impl ModelRequest {
             names_limit: false,
             choices: 1,
             prompt: PromptShape {
-                text_bytes: body.len() as u64,
+                body_bytes: body.len() as u64,
+                ascii: body.is_ascii() && memmem::find(body, b"\\u").is_none(),
                 ..PromptShape::default()
             },
             fields,

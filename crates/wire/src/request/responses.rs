@@ -2,7 +2,7 @@
 //! tools.
 
 use super::fields::{Fields, expect};
-use super::{ModelRequest, RequestError, content};
+use super::{ModelRequest, PromptShape, RequestError, content};
 use crate::json::{self, Kind, Value};
 
 /// Input items whose every token comes from their own bytes.
@@ -20,34 +20,33 @@ pub(super) fn check(request: &mut ModelRequest) -> Result<(), RequestError> {
     refuse_kept_state(fields)?;
     refuse_hosted_tools(fields)?;
     let input = fields.required("input")?;
-    let mut count = 0;
-    let mut opaque = false;
+    let mut prompt = request.prompt;
+    prompt.offers_tools = fields.present("tools").is_some();
+    prompt.rendered_bytes = fields.bytes_of(&["tools", "text"]);
     match Kind::of(input) {
-        Kind::Text => count = 1,
+        Kind::Text => prompt.messages = 1,
         Kind::Array => json::items(input, |index, item| {
-            count += 1;
-            opaque |= check_item(index, item)?;
-            Ok::<_, RequestError>(())
+            prompt.messages += 1;
+            check_item(index, item, &mut prompt)
         })?,
         got => {
             let expected = "one of a string or array of objects";
             return Err(RequestError::wrong_type("input", expected, got));
         }
     }
-    if count == 0 {
+    if prompt.messages == 0 {
         return Err(RequestError::empty_array("input"));
     }
     let instructions = fields.present("instructions");
     if let Some(instructions) = instructions {
         expect(instructions, Kind::Text, "instructions", "a string")?;
-        count += 1;
+        prompt.messages += 1;
     }
     let limit = fields.output_limit("max_output_tokens")?;
 
     request.max_output_tokens = limit;
     request.names_limit = limit.is_some();
-    request.prompt.messages = count;
-    request.prompt.opaque = opaque;
+    request.prompt = prompt;
     Ok(())
 }
 
@@ -128,11 +127,9 @@ fn refuse_hosted_tools(fields: &Fields) -> Result<(), RequestError> {
     })
 }
 
-/// Says whether the item is opaque.
-fn check_item(index: usize, item: Value<'_>) -> Result<bool, RequestError> {
+fn check_item(index: usize, item: Value<'_>, prompt: &mut PromptShape) -> Result<(), RequestError> {
     let path = || format!("input[{index}]");
     expect(item, Kind::Object, &path(), "an object")?;
-    let mut opaque = false;
     let mut kind = None;
     let mut has_role = false;
     json::members(item, |key, value| {
@@ -145,7 +142,7 @@ fn check_item(index: usize, item: Value<'_>) -> Result<bool, RequestError> {
                     "a string",
                 )?;
                 let word = json::escaped(value).unwrap_or_default();
-                opaque |= !TEXT_ITEMS.contains(&word);
+                prompt.opaque |= !TEXT_ITEMS.contains(&word);
                 kind = Some(word);
             }
             "role" => {
@@ -158,8 +155,9 @@ fn check_item(index: usize, item: Value<'_>) -> Result<bool, RequestError> {
                 )?;
             }
             "content" | "output" => {
-                opaque |= content::is_opaque(value, &|| format!("input[{index}].{key}"))?;
+                content::read(value, &|| format!("input[{index}].{key}"), prompt)?;
             }
+            "arguments" => prompt.rendered_bytes += value.get().len() as u64,
             _ => {}
         }
         Ok::<_, RequestError>(())
@@ -172,6 +170,6 @@ fn check_item(index: usize, item: Value<'_>) -> Result<bool, RequestError> {
         )),
         Some("message") if !has_role => Err(RequestError::missing(&format!("input[{index}].role"))),
         None if !has_role => Err(RequestError::missing(&format!("input[{index}].type"))),
-        _ => Ok(opaque),
+        _ => Ok(()),
     }
 }

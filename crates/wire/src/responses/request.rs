@@ -60,7 +60,7 @@ const CHAT_ONLY: [&str; 17] = [
 /// [`RequestError`] if the request holds something that chat cannot say: files by id, custom tools,
 /// calls of other tools than functions.
 pub fn to_chat(request: &ModelRequest, edits: &Edits<'_>) -> Result<Vec<u8>, RequestError> {
-    let size = request.prompt.text_bytes as usize + edits.model.len() + 256;
+    let size = request.prompt.body_bytes as usize + edits.model.len() + 256;
     let messages = input::messages(request.value("instructions"), request.value("input"))?;
     let mut out = ObjectWriter::with_capacity(size)
         .text("model", edits.model)

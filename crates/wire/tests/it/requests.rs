@@ -1,7 +1,7 @@
 //! What a valid request says.
 
 use farebox_wire::request::Endpoint::{self, Chat, Completions, Embeddings, Responses};
-use farebox_wire::request::ModelRequest;
+use farebox_wire::request::{Media, ModelRequest};
 
 use crate::parse;
 
@@ -83,7 +83,7 @@ fn output_limits_and_choices_are_bounded_from_above() {
             (*limit, *choices),
             "{body}"
         );
-        assert_eq!(request.prompt.text_bytes, body.len() as u64);
+        assert_eq!(request.prompt.body_bytes, body.len() as u64);
         let is_default = endpoint == &Completions && *limit == Some(16);
         let named = limit.is_some_and(|limit| limit > 0) && !is_default;
         assert_eq!(request.names_limit, named, "{body}");
@@ -148,12 +148,12 @@ fn prompts_are_counted() {
     for (endpoint, body, expected) in cases {
         let prompt = parse(endpoint, body).prompt;
         assert_eq!((prompt.messages, prompt.token_ids), expected, "{body}");
-        assert!(!prompt.opaque && prompt.token_ids <= prompt.text_bytes);
+        assert!(!prompt.opaque && prompt.token_ids <= prompt.body_bytes);
     }
 }
 
 #[test]
-fn content_that_bytes_do_not_bound_is_opaque() {
+fn content_that_nothing_bounds_is_opaque() {
     let opaque = |endpoint: Endpoint, body: String| parse(endpoint, &body).prompt.opaque;
     let chat = |part: &str| {
         let messages =
@@ -166,26 +166,19 @@ fn content_that_bytes_do_not_bound_is_opaque() {
             "{kind}"
         );
     }
-    for kind in [
-        "image_url",
-        "input_audio",
-        "file",
-        "video_url",
-        "audio_url",
-        "new",
-        "te\\u0078t",
-    ] {
+    for kind in ["video_url", "new", "te\\u0078t", "image\\u005furl"] {
         assert!(chat(&format!(r#"{{"type":"{kind}"}}"#)), "{kind}");
     }
+    assert!(chat(r#"{"type":"file","file":{"file_id":"file-1"}}"#));
     assert!(
         chat(r#"{"type":"image_url","type":"text"}"#),
         "a repeated key hides nothing"
     );
 
-    let image = r#"[{"type":"image_url"}]"#;
+    let film = r#"[{"type":"video_url"}]"#;
     for messages in [
-        format!(r#"[{{"role":"user","content":{image},"content":"text"}}]"#),
-        format!(r#"[{{"role":"tool","content":{image}}},{{"role":"user","content":"x"}}]"#),
+        format!(r#"[{{"role":"user","content":{film},"content":"text"}}]"#),
+        format!(r#"[{{"role":"tool","content":{film}}},{{"role":"user","content":"x"}}]"#),
         r#"[{"role":"assistant","audio":{"id":"audio_1"}}]"#.to_owned(),
     ] {
         assert!(
@@ -214,10 +207,99 @@ fn content_that_bytes_do_not_bound_is_opaque() {
         r#"{"role":"user","content":[{"type":"input_image","file_id":"f"}]}"#
     ));
     assert!(response(
-        r#"{"type":"function_call_output","call_id":"c","output":[{"type":"input_file"}]}"#
+        r#"{"type":"function_call_output","call_id":"c","output":[{"type":"input_file","file_id":"f"}]}"#
     ));
     assert!(response(r#"{"type":"compaction","encrypted_content":"x"}"#));
     assert!(response(r#"{"type":"computer_call_output","output":null}"#));
+}
+
+#[test]
+fn media_are_counted_and_their_data_is_no_text() {
+    let data = "data:image/png;base64,AAAA";
+    let image = format!(r#"{{"type":"image_url","image_url":{{"url":"{data}","detail":"low"}}}}"#);
+    let flat = format!(r#"{{"type":"input_image","image_url":"{data}"}}"#);
+    let sound = r#"{"type":"input_audio","input_audio":{"data":"AAAA","format":"wav"}}"#;
+    let far = r#"{"type":"audio_url","audio_url":{"url":"http://h/a.mp3"}}"#;
+    let file = r#"{"type":"file","file":{"filename":"a.pdf","file_data":"AAAA"}}"#;
+    let input_file = r#"{"type":"input_file","file_url":"http://h/a.pdf"}"#;
+    let quoted = data.len() as u64 + 2;
+    for (part, media) in [
+        (image.as_str(), (1, 0, 0, quoted)),
+        (flat.as_str(), (1, 0, 0, quoted)),
+        (sound, (0, 1, 0, 6)),
+        (far, (0, 1, 0, 16)),
+        (file, (0, 0, 1, 6)),
+        (input_file, (0, 0, 1, 16)),
+        (r#"{"type":"image_url"}"#, (1, 0, 0, 0)),
+        (r#"{"type":"image_url","image_url":7}"#, (1, 0, 0, 0)),
+        // Of a repeated key only the last is data for sure.
+        (
+            r#"{"type":"input_image","image_url":"long long","image_url":"x"}"#,
+            (1, 0, 0, 3),
+        ),
+    ] {
+        let bodies = [
+            (
+                Chat,
+                format!(r#"{{"model":"m","messages":[{{"role":"tool","content":[{part}]}}]}}"#),
+            ),
+            (
+                Responses,
+                format!(r#"{{"model":"m","input":[{{"role":"user","content":[{part}]}}]}}"#),
+            ),
+            (
+                Responses,
+                format!(
+                    r#"{{"model":"m","input":[{{"type":"function_call_output","output":[{part}]}}]}}"#
+                ),
+            ),
+        ];
+        for (endpoint, body) in bodies {
+            let prompt = parse(endpoint, &body).prompt;
+            let (images, sounds, files, bytes) = media;
+            let expected = Media {
+                images,
+                sounds,
+                files,
+                bytes,
+            };
+            assert_eq!(prompt.media, expected, "{body}");
+            assert!(!prompt.opaque, "{body}");
+        }
+    }
+}
+
+#[test]
+fn what_templates_write_anew_is_measured() {
+    let tools = r#"[{"type":"function","function":{"name":"f"}}]"#;
+    let calls = r#"[{"id":"c","function":{"name":"f","arguments":"{}"}}]"#;
+    let schema = r#"{"type":"json_object"}"#;
+    let chat = format!(
+        r#"{{"model":"m","messages":[{{"role":"assistant","tool_calls":{calls}}}],"tools":{tools},"response_format":{schema}}}"#
+    );
+    let prompt = parse(Chat, &chat).prompt;
+    let expected = tools.len() + calls.len() + schema.len();
+    assert_eq!(prompt.rendered_bytes, expected as u64);
+    assert!(prompt.offers_tools);
+
+    let tools = r#"[{"type":"function","name":"f"}]"#;
+    let response = format!(
+        r#"{{"model":"m","input":[{{"type":"function_call","arguments":"{{}}"}}],"tools":{tools},"text":{{}}}}"#
+    );
+    let prompt = parse(Responses, &response).prompt;
+    assert_eq!(prompt.rendered_bytes, (4 + tools.len() + 2) as u64);
+    assert!(prompt.offers_tools);
+
+    let plain = parse(Chat, r#"{"model":"m","messages":[{"role":"user"}]}"#).prompt;
+    assert_eq!((plain.rendered_bytes, plain.offers_tools), (0, false));
+}
+
+#[test]
+fn text_that_normalising_may_lengthen_is_told() {
+    for (text, ascii) in [("a\\n", true), ("é", false), ("\\u00e9", false)] {
+        let body = format!(r#"{{"model":"m","prompt":"{text}"}}"#);
+        assert_eq!(parse(Completions, &body).prompt.ascii, ascii, "{text}");
+    }
 }
 
 #[test]
