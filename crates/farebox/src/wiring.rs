@@ -9,7 +9,7 @@ use axum::Router;
 use domain::admission::DefaultRates;
 use domain::bound::ModelSize;
 use domain::price::{PriceHistory, UnitPrices};
-use gateway::{BaseUrl, Catalog, Deployment, Gateway, Model, Upstream, UpstreamSpec};
+use gateway::{BaseUrl, Catalog, Deployment, Gateway, Model, Tokenizer, Upstream, UpstreamSpec};
 use prometheus_client::registry::Registry;
 use store::prices::{self, Stated};
 use store::{LedgerState, Options, Role, Store, StoreError};
@@ -56,6 +56,7 @@ impl Provisioner {
         let histories = provision_prices(&self.store, config).await?;
         self.gateway
             .set_catalog(catalog(config, &self.engines, histories));
+        warm_up(&self.gateway, config);
         Ok(())
     }
 }
@@ -106,6 +107,7 @@ pub(crate) async fn planes(
     let gateway = Gateway::start(store.clone(), catalog, settings(config))
         .await
         .map_err(failed)?;
+    warm_up(&gateway, config);
     let mut registry = Registry::default();
     gateway.register_metrics(&mut registry);
 
@@ -154,6 +156,37 @@ pub(crate) async fn planes(
         ready,
         end,
     })
+}
+
+/// Reads the tokenizers that the operator names. Those that are only guessed from a model's name
+/// wait until they are needed: they may never be, and take memory.
+fn warm_up(gateway: &Gateway, config: &Config) {
+    let named = config
+        .models
+        .iter()
+        .filter_map(|model| stated(model.tokenizer));
+    named.for_each(|tokenizer| gateway.warm_up(tokenizer));
+}
+
+fn stated(tokenizer: config::Tokenizer) -> Option<Tokenizer> {
+    match tokenizer {
+        config::Tokenizer::ByName | config::Tokenizer::Bytes => None,
+        config::Tokenizer::O200kBase => Some(Tokenizer::O200kBase),
+        config::Tokenizer::Cl100kBase => Some(Tokenizer::Cl100kBase),
+    }
+}
+
+/// The tokenizer of a model: the one that is stated, or that all its deployments' names have.
+fn tokenizer(model: &config::Model) -> Option<Tokenizer> {
+    if model.tokenizer != config::Tokenizer::ByName {
+        return stated(model.tokenizer);
+    }
+    let mut known = model
+        .deployments
+        .iter()
+        .map(|it| Tokenizer::of_model(&it.model));
+    let first = known.next()??;
+    known.all(|other| other == Some(first)).then_some(first)
 }
 
 fn settings(config: &Config) -> gateway::Settings {
@@ -235,6 +268,7 @@ fn catalog(
                 min_output_tokens: model.min_output_tokens,
                 input: model.bounds,
             },
+            tokenizer: tokenizer(model),
             endpoints: model.endpoints.iter().copied().map(endpoint).collect(),
             prices: histories.remove(&model.id).unwrap_or_default(),
             deployments: model.deployments.iter().filter_map(deployment).collect(),
@@ -328,6 +362,40 @@ fn endpoint(endpoint: config::Endpoint) -> Endpoint {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Environment, from_text};
+
+    #[test]
+    fn a_tokenizer_is_stated_or_known_by_every_deployments_name() {
+        let tokenizer_of = |tokenizer_key: &str, models: [&str; 2]| {
+            let deployments =
+                models.map(|model| format!("{{ upstream = \"u\", model = \"{model}\" }}"));
+            let text = format!(
+                "[[upstreams]]\nid = \"u\"\nkind = \"openai\"\nbase_url = \"http://h/v1\"\n\
+                 [[models]]\nid = \"gpt-4o\"\ntokenizer = \"{tokenizer_key}\"\n\
+                 deployments = [{}]\n",
+                deployments.join(", ")
+            );
+            let none: [(&str, &str); 0] = [];
+            let loaded = from_text(Some(("farebox.toml", &text)), &Environment::of(none));
+            tokenizer(&loaded.expect("valid").config.models[0])
+        };
+        let o200k = Some(Tokenizer::O200kBase);
+        for (stated, models, known) in [
+            ("", ["gpt-4o", "gpt-4o-mini"], o200k),
+            ("", ["gpt-4o", "llama3"], None),
+            ("", ["llama3", "gpt-4o"], None),
+            ("", ["gpt-4o", "gpt-4"], None),
+            ("bytes", ["gpt-4o", "gpt-4o"], None),
+            ("o200k_base", ["llama3", "llama3"], o200k),
+            (
+                "cl100k_base",
+                ["gpt-4o", "gpt-4o"],
+                Some(Tokenizer::Cl100kBase),
+            ),
+        ] {
+            assert_eq!(tokenizer_of(stated, models), known, "{stated} {models:?}");
+        }
+    }
 
     #[test]
     fn openai_is_known_by_its_host() {

@@ -8,6 +8,7 @@ use domain::bound::ModelSize;
 use domain::price::PriceHistory;
 use wire::request::{ChatLimit, Endpoint};
 
+use crate::count::Tokenizer;
 use crate::upstream::Upstream;
 
 /// Every model by its public name. Built at start and whenever the configuration changes.
@@ -28,6 +29,8 @@ pub struct Model {
     pub created_at_s: i64,
     /// Its window and longest answer.
     pub size: ModelSize,
+    /// Counts its input where bytes are too coarse; none if it is not public.
+    pub tokenizer: Option<Tokenizer>,
     /// What it can do.
     pub endpoints: Vec<Endpoint>,
     /// What it costs; without a price in force it cannot be called.
@@ -149,6 +152,7 @@ mod tests {
                 min_output_tokens: 1,
                 input: InputBounds::default(),
             },
+            tokenizer: None,
             endpoints: vec![],
             prices: PriceHistory::default(),
             deployments: vec![deployment("a", 3), deployment("b", 1)],

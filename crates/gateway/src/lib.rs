@@ -8,6 +8,7 @@ mod admission;
 mod authenticate;
 mod body;
 pub mod catalog;
+mod count;
 mod directory;
 mod ending;
 mod endpoints;
@@ -28,6 +29,7 @@ mod stream;
 mod upstream;
 
 pub use catalog::{BaseUrl, Catalog, Deployment, Model, OnDisconnect, ResponsesMode, UpstreamSpec};
+pub use count::Tokenizer;
 pub use fallback::with_unknown;
 pub use routes::router;
 pub use state::{Gateway, Settings};

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use domain::access::{self, AccessRefusal, Scope};
-use domain::bound::token_bound;
+use domain::admission as rules;
+use domain::bound::{TokenBound, token_bound};
 use domain::id::{ProjectId, RequestId};
 use domain::price::PriceEntry;
 use domain::time::AtUs;
@@ -20,7 +21,7 @@ use crate::headers::Stamp;
 use crate::metrics::RequestLabels;
 use crate::refusal::Refusal;
 use crate::state::Gateway;
-use crate::{admission, authenticate, body, headers, relay, respond, size};
+use crate::{admission, authenticate, body, count, headers, relay, respond, size};
 
 /// An admitted request on its way to an upstream.
 pub(crate) struct Job {
@@ -126,8 +127,8 @@ async fn run(
     let wanted_each = request
         .max_output_tokens
         .unwrap_or(bid.bound.output_tokens_each);
-    let shared = &gateway.0;
-    let admitted = admission::admit(&shared.books, &shared.ledger, &shared.settings.clock, bid)
+    let admitted = admit(gateway, &model, &request, bid)
+        .await
         .map_err(|refusal| Refusal::Admission {
             refusal,
             model: request.model.clone(),
@@ -178,6 +179,37 @@ fn resolve(
         });
     }
     Ok(Arc::clone(model))
+}
+
+/// Takes what the request can cost by its bytes; where the money does not pay for that, by its
+/// tokens, if they can be counted; and where it does not pay for those, for as long an answer as it
+/// does.
+async fn admit(
+    gateway: &Gateway,
+    model: &Model,
+    request: &ModelRequest,
+    bid: Bid,
+) -> Result<Admitted, rules::Refusal> {
+    let shared = &gateway.0;
+    let admit = |bid| admission::admit(&shared.books, &shared.ledger, &shared.settings.clock, bid);
+    if !count::is_possible(model, request) {
+        return admit(bid);
+    }
+    let whole = Bid {
+        may_shorten: false,
+        ..bid.clone()
+    };
+    match admit(whole) {
+        Err(refusal) if refusal.is_about_money() => {
+            let tighter = count::tighter_input_tokens(model, request, &bid.bound).await;
+            let bound = TokenBound {
+                input_tokens: tighter.unwrap_or(bid.bound.input_tokens),
+                ..bid.bound
+            };
+            admit(Bid { bound, ..bid })
+        }
+        outcome => outcome,
+    }
 }
 
 /// Who pays for what, at which price.

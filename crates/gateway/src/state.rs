@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::admission::{Books, Limits};
 use crate::catalog::Catalog;
+use crate::count::Tokenizer;
 use crate::directory::Directory;
 use crate::follow;
 use crate::metrics::Metrics;
@@ -109,6 +110,11 @@ impl Gateway {
         tokio::time::timeout(most, self.0.tasks.wait())
             .await
             .is_ok()
+    }
+
+    /// Reads a tokenizer's table beside what runs, so that no request has to wait for it.
+    pub fn warm_up(&self, tokenizer: Tokenizer) {
+        tokio::task::spawn_blocking(move || tokenizer.table());
     }
 
     /// Replaces what can be called, from the next request on.

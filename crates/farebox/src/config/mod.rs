@@ -24,7 +24,7 @@ pub use error::{ConfigError, Problem};
 pub use schema::{
     Config, Deployment, Endpoint, HoldDurability, Limits, Log, LogFormat, MailKind, Model,
     OnDisconnect, OutputLimitField, PaymentsKind, PhoneVerification, ResponsesMode, Signup,
-    SignupMode, SmsKind, Target, Upstream, UpstreamKind,
+    SignupMode, SmsKind, Target, Tokenizer, Upstream, UpstreamKind,
 };
 pub use secret::{REDACTED, Secret};
 pub use section::Choice;

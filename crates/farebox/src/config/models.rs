@@ -5,7 +5,7 @@ use domain::money::Nusd;
 use domain::price::StatedPrices;
 
 use super::read::parse_usd;
-use super::schema::{Deployment, Endpoint, Model, Target, Upstream};
+use super::schema::{Deployment, Endpoint, Model, Target, Tokenizer, Upstream};
 use super::section::{Choice, Read, Section, nearest};
 use super::tree::Value;
 use super::upstreams::parse_id;
@@ -54,6 +54,7 @@ fn read_model(section: &Section<'_>, upstreams: Option<&[Upstream]>) -> Read<Mod
     let default_least = MIN_OUTPUT_TOKENS.min(longest);
     let least = section.integer("min_output_tokens", 1..=longest, Some(default_least));
     let bounds = read_bounds(section);
+    let tokenizer = section.choice("tokenizer", Some(Tokenizer::ByName));
     let deployments = read_deployments(section, id.as_deref().unwrap_or_default(), upstreams);
     let endpoints = read_endpoints(section);
     let embeds_only = endpoints.as_deref() == Ok(&[Endpoint::Embeddings]);
@@ -81,6 +82,7 @@ fn read_model(section: &Section<'_>, upstreams: Option<&[Upstream]>) -> Read<Mod
         max_output_tokens: output?,
         min_output_tokens: least?,
         bounds: bounds?,
+        tokenizer: tokenizer?,
         deployments: deployments?,
         price: price?,
         cost: cost?,

@@ -144,6 +144,8 @@ pub struct Model {
     pub min_output_tokens: u64,
     /// What bytes do not say of its input.
     pub bounds: InputBounds,
+    /// What counts its input where bytes are too coarse.
+    pub tokenizer: Tokenizer,
     /// Where it runs.
     pub deployments: Vec<Deployment>,
     /// What callers pay; without it the model is refused when called.
@@ -286,6 +288,19 @@ choice!(
         MaxTokens = "max_tokens",
         /// `max_completion_tokens`.
         MaxCompletionTokens = "max_completion_tokens",
+    }
+);
+choice!(
+    /// What counts a model's input where bytes are too coarse.
+    Tokenizer {
+        /// OpenAI's own, where every deployment has a name that its list has; else bytes.
+        ByName = "",
+        /// Nothing but its bytes.
+        Bytes = "bytes",
+        /// That of GPT-4o and what came after it.
+        O200kBase = "o200k_base",
+        /// That of GPT-4 and GPT-3.5.
+        Cl100kBase = "cl100k_base",
     }
 );
 choice!(

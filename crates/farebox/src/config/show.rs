@@ -118,6 +118,7 @@ impl Page {
         self.bare("max_output_tokens", model.max_output_tokens);
         self.bare("min_output_tokens", model.min_output_tokens);
         self.bare("bounds", bounds(&model.bounds));
+        self.text("tokenizer", model.tokenizer.word());
         let deployments: Vec<String> = model.deployments.iter().map(deployment).collect();
         self.bare("deployments", format_args!("[{}]", deployments.join(", ")));
         if let Some(price) = &model.price {

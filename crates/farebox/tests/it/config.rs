@@ -107,8 +107,8 @@ fn the_examples_in_the_example_work_and_state_true_defaults() {
         (&bare.endpoints, &bare.owned_by)
     );
     assert_eq!(
-        (stated.min_output_tokens, stated.bounds),
-        (bare.min_output_tokens, bare.bounds)
+        (stated.min_output_tokens, stated.bounds, stated.tokenizer),
+        (bare.min_output_tokens, bare.bounds, bare.tokenizer)
     );
     assert_eq!(
         (bare.bounds.image_tokens, qwen.bounds.image_tokens),
@@ -522,6 +522,10 @@ const WRONG_MODELS: &[(&str, &str)] = &[
     (
         "@\nbounds = { image_token = 1 }",
         "`models[0].bounds.image_token` is not a key of Farebox. Did you mean `image_tokens`?",
+    ),
+    (
+        "@\ntokenizer = \"o200k\"",
+        "`models[0].tokenizer` cannot be \"o200k\". Did you mean \"o200k_base\"?",
     ),
     (
         "@\nbounds = { bytes_factor = 0 }",

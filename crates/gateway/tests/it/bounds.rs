@@ -1,7 +1,9 @@
 //! What is held for a request, and for what of it.
 
 use domain::bound::InputBounds;
+use farebox_gateway::Tokenizer;
 use serde_json::{Value, json};
+use testkit::http::post_json;
 use testkit::{Reply, Upstream};
 
 use crate::world::{MODEL, Plan, World};
@@ -89,5 +91,52 @@ async fn tools_are_held_for_as_templates_write_them() {
     // 512 tokens to explain them, and four times their bytes.
     body["tools"] = json!([{"type": "function", "function": {"name": "f".repeat(320)}}]);
     assert_eq!(world.chat(&body).await.status, 429);
+    world.at_rest().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prompt_is_counted_where_its_bytes_are_too_dear() {
+    let prose = "The quick brown fox jumps over the lazy dog. ".repeat(60);
+    let gibberish = "x".repeat(prose.len());
+    for (tokenizer, text, status) in [
+        (Some(Tokenizer::O200kBase), &prose, 200),
+        (Some(Tokenizer::Cl100kBase), &prose, 200),
+        (None, &prose, 429),
+        (Some(Tokenizer::O200kBase), &gibberish, 429),
+    ] {
+        let upstream = Upstream::start(|_| Reply::chat_with_usage("Hi", 610, 1)).await;
+        let plan = Plan {
+            credit: "0.001",
+            tokenizer,
+            ..Plan::default()
+        };
+        let world = World::start(testkit::databases::sqlite(), &[upstream.base_url()], plan).await;
+        let body = json!({
+            "model": MODEL, "max_tokens": 5, "messages": [{"role": "user", "content": text}],
+        });
+        let answer = world.chat(&body).await;
+        assert_eq!(answer.status, status, "{tokenizer:?}: {}", answer.text());
+        if status == 200 {
+            assert_eq!(world.usage().await, [(610, 1, 612_000, 0)]);
+        }
+        world.at_rest().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_sent_by_number_are_counted_without_a_tokenizer() {
+    let upstream = Upstream::echo().await;
+    let plan = Plan {
+        credit: "0.001",
+        ..Plan::default()
+    };
+    let world = World::start(testkit::databases::sqlite(), &[upstream.base_url()], plan).await;
+    let url = world.url("/embeddings");
+    // By their bytes these are six times as many.
+    let body = json!({"model": MODEL, "input": vec![12_345; 700]});
+    let answer = post_json(&url, world.key(), &body).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let body = json!({"model": MODEL, "input": vec![12_345; 1_000]});
+    assert_eq!(post_json(&url, world.key(), &body).await.status, 429);
     world.at_rest().await;
 }

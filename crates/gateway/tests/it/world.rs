@@ -13,8 +13,8 @@ use domain::money::Nusd;
 use domain::price::{PriceHistory, StatedPrices};
 use domain::time::{AtUs, Clock};
 use farebox_gateway::{
-    Catalog, Deployment, Gateway, Model, OnDisconnect, ResponsesMode, Settings, Upstream,
-    UpstreamSpec,
+    Catalog, Deployment, Gateway, Model, OnDisconnect, ResponsesMode, Settings, Tokenizer,
+    Upstream, UpstreamSpec,
 };
 use serde_json::{Value, json};
 use store::grants::Grant;
@@ -37,6 +37,7 @@ pub(crate) struct Plan {
     pub(crate) body_bytes: usize,
     pub(crate) max_output_tokens: u64,
     pub(crate) input: InputBounds,
+    pub(crate) tokenizer: Option<Tokenizer>,
 }
 
 impl Default for Plan {
@@ -50,6 +51,7 @@ impl Default for Plan {
             body_bytes: 1024 * 1024,
             max_output_tokens: 1_000,
             input: InputBounds::default(),
+            tokenizer: None,
         }
     }
 }
@@ -309,6 +311,7 @@ fn catalog(upstreams: &[String], plan: &Plan, prices: PriceHistory) -> Catalog {
                 min_output_tokens: 256,
                 input: plan.input,
             },
+            tokenizer: plan.tokenizer,
             endpoints,
             prices,
             deployments: upstreams.iter().map(deployment).collect(),

@@ -16,8 +16,10 @@ pub(super) fn check(request: &mut ModelRequest) -> Result<(), RequestError> {
     let messages = fields.required("messages")?;
     expect(messages, Kind::Array, "messages", "an array of objects")?;
     let mut prompt = request.prompt;
-    // A search's results are input too, and nobody knows yet how long they are.
-    prompt.opaque = fields.present("web_search_options").is_some();
+    // A search's results are input too, and nobody knows yet how long they are; nor what a template
+    // of the caller's own makes of a message.
+    let unknown = ["web_search_options", "chat_template"];
+    prompt.opaque = unknown.iter().any(|name| fields.present(name).is_some());
     prompt.offers_tools = OFFERS.iter().any(|name| fields.present(name).is_some());
     prompt.rendered_bytes = fields.bytes_of(&OFFERS) + fields.bytes_of(&["response_format"]);
     json::items(messages, |index, message| {

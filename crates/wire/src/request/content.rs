@@ -18,6 +18,15 @@ const TEXT_PARTS: [&str; 9] = [
     "redacted_thinking",
 ];
 
+/// Members of pictures, sounds and files that are data or addresses, if they are strings.
+pub(super) const DATA_KEYS: [&str; 5] = ["image_url", "url", "data", "file_data", "file_url"];
+
+/// Whether an object is a part that is a picture, a sound or a file.
+pub(super) fn is_medium(object: Value<'_>) -> bool {
+    let kind = json::member(object, "type").and_then(json::escaped);
+    kind.is_some_and(|kind| media(kind, object).is_some())
+}
+
 /// Checks a message's `content`, and notes what of it is not text. `path` names the content, asked
 /// for only if something is wrong.
 pub(super) fn read(

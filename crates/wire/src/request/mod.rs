@@ -13,6 +13,7 @@ mod encode;
 mod fields;
 mod refusal;
 mod responses;
+mod texts;
 
 use memchr::memmem;
 use serde_json::value::RawValue;
@@ -22,6 +23,7 @@ use fields::Fields;
 
 pub use encode::{ChatLimit, Edits};
 pub use refusal::RequestError;
+pub use texts::PromptTexts;
 
 /// Which kind of model request this is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

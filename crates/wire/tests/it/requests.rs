@@ -188,6 +188,8 @@ fn content_that_nothing_bounds_is_opaque() {
     }
     let searching = r#"{"model":"m","messages":[{"role":"user"}],"web_search_options":{}}"#;
     assert!(opaque(Chat, searching.into()));
+    let templated = r#"{"model":"m","messages":[{"role":"user"}],"chat_template":"x"}"#;
+    assert!(opaque(Chat, templated.into()));
     assert!(opaque(
         Completions,
         r#"{"model":"m","prompt":"","prompt_embeds":"AAAA"}"#.into()
@@ -292,6 +294,42 @@ fn what_templates_write_anew_is_measured() {
 
     let plain = parse(Chat, r#"{"model":"m","messages":[{"role":"user"}]}"#).prompt;
     assert_eq!((plain.rendered_bytes, plain.offers_tools), (0, false));
+}
+
+#[test]
+fn every_text_is_given_out_but_the_data_of_media() {
+    let body = r#"{"model":"m","messages":[
+        {"role":"user","content":[{"type":"text","text":"a\n"},
+            {"type":"image_url","image_url":{"url":"data:x","detail":"low"}},
+            {"type":"new","url":"kept"}]},
+        {"role":"assistant","tool_calls":[{"id":"c"}]}],
+        "tools":[{"type":"function"}],"documents":["d"]}"#;
+    let texts = parse(Chat, body).prompt_texts();
+    assert_eq!(
+        texts.rendered,
+        [r#"[{"id":"c"}]"#, r#"[{"type":"function"}]"#]
+    );
+    for text in ["user", "a\n", "low", "kept", "content", r#"["d"]"#] {
+        assert!(texts.plain.iter().any(|it| it == text), "{text}: {texts:?}");
+    }
+    assert!(
+        !texts.plain.iter().any(|it| it.contains("data:x")),
+        "{texts:?}"
+    );
+
+    let response = r#"{"model":"m","instructions":"i","input":[
+        {"type":"function_call","arguments":"{\"a\":1}"},
+        {"role":"user","content":[{"type":"input_image","image_url":"data:x"}]}]}"#;
+    let texts = parse(Responses, response).prompt_texts();
+    assert_eq!(texts.rendered, [r#"{"a":1}"#]);
+    assert!(texts.plain.contains(&"i".to_owned()));
+    assert!(
+        !texts.plain.iter().any(|it| it.contains("data:x")),
+        "{texts:?}"
+    );
+
+    let ids = parse(Embeddings, r#"{"model":"m","input":[[1,2],[3]]}"#).prompt_texts();
+    assert_eq!(ids.plain, ["\"m\""]);
 }
 
 #[test]
