@@ -27,6 +27,20 @@ pub struct BudgetRow {
     pub created_at: AtUs,
 }
 
+/// What counts in one turn of a budget's window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The turn.
+    pub span: Span,
+    /// What was settled of the requests admitted in it.
+    pub spent: Nusd,
+    /// What is held for those in flight.
+    pub held: Nusd,
+}
+
+/// Which threshold, in which turn of the window: where a list of events goes on.
+pub type EventPlace = (AtUs, u16);
+
 /// A threshold that was reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
@@ -55,11 +69,7 @@ pub fn create(
     row: &BudgetRow,
 ) -> Result<(), StoreError> {
     let budget = &row.budget;
-    let (project, key) = match &budget.scope {
-        Scope::Organization => (None, None),
-        Scope::Project(id) => (Some(id.as_str()), None),
-        Scope::Key(id) => (None, Some(id.as_str())),
-    };
+    let (project, key) = columns(&budget.scope);
     tx.execute_one(
         "INSERT INTO budgets (id, organization_id, project_id, key_id, calendar, limit_nusd, force,
                               thresholds, spend_limit_since_us, created_at_us)
@@ -205,6 +215,30 @@ pub fn limited_organizations(tx: &mut Tx<'_>) -> Result<Vec<OrganizationId>, Sto
         .collect()
 }
 
+/// How many budgets there are on a scope, and in its whole organization.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn count(
+    tx: &mut Tx<'_>,
+    organization: &OrganizationId,
+    scope: &Scope,
+) -> Result<(u64, u64), StoreError> {
+    let (project, key) = columns(scope);
+    let row = tx.query_one(
+        "SELECT CAST(COALESCE(SUM(CASE WHEN COALESCE(project_id, '') = $2
+                                        AND COALESCE(key_id, '') = $3 THEN 1 ELSE 0 END), 0) AS BIGINT),
+                COUNT(*)
+         FROM budgets WHERE organization_id = $1",
+        &[
+            organization.as_str().into(),
+            project.unwrap_or_default().into(),
+            key.unwrap_or_default().into(),
+        ],
+    )?;
+    Ok((row.count(0)?, row.count(1)?))
+}
+
 /// What was settled of the requests admitted in each span, for each scope.
 ///
 /// # Errors
@@ -214,42 +248,69 @@ pub fn spent(
     organization: &OrganizationId,
     questions: &[Unknown],
 ) -> Result<Vec<Nusd>, StoreError> {
-    // Budgets of many keys share few windows: each is added up once.
-    let mut sums: HashMap<Span, Vec<(ProjectId, KeyId, Nusd)>> = HashMap::new();
-    for question in questions {
-        if let Entry::Vacant(entry) = sums.entry(question.span) {
-            entry.insert(by_key(tx, organization, question.span)?);
-        }
-    }
-    let spent = |question: &Unknown| {
-        let all = sums[&question.span].iter();
-        let covered = all.filter(|(project, key, _)| question.scope.covers(project, key));
-        covered.map(|(_, _, cost)| *cost).sum()
-    };
-    Ok(questions.iter().map(spent).collect())
+    let places: Vec<_> = questions.iter().map(|it| (&it.scope, it.span)).collect();
+    sums(tx, organization, SETTLED, &places)
 }
 
-fn by_key(
+/// Where each budget stands in the turn of its window that holds `now`, as far as it is written.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn standings(
     tx: &mut Tx<'_>,
     organization: &OrganizationId,
-    span: Span,
-) -> Result<Vec<(ProjectId, KeyId, Nusd)>, StoreError> {
-    let rows = tx.query(
-        "SELECT project_id, key_id, CAST(SUM(cost_nusd) AS BIGINT) FROM usage_hours
-         WHERE organization_id = $1 AND hour_at_us >= $2 AND hour_at_us < $3
-         GROUP BY project_id, key_id",
-        &[
-            organization.as_str().into(),
-            span.start.0.into(),
-            span.end.0.into(),
-        ],
-    )?;
-    rows.iter()
-        .map(|row| {
+    budgets: &[Budget],
+    now: AtUs,
+) -> Result<Vec<Standing>, StoreError> {
+    let span = |budget: &Budget| budget.window.span(now);
+    let places: Vec<_> = budgets.iter().map(|it| (&it.scope, span(it))).collect();
+    let spent = sums(tx, organization, SETTLED, &places)?;
+    let held = sums(tx, organization, HELD, &places)?;
+    let all = places.iter().zip(spent).zip(held);
+    Ok(all
+        .map(|(((_, span), spent), held)| Standing {
+            span: *span,
+            spent,
+            held,
+        })
+        .collect())
+}
+
+const SETTLED: &str = "SELECT project_id, key_id, CAST(SUM(cost_nusd) AS BIGINT) FROM usage_hours
+     WHERE organization_id = $1 AND hour_at_us >= $2 AND hour_at_us < $3
+     GROUP BY project_id, key_id";
+
+const HELD: &str = "SELECT project_id, key_id, CAST(SUM(amount_nusd) AS BIGINT) FROM holds
+     WHERE organization_id = $1 AND admitted_at_us >= $2 AND admitted_at_us < $3
+     GROUP BY project_id, key_id";
+
+/// The sum of each scope's money in each span, by a query that adds up each key's.
+fn sums(
+    tx: &mut Tx<'_>,
+    organization: &OrganizationId,
+    by_key: &str,
+    places: &[(&Scope, Span)],
+) -> Result<Vec<Nusd>, StoreError> {
+    // Budgets of many keys share few windows: each is added up once.
+    let mut found: HashMap<Span, Vec<(ProjectId, KeyId, Nusd)>> = HashMap::new();
+    for (_, span) in places {
+        let Entry::Vacant(place) = found.entry(*span) else {
+            continue;
+        };
+        let (start, end) = (span.start.0.into(), span.end.0.into());
+        let rows = tx.query(by_key, &[organization.as_str().into(), start, end])?;
+        let sum = |row: &Row| -> Result<_, StoreError> {
             let (project, key) = (ProjectId::new(row.text(0)?), KeyId::new(row.text(1)?));
             Ok((project, key, Nusd::new(row.int(2)?)))
-        })
-        .collect()
+        };
+        place.insert(rows.iter().map(sum).collect::<Result<_, _>>()?);
+    }
+    let sum = |(scope, span): &(&Scope, Span)| {
+        let all = found[span].iter();
+        let covered = all.filter(|(project, key, _)| scope.covers(project, key));
+        covered.map(|(_, _, amount)| *amount).sum()
+    };
+    Ok(places.iter().map(sum).collect())
 }
 
 /// Keeps thresholds that were reached; one that was kept before stays as it was.
@@ -281,7 +342,7 @@ pub fn keep_events(
     Ok(())
 }
 
-/// The latest thresholds that a budget's spending reached, newest first, at most `limit`.
+/// Thresholds that a budget's spending reached, newest first, at most `limit`, after `after`.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -289,15 +350,21 @@ pub fn events(
     tx: &mut Tx<'_>,
     organization: &OrganizationId,
     budget: &BudgetId,
+    after: Option<EventPlace>,
     limit: i64,
 ) -> Result<Vec<Event>, StoreError> {
+    let start = |(window_at, threshold): EventPlace| (window_at.0, i64::from(threshold));
+    let (window_at_us, threshold) = after.map_or((i64::MAX, i64::MAX), start);
     let rows = tx.query(
         "SELECT window_at_us, threshold_percent, limit_nusd, spent_nusd, at_us FROM budget_events
          WHERE organization_id = $1 AND budget_id = $2
-         ORDER BY window_at_us DESC, threshold_percent DESC LIMIT $3",
+           AND (window_at_us, threshold_percent) < ($3, $4)
+         ORDER BY window_at_us DESC, threshold_percent DESC LIMIT $5",
         &[
             organization.as_str().into(),
             budget.as_str().into(),
+            window_at_us.into(),
+            threshold.into(),
             limit.into(),
         ],
     )?;
@@ -314,35 +381,13 @@ pub fn events(
         .collect()
 }
 
-/// What is held for requests in flight that count in `span` of `scope`, as far as it is written.
-///
-/// # Errors
-/// [`StoreError`].
-pub fn held(
-    tx: &mut Tx<'_>,
-    organization: &OrganizationId,
-    scope: &Scope,
-    span: Span,
-) -> Result<Nusd, StoreError> {
-    let (project, key) = match scope {
-        Scope::Organization => ("", ""),
-        Scope::Project(id) => (id.as_str(), ""),
-        Scope::Key(id) => ("", id.as_str()),
-    };
-    let row = tx.query_one(
-        "SELECT CAST(COALESCE(SUM(amount_nusd), 0) AS BIGINT) FROM holds
-         WHERE organization_id = $1 AND admitted_at_us >= $2 AND admitted_at_us < $3
-           AND (CAST($4 AS TEXT) = '' OR project_id = $4)
-           AND (CAST($5 AS TEXT) = '' OR key_id = $5)",
-        &[
-            organization.as_str().into(),
-            span.start.0.into(),
-            span.end.0.into(),
-            project.into(),
-            key.into(),
-        ],
-    )?;
-    row.int(0).map(Nusd::new)
+/// The project and the key that a scope is kept as.
+fn columns(scope: &Scope) -> (Option<&str>, Option<&str>) {
+    match scope {
+        Scope::Organization => (None, None),
+        Scope::Project(id) => (Some(id.as_str()), None),
+        Scope::Key(id) => (None, Some(id.as_str())),
+    }
 }
 
 fn from_row(row: &Row) -> Result<BudgetRow, StoreError> {

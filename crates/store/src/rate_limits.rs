@@ -76,21 +76,71 @@ pub fn delete(
     Ok(deleted == 1)
 }
 
-/// Every rule of an organization, those of the organization itself first.
+const COLUMNS: &str = "SELECT project_id, key_id, model, requests_per_minute, tokens_per_minute,
+        requests_per_day, tokens_per_day, concurrent_requests
+     FROM rate_limits WHERE organization_id = $1";
+
+/// Where a list of rules goes on: after the rule of that scope and model, if there is one or not.
+pub type Place = (Scope, Option<String>);
+
+/// Rules of an organization, or of one scope in it: its own first, then those of keys, then those of
+/// projects. At most `limit`, after `after`.
 ///
 /// # Errors
 /// [`StoreError`].
 pub fn list(
     tx: &mut Tx<'_>,
     organization: &OrganizationId,
+    of: Option<&Scope>,
+    after: Option<&Place>,
+    limit: i64,
 ) -> Result<Vec<RateLimitRow>, StoreError> {
-    let rows = tx.query(
-        "SELECT project_id, key_id, model, requests_per_minute, tokens_per_minute,
-                requests_per_day, tokens_per_day, concurrent_requests
-         FROM rate_limits WHERE organization_id = $1 ORDER BY project_id, key_id, model",
-        &[organization.as_str().into()],
-    )?;
-    rows.iter().map(from_row).collect()
+    let mut sql = COLUMNS.to_owned();
+    let mut params = vec![organization.as_str().into()];
+    if let Some(scope) = of {
+        sql.push_str(" AND project_id = $2 AND key_id = $3");
+        let [_, project, key, _] = place(organization, scope, None);
+        params.extend([project, key]);
+    }
+    if let Some((scope, model)) = after {
+        let [first, second, third] = [1, 2, 3].map(|ahead| params.len() + ahead);
+        sql.push_str(&format!(
+            " AND (project_id, key_id, model) > (${first}, ${second}, ${third})"
+        ));
+        let [_, place @ ..] = place(organization, scope, model.as_deref());
+        params.extend(place);
+    }
+    params.push(limit.into());
+    let limit = params.len();
+    sql.push_str(&format!(
+        " ORDER BY project_id, key_id, model LIMIT ${limit}"
+    ));
+    tx.query(&sql, &params)?.iter().map(from_row).collect()
+}
+
+/// The rule of a scope and model.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn get(
+    tx: &mut Tx<'_>,
+    organization: &OrganizationId,
+    scope: &Scope,
+    model: Option<&str>,
+) -> Result<Option<RateRule>, StoreError> {
+    let sql = format!("{COLUMNS} AND project_id = $2 AND key_id = $3 AND model = $4");
+    let row = tx.query_optional(&sql, &place(organization, scope, model))?;
+    let rule = |row: &Row| from_row(row).map(|row| row.rule);
+    row.as_ref().map(rule).transpose()
+}
+
+/// How many rules an organization has.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn count(tx: &mut Tx<'_>, organization: &OrganizationId) -> Result<u64, StoreError> {
+    let sql = "SELECT COUNT(*) FROM rate_limits WHERE organization_id = $1";
+    tx.query_one(sql, &[organization.as_str().into()])?.count(0)
 }
 
 /// The rules of an organization, as admission works by them.
@@ -98,11 +148,32 @@ pub fn list(
 /// # Errors
 /// [`StoreError`].
 pub fn of(tx: &mut Tx<'_>, organization: &OrganizationId) -> Result<RateRules, StoreError> {
+    list(tx, organization, None, None, i64::MAX).map(rules)
+}
+
+/// The rules that decide what a project may use: its organization's and its own.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn of_project(
+    tx: &mut Tx<'_>,
+    organization: &OrganizationId,
+    project: &ProjectId,
+) -> Result<RateRules, StoreError> {
+    let scopes = [Scope::Organization, Scope::Project(project.clone())];
+    let mut rows = Vec::new();
+    for scope in &scopes {
+        rows.extend(list(tx, organization, Some(scope), None, i64::MAX)?);
+    }
+    Ok(rules(rows))
+}
+
+fn rules(rows: Vec<RateLimitRow>) -> RateRules {
     let mut rules = RateRules::default();
-    for row in list(tx, organization)? {
+    for row in rows {
         rules.insert(row.scope, row.model.map(Into::into), row.rule);
     }
-    Ok(rules)
+    rules
 }
 
 /// What an organization used in the hours that begin at `since` or later, oldest first. The latest

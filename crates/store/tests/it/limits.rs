@@ -9,7 +9,7 @@ use domain::money::Nusd;
 use domain::time::AtUs;
 use domain::usage::Usage;
 use domain::window::Window;
-use store::budgets::{self, BudgetRow};
+use store::budgets::{self, BudgetRow, Event, Standing};
 use store::changes::{self, ChangeKind};
 use store::rate_limits::{self, RateLimitRow};
 use store::{Store, StoreError};
@@ -146,15 +146,19 @@ async fn a_threshold_is_kept_once_for_each_window() {
             write(&store, move |tx| budgets::keep_events(tx, &id, &crossings)).await;
         }
         let id = made.organization.clone();
-        let events = store
-            .read(move |tx| budgets::events(tx, &id, &BudgetId::new("budget_1"), 10))
-            .await;
-        let events: Result<Vec<_>, StoreError> = events;
-        let events = events.unwrap().into_iter();
-        let events: Vec<_> = events
-            .map(|it| (it.window_at.0, it.threshold, it.spent.get()))
-            .collect();
-        assert_eq!(events, [(2, 50, 51), (1, 100, 101), (1, 50, 50)]);
+        let events = async |after, limit| {
+            let (id, budget) = (id.clone(), BudgetId::new("budget_1"));
+            let events = store
+                .read(move |tx| budgets::events(tx, &id, &budget, after, limit))
+                .await;
+            let events: Result<Vec<_>, StoreError> = events;
+            let shown = |it: Event| (it.window_at.0, it.threshold, it.spent.get());
+            events.unwrap().into_iter().map(shown).collect::<Vec<_>>()
+        };
+        let all = [(2, 50, 51), (1, 100, 101), (1, 50, 50)];
+        assert_eq!(events(None, 10).await, all);
+        assert_eq!(events(None, 2).await, all[..2]);
+        assert_eq!(events(Some((AtUs(1), 100)), 10).await, all[2..]);
     })
     .await;
 }
@@ -188,13 +192,33 @@ async fn rate_limits_are_kept_replaced_and_removed() {
             write(&store, move |tx| rate_limits::set(tx, &id, &each, NOW)).await;
         }
         let organization = id.clone();
-        let listed = store
-            .read(move |tx| rate_limits::list(tx, &organization))
-            .await;
-        let listed: Result<Vec<_>, StoreError> = listed;
+        let listed = async |of: Option<&RateLimitRow>, after: Option<&RateLimitRow>, limit| {
+            let organization = organization.clone();
+            let of = of.map(|row| row.scope.clone());
+            let after = after.map(|row| (row.scope.clone(), row.model.clone()));
+            let list = move |tx: &mut store::Tx<'_>| {
+                rate_limits::list(tx, &organization, of.as_ref(), after.as_ref(), limit)
+            };
+            store.read(list).await.unwrap()
+        };
         let mut want = rows.to_vec();
         want[1].rule.requests_per_minute = Some(i64::MAX as u64);
-        assert_eq!(listed.unwrap(), want);
+        assert_eq!(listed(None, None, 10).await, want);
+        assert_eq!(listed(None, None, 2).await, want[..2]);
+        assert_eq!(listed(None, Some(&want[0]), 10).await, want[1..]);
+        assert_eq!(listed(None, Some(&want[2]), 10).await, []);
+        assert_eq!(listed(Some(&want[1]), None, 10).await, want[1..2]);
+        assert_eq!(listed(Some(&want[1]), Some(&want[1]), 10).await, []);
+        assert_eq!(listed(Some(&want[0]), None, 10).await, want[..1]);
+        for row in &want {
+            let (id, row) = (id.clone(), row.clone());
+            let get = move |tx: &mut store::Tx<'_>| {
+                let other = rate_limits::get(tx, &id, &row.scope, Some("other"))?;
+                let own = rate_limits::get(tx, &id, &row.scope, row.model.as_deref())?;
+                Ok::<_, StoreError>((own == Some(row.rule), other, rate_limits::count(tx, &id)?))
+            };
+            assert_eq!(store.read(get).await.unwrap(), (true, None, 3));
+        }
         let (organization, scope) = (id.clone(), rows[0].scope.clone());
         let delete =
             move |tx: &mut store::Tx<'_>| rate_limits::delete(tx, &organization, &scope, None, NOW);
@@ -216,6 +240,84 @@ async fn rate_limits_are_kept_replaced_and_removed() {
         let limited = store.read(budgets::limited_organizations).await;
         let limited: Result<Vec<_>, StoreError> = limited;
         assert_eq!(limited.unwrap(), [id]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn budgets_are_counted_for_their_scope_and_in_all() {
+    on_each_database(async |database| {
+        let (store, made) = set_up(&database).await;
+        let project = Scope::Project(made.project.clone());
+        for row in [
+            row(1, Scope::Organization, true),
+            row(2, Scope::Organization, false),
+            row(3, project.clone(), true),
+        ] {
+            create(&store, &made.organization, &row).await.unwrap();
+        }
+        let of_a_key = Scope::Key(KeyId::new("key_a"));
+        for (scope, want) in [
+            (Scope::Organization, (2, 3)),
+            (project, (1, 3)),
+            (of_a_key, (0, 3)),
+        ] {
+            let id = made.organization.clone();
+            let count = move |tx: &mut store::Tx<'_>| budgets::count(tx, &id, &scope);
+            let counted: Result<_, StoreError> = store.read(count).await;
+            assert_eq!(counted.unwrap(), want);
+        }
+    })
+    .await;
+}
+
+/// The present turn of a window, and nothing of another's, is in a standing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_standing_is_what_was_settled_and_what_is_held() {
+    on_each_database(async |database| {
+        let store = serve(&database).await;
+        let customer = Customer::new(&store, 1_000_000).await;
+        let ledger = store.ledger();
+        let settled = customer.hold(100);
+        let _ = ledger.hold(std::sync::Arc::clone(&settled));
+        let held = customer.hold(70);
+        let ends = ledger.settle(settlement(&settled, Usage::text(0, 1)));
+        let begins = ledger.hold(std::sync::Arc::clone(&held));
+        ends.durable().await.unwrap();
+        begins.durable().await.unwrap();
+        let of = |window, scope| Budget {
+            window,
+            ..row(1, scope, false).budget
+        };
+        let budgets = [
+            of(Window::Month, Scope::Organization),
+            of(Window::Always, Scope::Project(settled.project.clone())),
+            of(Window::Day, Scope::Key(settled.key.clone())),
+            of(Window::Day, Scope::Key(KeyId::new("key_other"))),
+        ];
+        let standings = async |now: AtUs| {
+            let (id, budgets) = (customer.organization.clone(), budgets.clone());
+            let read = move |tx: &mut store::Tx<'_>| budgets::standings(tx, &id, &budgets, now);
+            let standings: Result<Vec<_>, StoreError> = store.read(read).await;
+            standings.unwrap()
+        };
+        let at = |now: AtUs, money: [(i64, i64); 4]| {
+            let stands = |(budget, (spent, held)): (&Budget, (i64, i64))| Standing {
+                span: budget.window.span(now),
+                spent: Nusd::new(spent),
+                held: Nusd::new(held),
+            };
+            let all = budgets.iter().zip(money);
+            all.map(stands).collect::<Vec<_>>()
+        };
+        // An output token costs two and the request three.
+        let now = held.admitted_at;
+        let present = [(5, 70), (5, 70), (5, 70), (0, 0)];
+        assert_eq!(standings(now).await, at(now, present));
+        let later = Window::Month.span(now).end;
+        let next = [(0, 0), (5, 70), (0, 0), (0, 0)];
+        assert_eq!(standings(later).await, at(later, next));
+        store.close().await;
     })
     .await;
 }
