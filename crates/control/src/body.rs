@@ -1,8 +1,11 @@
 //! Reads a request's JSON object, and says in OpenAI's words what is wrong with it.
 
+use std::ops::RangeInclusive;
+
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::response::{IntoResponse, Response};
+use domain::money::Nusd;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, StatusCode};
 use serde_json::{Map, Value};
@@ -10,9 +13,17 @@ use serde_json::{Map, Value};
 use crate::Control;
 use crate::respond::{self, Refusal};
 
-/// The members of a body; none of an empty one. Members that nobody asks for are ignored.
+/// The members of a body, or of an object in it; none of an empty one. Members that nobody asks for
+/// are ignored.
 #[derive(Debug)]
-pub(crate) struct Fields(Map<String, Value>);
+pub(crate) struct Fields {
+    members: Map<String, Value>,
+    /// What stands before a member's name where a refusal names it: the way to this object.
+    way: &'static str,
+}
+
+/// The most characters that an id may have; longer texts are no ids.
+const ID_BYTES: usize = 512;
 
 impl FromRequest<Control> for Fields {
     type Rejection = Response;
@@ -33,7 +44,7 @@ impl FromRequest<Control> for Fields {
 impl Fields {
     fn parse(headers: &HeaderMap, body: &[u8]) -> Result<Self, Refusal> {
         if body.is_empty() {
-            return Ok(Fields(Map::new()));
+            return Ok(Fields::of(Map::new()));
         }
         let media_type = text(headers, &CONTENT_TYPE).unwrap_or("none");
         if !is_json(media_type) {
@@ -46,16 +57,47 @@ impl Fields {
             _ => {}
         }
         serde_json::from_slice(body)
-            .map(Fields)
+            .map(Fields::of)
             .map_err(|_| Refusal::NotJson)
     }
 
+    fn of(members: Map<String, Value>) -> Self {
+        Fields { members, way: "" }
+    }
+
+    /// The member `param`; null counts as absent.
+    fn given(&self, param: &str) -> Option<&Value> {
+        self.members.get(param).filter(|value| !value.is_null())
+    }
+
+    /// Whether `param` is there and not null.
+    pub(crate) fn has(&self, param: &str) -> bool {
+        self.given(param).is_some()
+    }
+
+    /// A member that must be there.
+    pub(crate) fn required<T>(&self, param: &str, value: Option<T>) -> Result<T, Refusal> {
+        value.ok_or_else(|| Refusal::Missing {
+            param: self.path(param),
+        })
+    }
+
+    /// The object `param` in this one; `way` is what refusals of its members begin with.
+    pub(crate) fn object(&self, param: &str, way: &'static str) -> Result<Option<Fields>, Refusal> {
+        match self.given(param) {
+            None => Ok(None),
+            Some(Value::Object(members)) => Ok(Some(Fields {
+                members: members.clone(),
+                way,
+            })),
+            Some(other) => Err(self.wrong_type(param, "an object", other)),
+        }
+    }
+
     /// A name: one to 256 characters, not only spaces.
-    pub(crate) fn name(&self, param: &'static str) -> Result<Option<String>, Refusal> {
-        let name = match self.0.get(param) {
-            None | Some(Value::Null) => return Ok(None),
-            Some(Value::String(text)) => text.trim(),
-            Some(other) => return Err(wrong_type(param, "a string", other)),
+    pub(crate) fn name(&self, param: &str) -> Result<Option<String>, Refusal> {
+        let Some(name) = self.text(param)?.map(str::trim) else {
+            return Ok(None);
         };
         let problem = match name {
             "" => "it must not be empty",
@@ -63,48 +105,147 @@ impl Fields {
             name if name.chars().any(char::is_control) => "it must be one line of plain text",
             name => return Ok(Some(name.to_owned())),
         };
-        Err(Refusal::Invalid {
-            param: param.into(),
-            message: format!("Invalid '{param}': {problem}."),
+        Err(self.invalid(param, problem))
+    }
+
+    /// The name of something that exists: visible ASCII, as every id and every model's name is.
+    pub(crate) fn id(&self, param: &str) -> Result<Option<&str>, Refusal> {
+        let visible = |id: &str| {
+            let bytes = (1..=ID_BYTES).contains(&id.len());
+            bytes && id.bytes().all(|byte| byte.is_ascii_graphic())
+        };
+        match self.text(param)? {
+            Some(id) if !visible(id) => Err(self.invalid(param, "it is no id")),
+            id => Ok(id),
+        }
+    }
+
+    /// A whole number within bounds.
+    pub(crate) fn integer(
+        &self,
+        param: &str,
+        bounds: RangeInclusive<i64>,
+    ) -> Result<Option<i64>, Refusal> {
+        match self.given(param) {
+            None => Ok(None),
+            Some(value) => self.whole(param, value, &bounds).map(Some),
+        }
+    }
+
+    /// A list of at most `most` different whole numbers within bounds, sorted.
+    pub(crate) fn integers(
+        &self,
+        param: &str,
+        bounds: RangeInclusive<i64>,
+        most: usize,
+    ) -> Result<Option<Vec<i64>>, Refusal> {
+        let items = match self.given(param) {
+            None => return Ok(None),
+            Some(Value::Array(items)) => items,
+            Some(other) => return Err(self.wrong_type(param, "an array", other)),
+        };
+        if items.len() > most {
+            return Err(self.invalid(param, &format!("at most {most} are allowed")));
+        }
+        let numbers = items.iter().map(|item| self.whole(param, item, &bounds));
+        let mut numbers = numbers.collect::<Result<Vec<_>, _>>()?;
+        numbers.sort_unstable();
+        match numbers.windows(2).find(|pair| pair[0] == pair[1]) {
+            Some(pair) => Err(self.invalid(param, &format!("{} is in it twice", pair[0]))),
+            None => Ok(Some(numbers)),
+        }
+    }
+
+    fn whole(
+        &self,
+        param: &str,
+        value: &Value,
+        bounds: &RangeInclusive<i64>,
+    ) -> Result<i64, Refusal> {
+        let Value::Number(number) = value else {
+            return Err(self.wrong_type(param, "an integer", value));
+        };
+        let number = number.as_i64().filter(|number| bounds.contains(number));
+        number.ok_or_else(|| {
+            let (least, most) = (bounds.start(), bounds.end());
+            self.invalid(
+                param,
+                &format!("expected an integer from {least} to {most}"),
+            )
         })
     }
 
-    /// Seconds from now until something expires: 1 to a year's.
-    pub(crate) fn seconds(&self, param: &'static str) -> Result<Option<i64>, Refusal> {
-        let number = match self.0.get(param) {
-            None | Some(Value::Null) => return Ok(None),
-            Some(Value::Number(number)) => number,
-            Some(other) => return Err(wrong_type(param, "an integer", other)),
+    /// An amount in USD as a decimal string.
+    pub(crate) fn usd(&self, param: &str) -> Result<Option<Nusd>, Refusal> {
+        let amount = self.text(param)?.map(Nusd::parse_usd).transpose();
+        amount.map_err(|problem| self.invalid(param, &problem.to_string()))
+    }
+
+    /// One of a few words, as what it stands for.
+    pub(crate) fn word<T>(
+        &self,
+        param: &str,
+        words: impl IntoIterator<Item = (&'static str, T)>,
+    ) -> Result<Option<T>, Refusal> {
+        let Some(given) = self.text(param)? else {
+            return Ok(None);
         };
-        let seconds = number.as_i64().filter(|it| (1..=31_536_000).contains(it));
-        seconds.map(Some).ok_or_else(|| Refusal::Invalid {
-            param: param.into(),
-            message: format!("Invalid '{param}': expected an integer from 1 to 31536000."),
-        })
+        let mut known = Vec::new();
+        for (word, meaning) in words {
+            if word == given {
+                return Ok(Some(meaning));
+            }
+            known.push(format!("'{word}'"));
+        }
+        Err(self.invalid(param, &format!("expected {}", known.join(" or "))))
     }
 
     /// Whether a flag is set.
-    pub(crate) fn flag(&self, param: &'static str) -> Result<bool, Refusal> {
-        match self.0.get(param) {
-            None | Some(Value::Null) => Ok(false),
+    pub(crate) fn flag(&self, param: &str) -> Result<bool, Refusal> {
+        match self.given(param) {
+            None => Ok(false),
             Some(Value::Bool(flag)) => Ok(*flag),
-            Some(other) => Err(wrong_type(param, "a boolean", other)),
+            Some(other) => Err(self.wrong_type(param, "a boolean", other)),
         }
     }
-}
 
-fn wrong_type(param: &str, expected: &str, got: &Value) -> Refusal {
-    let got = match got {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "an array",
-        Value::Object(_) => "an object",
-    };
-    Refusal::WrongType {
-        param: param.into(),
-        message: format!("Invalid type for '{param}': expected {expected}, but got {got} instead."),
+    fn text(&self, param: &str) -> Result<Option<&str>, Refusal> {
+        match self.given(param) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(other) => Err(self.wrong_type(param, "a string", other)),
+        }
+    }
+
+    /// Refuses the member `param`: it is there, and not what it should be.
+    pub(crate) fn invalid(&self, param: &str, problem: &str) -> Refusal {
+        let param = self.path(param);
+        Refusal::Invalid {
+            message: format!("Invalid '{param}': {problem}."),
+            param,
+        }
+    }
+
+    fn wrong_type(&self, param: &str, expected: &str, got: &Value) -> Refusal {
+        let param = self.path(param);
+        let got = match got {
+            Value::Null => "null",
+            Value::Bool(_) => "a boolean",
+            Value::Number(_) => "a number",
+            Value::String(_) => "a string",
+            Value::Array(_) => "an array",
+            Value::Object(_) => "an object",
+        };
+        Refusal::WrongType {
+            message: format!(
+                "Invalid type for '{param}': expected {expected}, but got {got} instead."
+            ),
+            param,
+        }
+    }
+
+    fn path(&self, param: &str) -> String {
+        format!("{}{param}", self.way)
     }
 }
 

@@ -6,17 +6,23 @@
 
 mod authenticate;
 mod body;
+mod budget_events;
+mod budgets;
 mod costs;
+mod limit_scope;
 mod pagination;
 mod path;
 mod project_api_keys;
+mod project_rate_limits;
 mod projects;
 mod query;
+mod rate_limits;
 pub mod respond;
 mod routes;
 mod service_accounts;
+mod spend_limits;
 mod state;
 mod usage;
 
 pub use routes::router;
-pub use state::Control;
+pub use state::{Control, Offer};

@@ -25,7 +25,12 @@ pub(crate) struct Page {
 
 impl Page {
     pub(crate) fn of(query: &Query) -> Result<Self, Refusal> {
-        let limit = query.number("limit", 20, 1..=100)?;
+        Self::with_default(query, 20)
+    }
+
+    /// As [`Page::of`], for a list that shows `default` rows if nobody says how many.
+    pub(crate) fn with_default(query: &Query, default: i64) -> Result<Self, Refusal> {
+        let limit = query.number("limit", default, 1..=100)?;
         let after = query.one("after").filter(|after| !after.is_empty());
         Ok(Page {
             limit: usize::try_from(limit).expect("at most 100"),
@@ -42,6 +47,13 @@ impl Page {
     pub(crate) fn list<T>(&self, mut rows: Vec<T>, id: impl Fn(&T) -> String) -> List<T> {
         let has_more = rows.len() > self.limit;
         rows.truncate(self.limit);
+        List::of(rows, has_more, id)
+    }
+}
+
+impl<T> List<T> {
+    /// The answer of exactly these rows.
+    pub(crate) fn of(rows: Vec<T>, has_more: bool, id: impl Fn(&T) -> String) -> Self {
         List {
             object: "list",
             first_id: rows.first().map(&id),
@@ -52,10 +64,10 @@ impl Page {
     }
 }
 
-/// The cursor names nothing.
-pub(crate) fn unknown_cursor(after: &str) -> Refusal {
+/// The cursor `param` names nothing.
+pub(crate) fn unknown_cursor(param: &str, id: &str) -> Refusal {
     Refusal::Invalid {
-        param: "after".into(),
-        message: format!("Invalid 'after': there is no '{after}' in this list."),
+        param: param.into(),
+        message: format!("Invalid '{param}': there is no '{id}' in this list."),
     }
 }

@@ -142,7 +142,7 @@ pub(crate) async fn list(
             let project = find(tx, &admin.organization, &project_id)?.id;
             let after = after.map(|after| {
                 let found = keys::cursor(tx, &project, &KeyId::new(&after))?;
-                found.ok_or_else(|| unknown_cursor(&after))
+                found.ok_or_else(|| unknown_cursor("after", &after))
             });
             let after = after.transpose()?;
             match some_work {

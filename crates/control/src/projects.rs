@@ -70,7 +70,7 @@ pub(crate) async fn list(
         let rows = control.store.read(move |tx| -> Outcome<_> {
             let after = after.map(|after| {
                 let found = projects::get(tx, &organization, &ProjectId::new(&after))?;
-                found.ok_or_else(|| unknown_cursor(&after))
+                found.ok_or_else(|| unknown_cursor("after", &after))
             });
             let page = ProjectPage {
                 after: after.transpose()?,
@@ -101,7 +101,7 @@ pub(crate) async fn create(
         let name = fields.name("name")?;
         let project = projects::Project {
             id: ProjectId::random(control.entropy),
-            name: name.ok_or(Refusal::Missing { param: "name" })?,
+            name: fields.required("name", name)?,
             is_default: false,
             created_at: control.now(),
             archived_at: None,

@@ -20,6 +20,7 @@ pub const CODES: &[&str] = &[
     "not_found",
     "project_archived",
     "store_unavailable",
+    "too_many_limits",
     "unsupported_parameter",
 ];
 
@@ -51,7 +52,7 @@ pub(crate) enum Refusal {
     /// The body did not arrive whole.
     CutOff,
     /// A parameter is missing.
-    Missing { param: &'static str },
+    Missing { param: String },
     /// A parameter is of the wrong type.
     WrongType { param: String, message: String },
     /// A parameter is not what it should be.
@@ -63,6 +64,10 @@ pub(crate) enum Refusal {
     },
     /// There is no such thing, or not in this organization.
     NotFound { what: &'static str, id: String },
+    /// There could be such a limit, and there is none.
+    NoLimit { message: String },
+    /// There are as many limits as there may be.
+    TooManyLimits { message: String },
     /// The project is archived, or cannot be.
     Archived { message: &'static str },
     /// The database.
@@ -136,7 +141,7 @@ fn decide(refusal: &Refusal, url: &str) -> (StatusCode, ErrorBody) {
         }
         Refusal::Missing { param } => bad(
             Some("missing_required_parameter"),
-            Some((*param).into()),
+            Some(param.clone()),
             format!("Missing required parameter: '{param}'."),
         ),
         Refusal::WrongType { param, message } => {
@@ -156,6 +161,13 @@ fn decide(refusal: &Refusal, url: &str) -> (StatusCode, ErrorBody) {
             None,
             format!("There is no {what} '{id}' in this organization."),
         ),
+        Refusal::NoLimit { message } => error(
+            StatusCode::NOT_FOUND,
+            Some("not_found"),
+            None,
+            message.clone(),
+        ),
+        Refusal::TooManyLimits { message } => bad(Some("too_many_limits"), None, message.clone()),
         Refusal::Archived { message } => bad(Some("project_archived"), None, (*message).into()),
         Refusal::Store(failure) => store(failure),
         _ => body(refusal),

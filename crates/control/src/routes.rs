@@ -5,7 +5,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::respond::BODY_BYTES;
-use crate::{Control, costs, project_api_keys, projects, service_accounts, usage};
+use crate::{
+    Control, budget_events, budgets, costs, project_api_keys, project_rate_limits, projects,
+    rate_limits, service_accounts, spend_limits, usage,
+};
 
 /// The control plane's routes, and their description.
 #[must_use]
@@ -23,6 +26,26 @@ pub fn router(control: Control) -> OpenApiRouter {
         .routes(routes!(
             project_api_keys::retrieve,
             project_api_keys::delete
+        ))
+        .routes(routes!(
+            spend_limits::retrieve,
+            spend_limits::set,
+            spend_limits::delete
+        ))
+        .routes(routes!(
+            spend_limits::retrieve_of_project,
+            spend_limits::set_of_project,
+            spend_limits::delete_of_project
+        ))
+        .routes(routes!(project_rate_limits::list))
+        .routes(routes!(project_rate_limits::update))
+        .routes(routes!(budgets::list, budgets::create))
+        .routes(routes!(budgets::retrieve, budgets::update, budgets::delete))
+        .routes(routes!(budget_events::list))
+        .routes(routes!(
+            rate_limits::list,
+            rate_limits::put,
+            rate_limits::delete
         ))
         .routes(routes!(usage::completions))
         .routes(routes!(usage::embeddings))

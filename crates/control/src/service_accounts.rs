@@ -20,6 +20,9 @@ use crate::projects::{find, find_active};
 use crate::query::Query;
 use crate::respond::{Outcome, Refusal, answer};
 
+/// The longest that a key may be made to work.
+const YEAR_S: i64 = 31_536_000;
+
 /// A service account.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ServiceAccount {
@@ -99,7 +102,7 @@ pub(crate) async fn list(
             let after = after.map(|after| {
                 let id = ServiceAccountId::new(&after);
                 let found = service_accounts::cursor(tx, &project, &id)?;
-                found.ok_or_else(|| unknown_cursor(&after))
+                found.ok_or_else(|| unknown_cursor("after", &after))
             });
             Ok(service_accounts::list(
                 tx,
@@ -130,13 +133,11 @@ pub(crate) async fn create(
     fields: Fields,
 ) -> Response {
     let outcome = async {
-        let name = fields
-            .name("name")?
-            .ok_or(Refusal::Missing { param: "name" })?;
+        let name = fields.required("name", fields.name("name")?)?;
         let keyless = fields.flag("create_service_account_only")?;
         let now = control.now();
         let expires_at = fields
-            .seconds("expires_in_seconds")?
+            .integer("expires_in_seconds", 1..=YEAR_S)?
             .map(|seconds| now.plus(seconds * 1_000_000));
         let account = service_accounts::ServiceAccount {
             id: ServiceAccountId::random(control.entropy),

@@ -253,7 +253,7 @@ impl Asked {
         let limit = query.number("limit", default, 1..=most)?;
         if query.one("start_time").is_none() {
             return Err(Refusal::Missing {
-                param: "start_time",
+                param: "start_time".into(),
             });
         }
         let most_s = i64::MAX / 2_000_000;

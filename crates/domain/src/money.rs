@@ -55,6 +55,13 @@ impl Nusd {
             .filter(|a| a.0.abs() <= Self::MAX.0)
     }
 
+    /// The amount in US cents, if it is a whole number of them.
+    #[must_use]
+    pub fn whole_cents(self) -> Option<i64> {
+        let cent = NUSD_PER_USD / 100;
+        (self.0 % cent == 0).then_some(self.0 / cent)
+    }
+
     /// Reads a non-negative decimal number of US dollars, exactly.
     ///
     /// # Errors
@@ -198,6 +205,23 @@ mod tests {
         ] {
             assert_eq!(Nusd::new(nusd).to_usd(), want);
         }
+    }
+
+    #[test]
+    fn cents_are_whole_or_none() {
+        for (nusd, want) in [
+            (0, Some(0)),
+            (10_000_000, Some(1)),
+            (1_250_000_000, Some(125)),
+            (10_000_001, None),
+            (9_999_999, None),
+        ] {
+            assert_eq!(Nusd::new(nusd).whole_cents(), want);
+        }
+        assert_eq!(Nusd::from_cents(125), Some(Nusd::new(1_250_000_000)));
+        assert_eq!(Nusd::from_cents(400_000_000_000), Some(Nusd::MAX));
+        assert_eq!(Nusd::from_cents(400_000_000_001), None);
+        assert_eq!(Nusd::from_cents(i64::MAX), None);
     }
 
     proptest! {

@@ -83,8 +83,8 @@ const COLUMNS: &str = "SELECT project_id, key_id, model, requests_per_minute, to
 /// Where a list of rules goes on: after the rule of that scope and model, if there is one or not.
 pub type Place = (Scope, Option<String>);
 
-/// Rules of an organization, or of one scope in it: its own first, then those of keys, then those of
-/// projects. At most `limit`, after `after`.
+/// Rules of an organization, or of one scope in it: its own first, then those of keys, then those
+/// of projects. At most `limit`, after `after`.
 ///
 /// # Errors
 /// [`StoreError`].

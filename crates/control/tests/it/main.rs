@@ -2,9 +2,15 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod agreement;
+mod budgets;
 mod hostile;
 mod key_lists;
 mod keys;
+mod project_rate_limits;
 mod projects;
+mod rate_limits;
 mod reports;
+mod spend_limits;
+mod spending;
+mod strangers;
 mod world;

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
+use domain::admission::DefaultRates;
 use domain::money::Nusd;
 use domain::time::{AtUs, Clock};
-use farebox_control::Control;
+use farebox_control::{Control, Offer};
 use http::Method;
 use serde_json::Value;
 use store::grants::Grant;
@@ -16,7 +17,9 @@ use testkit::http::{Answer, Request};
 
 pub(crate) struct World {
     pub(crate) store: Store,
+    /// Where the Administration API is.
     pub(crate) base: String,
+    root: String,
     pub(crate) made: SetUp,
     pub(crate) now: Arc<AtomicI64>,
     _database: TestDatabase,
@@ -24,6 +27,14 @@ pub(crate) struct World {
 
 /// 2027-01-15, 08:00 UTC: the start of an hour, in the middle of a day.
 pub(crate) const START_S: i64 = 1_800_000_000;
+
+/// What can be called, not in order.
+pub(crate) const MODELS: [&str; 4] = ["m", "vendor/large", "a", "vendor/small"];
+
+pub(crate) const RATES: DefaultRates = DefaultRates {
+    requests_per_minute: 1_000,
+    tokens_per_minute: 100_000,
+};
 
 pub(crate) fn entropy(buffer: &mut [u8]) {
     static COUNTER: AtomicU64 = AtomicU64::new(1);
@@ -58,22 +69,36 @@ impl World {
             clock,
             entropy,
             public_url: "http://farebox.test".into(),
+            offer: Offer {
+                models: Arc::new(|| MODELS.map(Into::into).to_vec()),
+                rates: RATES,
+            },
         };
         let (app, _) = farebox_control::router(control).split_for_parts();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let base = format!("http://{}/v1/organization", listener.local_addr().unwrap());
+        let root = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, app).await });
         World {
             store,
-            base,
+            base: format!("{root}/v1/organization"),
+            root,
             made,
             now,
             _database: database,
         }
     }
 
+    /// The address of a path below the Administration API, or of one that begins with `/api`.
+    pub(crate) fn url(&self, path: &str) -> String {
+        match path.starts_with("/api/") {
+            true => format!("{}{path}", self.root),
+            false => format!("{}{path}", self.base),
+        }
+    }
+
+    /// A request with the admin key, to [`World::url`].
     pub(crate) fn request(&self, method: Method, path: &str) -> Request {
-        let url = format!("{}{path}", self.base);
+        let url = self.url(path);
         Request::new(method, &url).bearer(self.made.admin_key.expose())
     }
 

@@ -163,6 +163,21 @@ async fn a_threshold_is_kept_once_for_each_window() {
     .await;
 }
 
+/// The rule of a row's scope and model, that of another model there, and how many there are.
+async fn found(
+    store: &Store,
+    organization: &OrganizationId,
+    row: &RateLimitRow,
+) -> (Option<RateRule>, Option<RateRule>, u64) {
+    let (id, row) = (organization.clone(), row.clone());
+    let get = move |tx: &mut store::Tx<'_>| {
+        let own = rate_limits::get(tx, &id, &row.scope, row.model.as_deref())?;
+        let other = rate_limits::get(tx, &id, &row.scope, Some("other"))?;
+        Ok::<_, StoreError>((own, other, rate_limits::count(tx, &id)?))
+    };
+    store.read(get).await.unwrap()
+}
+
 #[tokio::test]
 async fn rate_limits_are_kept_replaced_and_removed() {
     on_each_database(async |database| {
@@ -210,25 +225,16 @@ async fn rate_limits_are_kept_replaced_and_removed() {
         assert_eq!(listed(Some(&want[1]), None, 10).await, want[1..2]);
         assert_eq!(listed(Some(&want[1]), Some(&want[1]), 10).await, []);
         assert_eq!(listed(Some(&want[0]), None, 10).await, want[..1]);
-        for row in &want {
-            let (id, row) = (id.clone(), row.clone());
-            let get = move |tx: &mut store::Tx<'_>| {
-                let other = rate_limits::get(tx, &id, &row.scope, Some("other"))?;
-                let own = rate_limits::get(tx, &id, &row.scope, row.model.as_deref())?;
-                Ok::<_, StoreError>((own == Some(row.rule), other, rate_limits::count(tx, &id)?))
-            };
-            assert_eq!(store.read(get).await.unwrap(), (true, None, 3));
-        }
+        let one = found(&store, &id, &want[1]).await;
+        assert_eq!(one, (Some(want[1].rule), None, 3));
         let (organization, scope) = (id.clone(), rows[0].scope.clone());
         let delete =
             move |tx: &mut store::Tx<'_>| rate_limits::delete(tx, &organization, &scope, None, NOW);
         assert!(write(&store, delete.clone()).await);
         assert!(!write(&store, delete).await);
         let organization = id.clone();
-        let rules = store
-            .read(move |tx| rate_limits::of(tx, &organization))
-            .await;
-        let rules: Result<RateRules, StoreError> = rules;
+        let read = move |tx: &mut store::Tx<'_>| rate_limits::of(tx, &organization);
+        let rules: Result<RateRules, StoreError> = store.read(read).await;
         let mut want = RateRules::default();
         want.insert(rows[2].scope.clone(), None, rows[2].rule);
         let of_key = RateRule {

@@ -1,0 +1,457 @@
+//! `/api/budgets`: money limits over calendar windows, on the organization, its projects and keys.
+//!
+//! OpenAI's spend limits are budgets too, and are shown here, marked.
+
+use axum::Json;
+use axum::extract::{RawQuery, State};
+use axum::response::Response;
+use domain::budget::{Budget as Rules, Force, Scope};
+use domain::id::{BudgetId, OrganizationId};
+use domain::money::Nusd;
+use domain::window::Window;
+use serde::Serialize;
+use store::Tx;
+use store::budgets::{self, BudgetRow, Standing};
+use utoipa::ToSchema;
+
+use crate::Control;
+use crate::authenticate::Admin;
+use crate::body::Fields;
+use crate::limit_scope::{LimitScope, NewLimitScope};
+use crate::pagination::{List, Page, unknown_cursor};
+use crate::path::Ids;
+use crate::query::Query;
+use crate::respond::{Outcome, Refusal, answer};
+use crate::service_accounts::Deleted;
+
+/// A money limit, and where it stands.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Budget {
+    #[schema(example = "budget_7YkQ2nV0bX4cR9sLwA3eTz1M")]
+    id: String,
+    #[schema(example = "budget")]
+    object: &'static str,
+    scope: LimitScope,
+    window: BudgetWindow,
+    /// The most that may be spent in one window.
+    #[schema(example = "12.50")]
+    limit_usd: String,
+    force: BudgetForce,
+    /// Per cents of the limit that are told when spending reaches them, once in each window.
+    #[schema(example = json!([50, 80, 100]))]
+    thresholds: Vec<u16>,
+    /// Whether it is what OpenAI's `spend_limit` endpoints speak of: hard, monthly, whole cents.
+    is_spend_limit: bool,
+    created_at: i64,
+    standing: BudgetStanding,
+}
+
+/// What counts in the present turn of a budget's window, as far as it is written.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct BudgetStanding {
+    /// The first second of the turn; null if the budget counts for good.
+    #[schema(example = 1_798_761_600)]
+    starts_at: Option<i64>,
+    /// The first second of the next turn; null if there is none.
+    #[schema(example = 1_801_440_000)]
+    ends_at: Option<i64>,
+    /// What was charged to requests admitted in the turn.
+    #[schema(example = "4.0000432")]
+    spent_usd: String,
+    /// What is held for requests in flight.
+    #[schema(example = "0.05")]
+    held_usd: String,
+    /// What is left of the limit; zero also if it was lowered below what is spent.
+    #[schema(example = "8.4499568")]
+    remaining_usd: String,
+}
+
+/// What a budget counts over, in UTC.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum BudgetWindow {
+    /// From midnight to midnight.
+    Day,
+    /// From Monday to Monday.
+    Week,
+    /// From the first of a month to the first of the next.
+    Month,
+    /// For good.
+    Always,
+}
+
+/// Whether a budget stops requests.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum BudgetForce {
+    /// A request that might not fit is refused.
+    Hard,
+    /// Nothing is refused; thresholds are told.
+    Soft,
+}
+
+/// A budget to be made.
+#[derive(Debug, ToSchema)]
+pub(crate) struct NewBudget {
+    scope: NewLimitScope,
+    #[schema(value_type = BudgetWindow)]
+    window: Window,
+    /// A decimal number of US dollars.
+    #[schema(value_type = String, example = "12.50")]
+    limit_usd: Nusd,
+    #[schema(value_type = BudgetForce)]
+    force: Force,
+    /// If absent: 50, 80 and 100 for a soft budget, none for a hard one.
+    #[schema(max_items = 20, example = json!([50, 80, 100]))]
+    thresholds: Option<Vec<u16>>,
+}
+
+/// What is to change of a budget; what is absent stays.
+#[derive(Debug, ToSchema)]
+pub(crate) struct BudgetChanges {
+    /// A decimal number of US dollars.
+    #[schema(value_type = Option<String>, example = "20.00")]
+    limit_usd: Option<Nusd>,
+    #[schema(value_type = Option<BudgetForce>)]
+    force: Option<Force>,
+    #[schema(max_items = 20, example = json!([80, 100]))]
+    thresholds: Option<Vec<u16>>,
+}
+
+/// The most budgets on one organization, project or key: a request is held against all of them.
+const MOST_OF_SCOPE: u64 = 20;
+/// The most budgets of an organization: servers keep all of them in memory.
+const MOST_OF_ORGANIZATION: u64 = 5_000;
+const MOST_THRESHOLDS: usize = 20;
+/// A limit may be exceeded where it is soft, or was lowered.
+const MOST_PERCENT: i64 = 1_000;
+
+impl From<Window> for BudgetWindow {
+    fn from(window: Window) -> Self {
+        match window {
+            Window::Day => BudgetWindow::Day,
+            Window::Week => BudgetWindow::Week,
+            Window::Month => BudgetWindow::Month,
+            Window::Always => BudgetWindow::Always,
+        }
+    }
+}
+
+impl From<Force> for BudgetForce {
+    fn from(force: Force) -> Self {
+        match force {
+            Force::Hard => BudgetForce::Hard,
+            Force::Soft => BudgetForce::Soft,
+        }
+    }
+}
+
+impl Budget {
+    fn of(row: BudgetRow, standing: Standing, organization: &OrganizationId) -> Self {
+        let budget = row.budget;
+        let is_endless = budget.window == Window::Always;
+        let Standing { span, spent, held } = standing;
+        let remaining = (budget.limit - spent - held).max(Nusd::ZERO);
+        Budget {
+            id: budget.id.to_string(),
+            object: "budget",
+            scope: LimitScope::of(&budget.scope, organization),
+            window: budget.window.into(),
+            limit_usd: budget.limit.to_usd(),
+            force: budget.force.into(),
+            thresholds: budget.thresholds,
+            is_spend_limit: row.is_spend_limit,
+            created_at: row.created_at.seconds(),
+            standing: BudgetStanding {
+                starts_at: (!is_endless).then(|| span.start.seconds()),
+                ends_at: (!is_endless).then(|| span.end.seconds()),
+                spent_usd: spent.to_usd(),
+                held_usd: held.to_usd(),
+                remaining_usd: remaining.to_usd(),
+            },
+        }
+    }
+}
+
+impl NewBudget {
+    fn read(fields: &Fields) -> Outcome<Self> {
+        Ok(NewBudget {
+            scope: fields.required("scope", NewLimitScope::read(fields)?)?,
+            window: fields.required("window", window(fields)?)?,
+            limit_usd: fields.required("limit_usd", fields.usd("limit_usd")?)?,
+            force: fields.required("force", force(fields)?)?,
+            thresholds: thresholds(fields)?,
+        })
+    }
+}
+
+impl BudgetChanges {
+    fn read(fields: &Fields) -> Outcome<Self> {
+        Ok(BudgetChanges {
+            limit_usd: fields.usd("limit_usd")?,
+            force: force(fields)?,
+            thresholds: thresholds(fields)?,
+        })
+    }
+
+    fn apply(self, row: &mut BudgetRow) -> Outcome<()> {
+        let budget = &mut row.budget;
+        budget.limit = self.limit_usd.unwrap_or(budget.limit);
+        budget.force = self.force.unwrap_or(budget.force);
+        if let Some(thresholds) = self.thresholds {
+            budget.thresholds = thresholds;
+        }
+        if !row.is_spend_limit {
+            return Ok(());
+        }
+        let refused = |param: &str, message: &str| Refusal::Invalid {
+            param: param.into(),
+            message: message.into(),
+        };
+        if budget.force == Force::Soft {
+            let message = "A spend limit is hard. Delete it, and make a soft budget.";
+            return Err(refused("force", message));
+        }
+        if budget.limit.whole_cents().is_none_or(|cents| cents == 0) {
+            let message = "A spend limit is a whole number of cents, at least one.";
+            return Err(refused("limit_usd", message));
+        }
+        Ok(())
+    }
+}
+
+fn window(fields: &Fields) -> Outcome<Option<Window>> {
+    fields.word("window", Window::ALL.map(|it| (it.as_str(), it)))
+}
+
+fn force(fields: &Fields) -> Outcome<Option<Force>> {
+    let words = [Force::Hard, Force::Soft].map(|it| (it.as_str(), it));
+    fields.word("force", words)
+}
+
+fn thresholds(fields: &Fields) -> Outcome<Option<Vec<u16>>> {
+    let percents = fields.integers("thresholds", 1..=MOST_PERCENT, MOST_THRESHOLDS)?;
+    let narrow = |percent| u16::try_from(percent).expect("within bounds");
+    Ok(percents.map(|percents| percents.into_iter().map(narrow).collect()))
+}
+
+/// The thresholds of a budget that nobody named any for.
+fn usual_thresholds(force: Force) -> Vec<u16> {
+    match force {
+        Force::Hard => Vec::new(),
+        Force::Soft => vec![50, 80, 100],
+    }
+}
+
+/// List budgets, oldest first, each with where it stands now.
+#[utoipa::path(
+    get, path = "/api/budgets", tag = "Budgets",
+    params(
+        ("limit" = Option<i64>, Query, description = "1 to 100; 20 if absent"),
+        ("after" = Option<String>, Query, description = "The last id of the page before"),
+    ),
+    responses((status = 200, body = List<Budget>)), security(("admin_key" = []))
+)]
+pub(crate) async fn list(
+    State(control): State<Control>,
+    Admin(admin): Admin,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let outcome = async {
+        let page = Page::of(&Query::parse(query.as_deref())?)?;
+        let (after, limit, now) = (page.after.clone(), page.rows(), control.now());
+        let organization = admin.organization;
+        let read = control.store.read(move |tx| -> Outcome<_> {
+            let after = after.map(|after| {
+                let found = budgets::get(tx, &organization, &BudgetId::new(&after))?;
+                found.ok_or_else(|| unknown_cursor("after", &after))
+            });
+            let rows = budgets::list(tx, &organization, after.transpose()?.as_ref(), limit)?;
+            let rules: Vec<Rules> = rows.iter().map(|row| row.budget.clone()).collect();
+            let standings = budgets::standings(tx, &organization, &rules, now)?;
+            let all = rows.into_iter().zip(standings);
+            let all = all.map(|(row, standing)| Budget::of(row, standing, &organization));
+            Ok(all.collect())
+        });
+        let rows: Vec<Budget> = read.await?;
+        Ok(Json(page.list(rows, |budget| budget.id.clone())))
+    };
+    answer(&control, outcome.await)
+}
+
+/// Create a budget. What its window holds already counts in it from the start.
+#[utoipa::path(
+    post, path = "/api/budgets", tag = "Budgets", request_body = NewBudget,
+    responses((status = 200, body = Budget)), security(("admin_key" = []))
+)]
+pub(crate) async fn create(
+    State(control): State<Control>,
+    Admin(admin): Admin,
+    fields: Fields,
+) -> Response {
+    let outcome = async {
+        let new = NewBudget::read(&fields)?;
+        let (id, now) = (BudgetId::random(control.entropy), control.now());
+        let owner = admin.organization.clone();
+        let write = control.store.write(move |tx| -> Outcome<_> {
+            let scope = new.scope.found(tx, &owner)?;
+            ensure_room(tx, &owner, &scope)?;
+            let thresholds = new.thresholds;
+            let row = BudgetRow {
+                budget: Rules {
+                    id,
+                    scope,
+                    window: new.window,
+                    limit: new.limit_usd,
+                    force: new.force,
+                    thresholds: thresholds.unwrap_or_else(|| usual_thresholds(new.force)),
+                },
+                is_spend_limit: false,
+                created_at: now,
+            };
+            budgets::create(tx, &owner, &row)?;
+            Ok(row)
+        });
+        let row = write.await?;
+        with_standing(&control, admin.organization, row).await
+    };
+    answer(&control, outcome.await)
+}
+
+/// Retrieve a budget, with where it stands now.
+#[utoipa::path(
+    get, path = "/api/budgets/{budget_id}", tag = "Budgets",
+    params(("budget_id" = String, Path, description = "The budget")),
+    responses((status = 200, body = Budget)), security(("admin_key" = []))
+)]
+pub(crate) async fn retrieve(
+    State(control): State<Control>,
+    Admin(admin): Admin,
+    Ids([budget_id]): Ids<1>,
+) -> Response {
+    let outcome = async {
+        let organization = admin.organization.clone();
+        let read = control
+            .store
+            .read(move |tx| find_budget(tx, &organization, &budget_id));
+        let row = read.await?;
+        with_standing(&control, admin.organization, row).await
+    };
+    answer(&control, outcome.await)
+}
+
+/// Change a budget. Requests in flight keep what they hold, and the next one sees the new limit.
+#[utoipa::path(
+    post, path = "/api/budgets/{budget_id}", tag = "Budgets",
+    params(("budget_id" = String, Path, description = "The budget")),
+    request_body = BudgetChanges,
+    responses((status = 200, body = Budget)), security(("admin_key" = []))
+)]
+pub(crate) async fn update(
+    State(control): State<Control>,
+    Admin(admin): Admin,
+    Ids([budget_id]): Ids<1>,
+    fields: Fields,
+) -> Response {
+    let outcome = async {
+        let changes = BudgetChanges::read(&fields)?;
+        let (scope, window) = (NewLimitScope::read(&fields)?, window(&fields)?);
+        let scope = scope.map(|scope| scope.named(&admin.organization));
+        let scope = scope.transpose()?;
+        let (owner, now) = (admin.organization.clone(), control.now());
+        let write = control.store.write(move |tx| -> Outcome<_> {
+            let mut row = find_budget(tx, &owner, &budget_id)?;
+            if scope.is_some_and(|scope| scope != row.budget.scope) {
+                return Err(fixed("scope"));
+            }
+            if window.is_some_and(|window| window != row.budget.window) {
+                return Err(fixed("window"));
+            }
+            changes.apply(&mut row)?;
+            budgets::change(tx, &owner, &row.budget, now)?;
+            Ok(row)
+        });
+        let row = write.await?;
+        with_standing(&control, admin.organization, row).await
+    };
+    answer(&control, outcome.await)
+}
+
+/// Delete a budget: it stops nobody from the next request on.
+#[utoipa::path(
+    delete, path = "/api/budgets/{budget_id}", tag = "Budgets",
+    params(("budget_id" = String, Path, description = "The budget")),
+    responses((status = 200, body = Deleted)), security(("admin_key" = []))
+)]
+pub(crate) async fn delete(
+    State(control): State<Control>,
+    Admin(admin): Admin,
+    Ids([budget_id]): Ids<1>,
+) -> Response {
+    let now = control.now();
+    let write = control.store.write(move |tx| -> Outcome<_> {
+        let budget = find_budget(tx, &admin.organization, &budget_id)?.budget;
+        budgets::delete(tx, &admin.organization, &budget.id, now)?;
+        Ok(Deleted {
+            object: "budget.deleted",
+            id: budget_id,
+            deleted: true,
+        })
+    });
+    answer(&control, write.await.map(Json))
+}
+
+/// Adds up what counts in a budget's window: in a read, because the writer of the database has the
+/// ledger's steps to commit.
+async fn with_standing(
+    control: &Control,
+    organization: OrganizationId,
+    row: BudgetRow,
+) -> Outcome<Json<Budget>> {
+    let now = control.now();
+    let read = control.store.read(move |tx| -> Outcome<_> {
+        let rules = std::slice::from_ref(&row.budget);
+        let standing = budgets::standings(tx, &organization, rules, now)?[0];
+        Ok(Budget::of(row, standing, &organization))
+    });
+    read.await.map(Json)
+}
+
+/// Refuses another budget on `scope` where there are enough.
+pub(crate) fn ensure_room(
+    tx: &mut Tx<'_>,
+    organization: &OrganizationId,
+    scope: &Scope,
+) -> Outcome<()> {
+    let (of_scope, of_organization) = budgets::count(tx, organization, scope)?;
+    let (whose, most) = match () {
+        () if of_scope >= MOST_OF_SCOPE => ("this scope", MOST_OF_SCOPE),
+        () if of_organization >= MOST_OF_ORGANIZATION => {
+            ("this organization", MOST_OF_ORGANIZATION)
+        }
+        () => return Ok(()),
+    };
+    let message =
+        format!("There are {most} budgets on {whose}, the most there may be. Delete one.");
+    Err(Refusal::TooManyLimits { message })
+}
+
+/// A budget of the caller's organization.
+pub(crate) fn find_budget(
+    tx: &mut Tx<'_>,
+    organization: &OrganizationId,
+    id: &str,
+) -> Outcome<BudgetRow> {
+    let found = budgets::get(tx, organization, &BudgetId::new(id))?;
+    found.ok_or_else(|| Refusal::NotFound {
+        what: "budget",
+        id: id.to_owned(),
+    })
+}
+
+fn fixed(param: &'static str) -> Refusal {
+    Refusal::Invalid {
+        param: param.into(),
+        message: format!("The {param} of a budget cannot be changed. Make another budget."),
+    }
+}
