@@ -59,6 +59,7 @@ impl From<Event> for BudgetEvent {
 /// List the thresholds that a budget's spending reached, newest window first.
 #[utoipa::path(
     get, path = "/api/budgets/{budget_id}/events", tag = "Budgets",
+    operation_id = "list_budget_events",
     params(
         ("budget_id" = String, Path, description = "The budget"),
         ("limit" = Option<i64>, Query, description = "1 to 100; 20 if absent"),

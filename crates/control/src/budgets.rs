@@ -66,27 +66,23 @@ pub(crate) struct BudgetStanding {
     remaining_usd: String,
 }
 
-/// What a budget counts over, in UTC.
+/// What a budget counts over, in UTC: a `day` from midnight, a `week` from Monday, a `month` from
+/// its first day, or `always`: for good.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum BudgetWindow {
-    /// From midnight to midnight.
     Day,
-    /// From Monday to Monday.
     Week,
-    /// From the first of a month to the first of the next.
     Month,
-    /// For good.
     Always,
 }
 
-/// Whether a budget stops requests.
+/// Whether a budget stops requests: a `hard` one refuses what might not fit, a `soft` one refuses
+/// nothing. Both tell their thresholds.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum BudgetForce {
-    /// A request that might not fit is refused.
     Hard,
-    /// Nothing is refused; thresholds are told.
     Soft,
 }
 
@@ -246,6 +242,7 @@ fn usual_thresholds(force: Force) -> Vec<u16> {
 /// List budgets, oldest first, each with where it stands now.
 #[utoipa::path(
     get, path = "/api/budgets", tag = "Budgets",
+    operation_id = "list_budgets",
     params(
         ("limit" = Option<i64>, Query, description = "1 to 100; 20 if absent"),
         ("after" = Option<String>, Query, description = "The last id of the page before"),
@@ -282,6 +279,7 @@ pub(crate) async fn list(
 /// Create a budget. What its window holds already counts in it from the start.
 #[utoipa::path(
     post, path = "/api/budgets", tag = "Budgets", request_body = NewBudget,
+    operation_id = "create_budget",
     responses((status = 200, body = Budget)), security(("admin_key" = []))
 )]
 pub(crate) async fn create(
@@ -321,6 +319,7 @@ pub(crate) async fn create(
 /// Retrieve a budget, with where it stands now.
 #[utoipa::path(
     get, path = "/api/budgets/{budget_id}", tag = "Budgets",
+    operation_id = "retrieve_budget",
     params(("budget_id" = String, Path, description = "The budget")),
     responses((status = 200, body = Budget)), security(("admin_key" = []))
 )]
@@ -343,6 +342,7 @@ pub(crate) async fn retrieve(
 /// Change a budget. Requests in flight keep what they hold, and the next one sees the new limit.
 #[utoipa::path(
     post, path = "/api/budgets/{budget_id}", tag = "Budgets",
+    operation_id = "update_budget",
     params(("budget_id" = String, Path, description = "The budget")),
     request_body = BudgetChanges,
     responses((status = 200, body = Budget)), security(("admin_key" = []))
@@ -380,6 +380,7 @@ pub(crate) async fn update(
 /// Delete a budget: it stops nobody from the next request on.
 #[utoipa::path(
     delete, path = "/api/budgets/{budget_id}", tag = "Budgets",
+    operation_id = "delete_budget",
     params(("budget_id" = String, Path, description = "The budget")),
     responses((status = 200, body = Deleted)), security(("admin_key" = []))
 )]

@@ -12,15 +12,13 @@ use crate::projects::find_active;
 use crate::query::{Query, invalid};
 use crate::respond::{Outcome, Refusal};
 
-/// The kind of thing that a limit is put on.
+/// The kind of thing that a limit is put on: the `organization` (all of its projects and keys
+/// together), one `project`, or one `key` of a project.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ScopeType {
-    /// All of its projects and keys together.
     Organization,
-    /// One project.
     Project,
-    /// One key of a project.
     Key,
 }
 
@@ -30,7 +28,7 @@ pub(crate) struct LimitScope {
     #[serde(rename = "type")]
     kind: ScopeType,
     /// The id of the organization, project or key.
-    #[schema(example = "proj_Y2xpbWF0ZSBjaGFuZ2UgaXM")]
+    #[schema(example = "proj_7YkQ2nV0bX4cR9sLwA3eTz1M")]
     id: String,
 }
 
@@ -40,7 +38,7 @@ pub(crate) struct NewLimitScope {
     #[schema(rename = "type")]
     kind: ScopeType,
     /// The id of the project or key. Of an organization it may be left out: it is the key's own.
-    #[schema(example = "proj_Y2xpbWF0ZSBjaGFuZ2UgaXM")]
+    #[schema(example = "proj_7YkQ2nV0bX4cR9sLwA3eTz1M")]
     id: Option<String>,
     /// How a refusal calls the id.
     #[schema(ignore)]

@@ -120,6 +120,7 @@ impl From<OwnerRow> for KeyOwner {
 /// List the keys of a project.
 #[utoipa::path(
     get, path = "/v1/organization/projects/{project_id}/api_keys", tag = "Project API keys",
+    operation_id = "list_project_api_keys",
     params(
         ("project_id" = String, Path, description = "The project"),
         ("limit" = Option<i64>, Query, description = "1 to 100; 20 if absent"),
@@ -159,6 +160,7 @@ pub(crate) async fn list(
 /// Retrieve a key of a project.
 #[utoipa::path(
     get, path = "/v1/organization/projects/{project_id}/api_keys/{key_id}",
+    operation_id = "retrieve_project_api_key",
     tag = "Project API keys",
     params(
         ("project_id" = String, Path, description = "The project"),
@@ -182,6 +184,7 @@ pub(crate) async fn retrieve(
 /// Delete a person's key. A service account's goes with its account.
 #[utoipa::path(
     delete, path = "/v1/organization/projects/{project_id}/api_keys/{key_id}",
+    operation_id = "delete_project_api_key",
     tag = "Project API keys",
     params(
         ("project_id" = String, Path, description = "The project"),

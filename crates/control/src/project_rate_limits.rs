@@ -106,6 +106,7 @@ impl ProjectRateLimitChanges {
 /// List a project's rate limits, a row for each model.
 #[utoipa::path(
     get, path = "/v1/organization/projects/{project_id}/rate_limits", tag = "Project rate limits",
+    operation_id = "list_project_rate_limits",
     params(
         ("project_id" = String, Path, description = "The project"),
         ("limit" = Option<i64>, Query, description = "1 to 100; 100 if absent"),
@@ -166,6 +167,7 @@ fn on_page<'a>(
 /// Change a project's limits for a model. They can only be lower than the organization's.
 #[utoipa::path(
     post, path = "/v1/organization/projects/{project_id}/rate_limits/{rate_limit_id}",
+    operation_id = "update_project_rate_limit",
     tag = "Project rate limits",
     params(
         ("project_id" = String, Path, description = "The project"),

@@ -49,6 +49,7 @@ impl From<projects::Project> for Project {
 /// List projects.
 #[utoipa::path(
     get, path = "/v1/organization/projects", tag = "Projects",
+    operation_id = "list_projects",
     params(
         ("limit" = Option<i64>, Query, description = "1 to 100; 20 if absent"),
         ("after" = Option<String>, Query, description = "The last id of the page before"),
@@ -90,6 +91,7 @@ pub(crate) async fn list(
 /// Create a project.
 #[utoipa::path(
     post, path = "/v1/organization/projects", tag = "Projects", request_body = Object,
+    operation_id = "create_project",
     responses((status = 200, body = Project)), security(("admin_key" = []))
 )]
 pub(crate) async fn create(
@@ -118,6 +120,7 @@ pub(crate) async fn create(
 /// Retrieve a project.
 #[utoipa::path(
     get, path = "/v1/organization/projects/{project_id}", tag = "Projects",
+    operation_id = "retrieve_project",
     params(("project_id" = String, Path, description = "The project")),
     responses((status = 200, body = Project)), security(("admin_key" = []))
 )]
@@ -136,6 +139,7 @@ pub(crate) async fn retrieve(
 /// Rename a project.
 #[utoipa::path(
     post, path = "/v1/organization/projects/{project_id}", tag = "Projects",
+    operation_id = "update_project",
     params(("project_id" = String, Path, description = "The project")), request_body = Object,
     responses((status = 200, body = Project)), security(("admin_key" = []))
 )]
@@ -164,6 +168,7 @@ pub(crate) async fn update(
 /// Archive a project: its keys work no more.
 #[utoipa::path(
     post, path = "/v1/organization/projects/{project_id}/archive", tag = "Projects",
+    operation_id = "archive_project",
     params(("project_id" = String, Path, description = "The project")),
     responses((status = 200, body = Project)), security(("admin_key" = []))
 )]

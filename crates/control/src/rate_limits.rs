@@ -125,6 +125,7 @@ impl NewRateLimit {
 /// List rate limits: the organization's first, then those of keys, then those of projects.
 #[utoipa::path(
     get, path = "/api/rate_limits", tag = "Rate limits",
+    operation_id = "list_rate_limits",
     params(
         ("scope_type" = Option<ScopeType>, Query, description = "Only the rules of one scope"),
         ("scope_id" = Option<String>, Query, description = "The project or key, if that is meant"),
@@ -168,6 +169,7 @@ pub(crate) async fn list(
 /// the installation offers. A key's hold in addition to its project's.
 #[utoipa::path(
     post, path = "/api/rate_limits", tag = "Rate limits", request_body = NewRateLimit,
+    operation_id = "put_rate_limit",
     responses((status = 200, body = RateLimit)), security(("admin_key" = []))
 )]
 pub(crate) async fn put(
@@ -220,6 +222,7 @@ pub(crate) async fn put(
 /// Delete the rule of a scope and model.
 #[utoipa::path(
     delete, path = "/api/rate_limits", tag = "Rate limits",
+    operation_id = "delete_rate_limit",
     params(
         ("scope_type" = ScopeType, Query, description = "What the rule is put on"),
         ("scope_id" = Option<String>, Query, description = "The project or key, if that is meant"),

@@ -80,6 +80,7 @@ impl From<service_accounts::ServiceAccount> for ServiceAccount {
 /// List the service accounts of a project.
 #[utoipa::path(
     get, path = "/v1/organization/projects/{project_id}/service_accounts",
+    operation_id = "list_service_accounts",
     tag = "Service accounts",
     params(
         ("project_id" = String, Path, description = "The project"),
@@ -122,6 +123,7 @@ pub(crate) async fn list(
 /// Create a service account, and its first key.
 #[utoipa::path(
     post, path = "/v1/organization/projects/{project_id}/service_accounts",
+    operation_id = "create_service_account",
     tag = "Service accounts",
     params(("project_id" = String, Path, description = "The project")), request_body = Object,
     responses((status = 200, body = CreatedServiceAccount)), security(("admin_key" = []))
@@ -186,6 +188,7 @@ pub(crate) async fn create(
 /// Retrieve a service account.
 #[utoipa::path(
     get, path = "/v1/organization/projects/{project_id}/service_accounts/{service_account_id}",
+    operation_id = "retrieve_service_account",
     tag = "Service accounts",
     params(
         ("project_id" = String, Path, description = "The project"),
@@ -211,6 +214,7 @@ pub(crate) async fn retrieve(
 /// Delete a service account: its keys work no more.
 #[utoipa::path(
     delete, path = "/v1/organization/projects/{project_id}/service_accounts/{service_account_id}",
+    operation_id = "delete_service_account",
     tag = "Service accounts",
     params(
         ("project_id" = String, Path, description = "The project"),

@@ -47,19 +47,17 @@ pub(crate) struct NewSpendLimit {
     interval: Interval,
 }
 
-/// The currency of a spend limit.
+/// The currency of a spend limit: US dollars.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 pub(crate) enum Currency {
-    /// US dollars.
     #[serde(rename = "USD")]
     Usd,
 }
 
-/// What a spend limit counts over.
+/// What a spend limit counts over: a calendar month, UTC.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Interval {
-    /// A calendar month, UTC.
     Month,
 }
 
@@ -69,13 +67,12 @@ pub(crate) struct Enforcement {
     status: EnforcementStatus,
 }
 
-/// Whether a spend limit stops requests now.
+/// Whether a spend limit stops requests now: it is `enforcing` while less than a cent of this
+/// month's limit is left, because the rest is spent or held for requests in flight, else `inactive`.
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum EnforcementStatus {
-    /// There is at least a cent left of this month's limit.
     Inactive,
-    /// Less than a cent is left: the rest is spent, or held for requests in flight.
     Enforcing,
 }
 
@@ -138,6 +135,7 @@ fn status(limit: Nusd, standing: Standing) -> EnforcementStatus {
 /// Retrieve the organization's spend limit.
 #[utoipa::path(
     get, path = "/v1/organization/spend_limit", tag = "Spend limits",
+    operation_id = "retrieve_organization_spend_limit",
     responses((status = 200, body = SpendLimit), (status = 404, description = "None is set")),
     security(("admin_key" = []))
 )]
@@ -149,6 +147,7 @@ pub(crate) async fn retrieve(State(control): State<Control>, Admin(admin): Admin
 /// Set the organization's spend limit, in place of the one before.
 #[utoipa::path(
     post, path = "/v1/organization/spend_limit", tag = "Spend limits",
+    operation_id = "set_organization_spend_limit",
     request_body = NewSpendLimit,
     responses((status = 200, body = SpendLimit)), security(("admin_key" = []))
 )]
@@ -164,6 +163,7 @@ pub(crate) async fn set(
 /// Delete the organization's spend limit.
 #[utoipa::path(
     delete, path = "/v1/organization/spend_limit", tag = "Spend limits",
+    operation_id = "delete_organization_spend_limit",
     responses(
         (status = 200, body = SpendLimitDeleted),
         (status = 404, description = "None is set"),
@@ -178,6 +178,7 @@ pub(crate) async fn delete(State(control): State<Control>, Admin(admin): Admin) 
 /// Retrieve a project's spend limit.
 #[utoipa::path(
     get, path = "/v1/organization/projects/{project_id}/spend_limit", tag = "Spend limits",
+    operation_id = "retrieve_project_spend_limit",
     params(("project_id" = String, Path, description = "The project")),
     responses((status = 200, body = SpendLimit), (status = 404, description = "None is set")),
     security(("admin_key" = []))
@@ -194,6 +195,7 @@ pub(crate) async fn retrieve_of_project(
 /// Set a project's spend limit, in place of the one before.
 #[utoipa::path(
     post, path = "/v1/organization/projects/{project_id}/spend_limit", tag = "Spend limits",
+    operation_id = "set_project_spend_limit",
     params(("project_id" = String, Path, description = "The project")),
     request_body = NewSpendLimit,
     responses((status = 200, body = SpendLimit)), security(("admin_key" = []))
@@ -211,6 +213,7 @@ pub(crate) async fn set_of_project(
 /// Delete a project's spend limit.
 #[utoipa::path(
     delete, path = "/v1/organization/projects/{project_id}/spend_limit", tag = "Spend limits",
+    operation_id = "delete_project_spend_limit",
     params(("project_id" = String, Path, description = "The project")),
     responses(
         (status = 200, body = SpendLimitDeleted),

@@ -83,6 +83,7 @@ impl Serialize for Kinded {
 /// Usage of chat, responses and completions.
 #[utoipa::path(
     get, path = "/v1/organization/usage/completions", tag = "Usage",
+    operation_id = "usage_of_completions",
     params(
         ("start_time" = i64, Query, description = "Unix seconds, inclusive"),
         ("end_time" = Option<i64>, Query, description = "Unix seconds, exclusive"),
@@ -113,6 +114,7 @@ pub(crate) async fn completions(
 /// Usage of embeddings.
 #[utoipa::path(
     get, path = "/v1/organization/usage/embeddings", tag = "Usage",
+    operation_id = "usage_of_embeddings",
     params(
         ("start_time" = i64, Query, description = "Unix seconds, inclusive"),
         ("end_time" = Option<i64>, Query, description = "Unix seconds, exclusive"),

@@ -117,6 +117,7 @@ pub(crate) async fn planes(
         clock: clock::system(),
         entropy: entropy::system,
         public_url: config.public_url.as_str().into(),
+        offer: offer(config, gateway.clone()),
     };
     let (control, control_description) = control::router(state).split_for_parts();
     let description = openapi::merged(data_description, control_description);
@@ -193,13 +194,25 @@ fn settings(config: &Config) -> gateway::Settings {
     gateway::Settings {
         hold_before_forward: config.hold_durability == HoldDurability::BeforeForward,
         body_bytes: usize::try_from(config.limits.body_bytes).unwrap_or(usize::MAX),
-        rates: DefaultRates {
-            requests_per_minute: config.limits.requests_per_minute,
-            tokens_per_minute: config.limits.tokens_per_minute,
-        },
+        rates: default_rates(config),
         public_url: config.public_url.clone(),
         clock: clock::system(),
         entropy: entropy::system,
+    }
+}
+
+fn default_rates(config: &Config) -> DefaultRates {
+    DefaultRates {
+        requests_per_minute: config.limits.requests_per_minute,
+        tokens_per_minute: config.limits.tokens_per_minute,
+    }
+}
+
+/// What the control plane may know of the data plane's models: their names, as they are now.
+fn offer(config: &Config, gateway: Gateway) -> control::Offer {
+    control::Offer {
+        models: Arc::new(move || gateway.models()),
+        rates: default_rates(config),
     }
 }
 

@@ -122,6 +122,14 @@ impl Gateway {
         self.0.catalog.store(Arc::new(catalog));
     }
 
+    /// The names of the models that can be called now.
+    #[must_use]
+    pub fn models(&self) -> Vec<Arc<str>> {
+        let catalog = self.0.catalog.load();
+        let names = catalog.models.values().map(|model| Arc::clone(&model.id));
+        names.collect()
+    }
+
     /// Whether requests can be charged.
     #[must_use]
     pub fn ledger_state(&self) -> LedgerState {

@@ -26,7 +26,18 @@ async fn the_description_in_the_repository_is_true() {
         "/v1/chat/completions",
         "/v1/responses",
         "/v1/organization/costs",
+        "/v1/organization/spend_limit",
+        "/api/budgets",
     ] {
         assert!(document["paths"][path].is_object(), "{path}");
     }
+    // Clients that are made from the description name their functions by these.
+    let paths = document["paths"].as_object().unwrap().values();
+    let operations = paths.flat_map(|path| path.as_object().unwrap().values());
+    let mut ids: Vec<&str> = operations
+        .map(|operation| operation["operationId"].as_str().unwrap())
+        .collect();
+    ids.sort_unstable();
+    let twice = ids.windows(2).find(|pair| pair[0] == pair[1]);
+    assert_eq!(twice, None, "one name for each operation");
 }
