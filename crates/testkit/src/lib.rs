@@ -37,6 +37,20 @@ pub async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
     }
 }
 
+/// How often to do something that proves more the more often it is done: what the environment says
+/// in `variable`, or `usually`.
+///
+/// # Panics
+/// If the environment says something that is no number.
+pub fn times(variable: &str, usually: usize) -> usize {
+    match std::env::var(variable) {
+        Ok(text) if !text.is_empty() => text
+            .parse()
+            .unwrap_or_else(|_| panic!("{variable} says how often, and {text} is no number")),
+        _ => usually,
+    }
+}
+
 /// A loopback TCP port that nobody listened on a moment ago.
 ///
 /// Another process may take it first: prefer port 0 wherever the server can tell what it got.

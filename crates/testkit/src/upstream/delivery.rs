@@ -3,7 +3,7 @@
 use std::fmt;
 use std::iter::Peekable;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -77,6 +77,7 @@ pub(super) fn respond(rendered: Rendered, outcome: Outcome) -> Response<Body> {
         delay: rendered.delay,
         cut_after: rendered.cut_after,
         stall_after: rendered.stall_after,
+        count: rendered.count,
         outcome,
     };
     let body = StreamBody::new(stream::unfold(delivery, Delivery::next)).boxed_unsync();
@@ -89,6 +90,7 @@ struct Delivery {
     delay: Duration,
     cut_after: Option<usize>,
     stall_after: Option<usize>,
+    count: Option<Arc<AtomicU64>>,
     outcome: Outcome,
 }
 
@@ -111,6 +113,9 @@ impl Delivery {
             tokio::time::sleep(self.delay).await;
         }
         self.sent += 1;
+        if let Some(count) = &self.count {
+            count.fetch_add(1, Ordering::SeqCst);
+        }
         // With a length said beforehand hyper does not ask again after the last chunk.
         let is_last = self.chunks.peek().is_none();
         if is_last && self.cut_after.is_none() && self.stall_after.is_none() {

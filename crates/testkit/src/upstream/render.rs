@@ -1,5 +1,7 @@
 //! Turns a script's reply into the bytes that this request is answered with.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -20,6 +22,7 @@ pub(super) struct Rendered {
     pub(super) delay: Duration,
     pub(super) cut_after: Option<usize>,
     pub(super) stall_after: Option<usize>,
+    pub(super) count: Option<Arc<AtomicU64>>,
 }
 
 /// What is sent, piece by piece; it may have no end.
@@ -70,6 +73,7 @@ pub(super) fn render(reply: Reply, request: &UpstreamRequest) -> Rendered {
         chunks,
         delay: reply.delay,
         stall_after: reply.stall_after,
+        count: reply.sent,
     }
 }
 

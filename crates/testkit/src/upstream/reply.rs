@@ -1,5 +1,7 @@
 //! What a script answers: a body in one of OpenAI's shapes, and how it is delivered or not.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -29,6 +31,7 @@ pub struct Reply {
     pub(super) delay: Duration,
     pub(super) cut_after: Option<usize>,
     pub(super) stall_after: Option<usize>,
+    pub(super) sent: Option<Arc<AtomicU64>>,
 }
 
 #[derive(Clone, Debug)]
@@ -279,6 +282,12 @@ impl Reply {
         self
     }
 
+    /// Adds one to `sent` for each chunk of the body that was handed over to be sent.
+    pub fn count_in(mut self, sent: Arc<AtomicU64>) -> Self {
+        self.sent = Some(sent);
+        self
+    }
+
     pub(super) fn hangs(&self) -> bool {
         matches!(self.content, Content::Hang)
     }
@@ -311,6 +320,7 @@ impl Reply {
             delay: Duration::ZERO,
             cut_after: None,
             stall_after: None,
+            sent: None,
         }
     }
 
