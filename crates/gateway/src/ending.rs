@@ -16,7 +16,7 @@ use wire::sse;
 use wire::usage::TokenUsage;
 
 use crate::meter::Counted;
-use crate::refusal::UpstreamFailure;
+use crate::refusal::{Refusal, UpstreamFailure};
 use crate::respond::stream_error;
 
 /// How a stream ended.
@@ -32,6 +32,8 @@ pub(crate) enum End {
     Failed(UpstreamFailure),
     /// The client left.
     ClientLeft,
+    /// What was delivered cannot be noted any more, so no more of it leaves.
+    LedgerBroke,
 }
 
 /// What must be remembered of a stream so that it can be ended well, by the form it has.
@@ -67,6 +69,7 @@ impl End {
             End::Finished | End::ClientLeft | End::CutOff(_) => None,
             End::Errored(error) => Some(error.clone()),
             End::Failed(failure) => Some(stream_error(&failure.clone().into(), delivered)),
+            End::LedgerBroke => Some(stream_error(&Refusal::Ledger, delivered)),
         }
     }
 }

@@ -4,7 +4,8 @@
 //! nothing is kept but the event being read, so a stream's memory does not grow with its length.
 //! (Events of Responses repeat their text at the end; there it is kept, up to a limit.)
 //!
-//! An event leaves only if its tokens are paid for: a stream ends where its money does.
+//! An event leaves only if its tokens are paid for: a stream ends where its money does. And a stream
+//! waits for a ledger that cannot note what was delivered: else a crash would give it all away.
 
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use http::Response;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use store::NoteTicket;
 use tokio::sync::mpsc;
 use wire::chunk::{self, ChunkFacts};
 use wire::request::Endpoint;
@@ -56,6 +58,8 @@ struct Relay {
     finished: bool,
     client_left: bool,
     checkpoint_at: AtUs,
+    /// The last note of what was delivered, until it is known to be durable.
+    noted: Option<NoteTicket>,
 }
 
 /// Runs a request whose upstream has begun a stream.
@@ -94,6 +98,7 @@ pub(crate) async fn run(mut job: Job, called: Called, reply: Reply) {
         finished: false,
         client_left: false,
         checkpoint_at: job.gateway.now().plus(CHECKPOINT_US),
+        noted: None,
         job,
     };
     let pace = Pace {
@@ -177,7 +182,9 @@ impl Relay {
             if self.client_left && !pace.drain {
                 return End::ClientLeft;
             }
-            self.checkpoint();
+            if let Some(end) = self.checkpoint(pace).await {
+                return end;
+            }
         }
     }
 
@@ -303,12 +310,30 @@ impl Relay {
         self.client_left = !matches!(sent, Ok(Ok(())));
     }
 
-    fn checkpoint(&mut self) {
-        let now = self.job.gateway.now();
-        if now >= self.checkpoint_at {
-            self.job.admitted.checkpoint(&self.meter.count().usage);
-            self.checkpoint_at = now.plus(CHECKPOINT_US);
+    /// Notes what was delivered, once in a while; first it waits until the last note is durable, so
+    /// that no stream is ever further ahead of the ledger than two notes.
+    async fn checkpoint(&mut self, pace: Pace) -> Option<End> {
+        if self.job.gateway.now() < self.checkpoint_at {
+            return None;
         }
+        if let Some(noted) = self.noted.take()
+            && !self.client_left
+        {
+            tokio::select! {
+                biased;
+                durable = noted.durable() => if durable.is_err() {
+                    return Some(End::LedgerBroke);
+                },
+                () = self.out.closed() => self.client_left = true,
+            }
+            if self.client_left && !pace.drain {
+                return Some(End::ClientLeft);
+            }
+        }
+        let usage = self.meter.count().usage;
+        self.noted = Some(self.job.admitted.checkpoint(&usage));
+        self.checkpoint_at = self.job.gateway.now().plus(CHECKPOINT_US);
+        None
     }
 
     /// Settles, and then lets the end of the stream go.

@@ -47,6 +47,9 @@ pub struct HoldTicket {
     ack: oneshot::Receiver<()>,
 }
 
+/// What was noted of a stream, on its way to the disk: it gets there whether or not it is awaited.
+pub struct NoteTicket(HoldTicket);
+
 /// A settlement on its way to the disk.
 #[must_use = "the last byte must wait for the settlement"]
 pub struct SettleTicket(oneshot::Receiver<()>);
@@ -77,17 +80,17 @@ impl Ledger {
     }
 
     /// Notes what was delivered of a stream so far, in case this process dies before its end.
-    pub fn checkpoint(&self, id: RequestId, input_tokens: u64, output_tokens: u64) {
-        self.queue.push(
-            Op::Checkpoint(
-                id,
-                Seen {
-                    input_tokens,
-                    output_tokens,
-                },
-            ),
-            None,
-        );
+    pub fn checkpoint(&self, id: RequestId, input_tokens: u64, output_tokens: u64) -> NoteTicket {
+        let seen = Seen {
+            input_tokens,
+            output_tokens,
+        };
+        let (sender, ack) = oneshot::channel();
+        self.queue.push(Op::Checkpoint(id, seen), Some(sender));
+        NoteTicket(HoldTicket {
+            queue: Arc::clone(&self.queue),
+            ack,
+        })
     }
 
     /// Reserves `more` for a request whose hold was taken before. Durable when the ticket is
@@ -132,6 +135,16 @@ impl HoldTicket {
     pub async fn durable(self) -> Result<(), LedgerError> {
         self.queue.urge();
         self.ack.await.map_err(|_| LedgerError)
+    }
+}
+
+impl NoteTicket {
+    /// Waits until the note is durable.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if it never will be: no more of the stream may leave.
+    pub async fn durable(self) -> Result<(), LedgerError> {
+        self.0.durable().await
     }
 }
 

@@ -40,7 +40,7 @@ pub mod wallets;
 
 pub use batch::Settlement;
 pub use error::{OpenError, StoreError};
-pub use ledger::{HoldTicket, Ledger, LedgerError, LedgerState, SettleTicket};
+pub use ledger::{HoldTicket, Ledger, LedgerError, LedgerState, NoteTicket, SettleTicket};
 pub use store::{Options, Role, Store};
 pub use tx::Tx;
 pub use url::{DatabaseUrl, DatabaseUrlError};

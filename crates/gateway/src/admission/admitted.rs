@@ -9,7 +9,7 @@ use domain::money::Nusd;
 use domain::time::Clock;
 use domain::usage::Usage;
 use parking_lot::Mutex;
-use store::{HoldTicket, Ledger, LedgerError, SettleTicket, Settlement};
+use store::{HoldTicket, Ledger, LedgerError, NoteTicket, SettleTicket, Settlement};
 
 use super::{Bid, Books};
 use crate::meter::Meter;
@@ -56,9 +56,9 @@ impl Admitted {
     }
 
     /// Notes what was delivered so far, for the case that this process dies.
-    pub(crate) fn checkpoint(&self, usage: &Usage) {
+    pub(crate) fn checkpoint(&self, usage: &Usage) -> NoteTicket {
         self.ledger
-            .checkpoint(self.hold.id, usage.input_tokens(), usage.output_tokens());
+            .checkpoint(self.hold.id, usage.input_tokens(), usage.output_tokens())
     }
 
     /// A meter for its answer.
