@@ -17,8 +17,9 @@ use crate::size;
 
 /// Bodies with more text than this are not counted.
 const MOST_BYTES: u64 = 64 * 1024;
-/// A count that takes longer, its turn included, is not waited for.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// A count that takes longer, its turn included, is not waited for. It takes milliseconds, and the
+/// first one half a second.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// The longest run of letters, or of blanks, or of other marks, that is handed to a tokenizer. It
 /// tries to merge a run as one piece, and takes long for that: no language has longer ones.
 const LONGEST_RUN_BYTES: usize = 512;
