@@ -129,10 +129,15 @@ async fn run(
         .unwrap_or(bid.bound.output_tokens_each);
     let admitted = admit(gateway, &model, &request, bid)
         .await
-        .map_err(|refusal| Refusal::Admission {
-            refusal,
-            model: request.model.clone(),
-            organization: caller.principal.organization.to_string(),
+        .map_err(|refusal| {
+            if let domain::admission::Refusal::Rate(stop) = &refusal {
+                stamp.rates = Some(stop.states);
+            }
+            Refusal::Admission {
+                refusal,
+                model: request.model.clone(),
+                organization: caller.principal.organization.to_string(),
+            }
         })?;
     stamp.rates = Some(admitted.rates);
     let each = admitted.output_tokens_each();

@@ -79,6 +79,8 @@ pub struct RateStop {
     pub kind: RateKind,
     /// Where it stands.
     pub refusal: RateRefusal,
+    /// Where the limits a minute stand.
+    pub states: RateStates,
 }
 
 /// Where both rate limits a minute of a request stand.
@@ -187,6 +189,9 @@ impl RateRules {
     }
 }
 
+/// Which limit has no room, and where it stands.
+type Stop = (RateKind, RateRefusal);
+
 /// What was used of the limits of one rule.
 #[derive(Clone, Copy, Debug, Default)]
 struct Used {
@@ -232,18 +237,17 @@ impl RateRule {
 }
 
 impl Used {
-    fn check(&self, rule: &RateRule, tokens: u64, now: AtUs) -> Result<(), RateStop> {
+    fn check(&self, rule: &RateRule, tokens: u64, now: AtUs) -> Result<(), Stop> {
         for (kind, bucket) in TIMED.into_iter().zip(&self.buckets) {
             let Some(rate) = rule.rate(kind) else {
                 continue;
             };
-            let stop = |refusal| RateStop { kind, refusal };
+            let stop = |refusal| (kind, refusal);
             bucket.check(rate, kind.units(tokens), now).map_err(stop)?;
         }
         match rule.concurrent_requests {
-            Some(limit) if self.running >= limit => Err(RateStop {
-                kind: RateKind::ConcurrentRequests,
-                refusal: RateRefusal {
+            Some(limit) if self.running >= limit => {
+                let refusal = RateRefusal {
                     state: RateState {
                         limit,
                         remaining: 0,
@@ -252,8 +256,9 @@ impl Used {
                     requested: 1,
                     // A place is free when a request ends, which nobody can foretell.
                     retry_after_us: None,
-                },
-            }),
+                };
+                Err((RateKind::ConcurrentRequests, refusal))
+            }
             _ => Ok(()),
         }
     }
@@ -332,6 +337,29 @@ pub(super) struct Applied {
     key: Option<RateRule>,
 }
 
+impl Applied {
+    /// Where the limits a minute stand: those of the key, if less is left of them.
+    fn states(&self, of_project: &Used, of_key: &Used, now: AtUs) -> RateStates {
+        let states = of_project.states(&self.project, now);
+        let states = states.expect("every project has limits a minute");
+        let own = self.key.map(|rule| rule.or(self.project));
+        match own.and_then(|rule| of_key.states(&rule, now)) {
+            None => states,
+            Some(own) => RateStates {
+                requests: scarcer(own.requests, states.requests),
+                tokens: scarcer(own.tokens, states.tokens),
+            },
+        }
+    }
+}
+
+fn scarcer(own: RateState, other: RateState) -> RateState {
+    match own.remaining < other.remaining {
+        true => own,
+        false => other,
+    }
+}
+
 /// Who asks, for what.
 pub(super) struct Who<'a> {
     pub(super) project: &'a ProjectId,
@@ -358,16 +386,23 @@ impl Rates {
         };
         let used = self.projects.get(&who.of_project());
         let used = used.copied().unwrap_or_default();
-        used.check(&applied.project, tokens, now)?;
-        if let Some(rule) = &applied.key {
-            let used = self.keys.get(&who.of_key()).copied();
-            used.unwrap_or_default().check(rule, tokens, now)?;
-        }
+        let of_key = applied.key.and_then(|_| self.keys.get(&who.of_key()));
+        let of_key = of_key.copied().unwrap_or_default();
+        let of_project = used.check(&applied.project, tokens, now);
+        let own = |()| match &applied.key {
+            Some(rule) => of_key.check(rule, tokens, now),
+            None => Ok(()),
+        };
+        let checked = of_project.and_then(own);
+        checked.map_err(|(kind, refusal)| RateStop {
+            kind,
+            refusal,
+            states: applied.states(&used, &of_key, now),
+        })?;
         Ok(applied)
     }
 
-    /// Takes a request that was checked. Answers where its limits stand then: those of the key, if
-    /// less is left of them.
+    /// Takes a request that was checked. Answers where its limits stand then.
     pub(super) fn take(
         &mut self,
         who: &Who<'_>,
@@ -377,24 +412,13 @@ impl Rates {
     ) -> RateStates {
         let used = self.projects.entry(who.of_project()).or_default();
         used.take(&applied.project, tokens, now);
-        let states = used.states(&applied.project, now);
-        let mut states = states.expect("every project has limits a minute");
-        if let Some(rule) = &applied.key {
-            let used = self.keys.entry(who.of_key()).or_default();
-            used.take(rule, tokens, now);
-            if let Some(own) = used.states(&rule.or(applied.project), now) {
-                let less = |own: RateState, other: RateState| match own.remaining < other.remaining
-                {
-                    true => own,
-                    false => other,
-                };
-                states = RateStates {
-                    requests: less(own.requests, states.requests),
-                    tokens: less(own.tokens, states.tokens),
-                };
-            }
-        }
-        states
+        let used = *used;
+        let Some(rule) = &applied.key else {
+            return applied.states(&used, &Used::default(), now);
+        };
+        let of_key = self.keys.entry(who.of_key()).or_default();
+        of_key.take(rule, tokens, now);
+        applied.states(&used, of_key, now)
     }
 
     /// Ends a request that was taken.
@@ -676,6 +700,24 @@ mod tests {
             assert_eq!(stop.kind, RateKind::RequestsPerDay);
         }
         assert!(!only(Scope::Organization, self::rule(5)).limit_days());
+    }
+
+    #[test]
+    fn a_refusal_says_where_both_limits_a_minute_stand() {
+        let (project, key, _) = ids();
+        let day = RateRule {
+            requests_per_day: Some(1),
+            ..RateRule::default()
+        };
+        let mut rules = only(Scope::Project(project), day);
+        rules.insert(Scope::Key(key), None, rule(4));
+        let mut desk = Desk::new(rules);
+        desk.ask(7, AtUs(1)).expect("fits");
+        let stop = desk.ask(7, AtUs(1)).expect_err("one a day");
+        assert_eq!(stop.kind, RateKind::RequestsPerDay);
+        let left = |state: RateState| (state.limit, state.remaining);
+        assert_eq!(left(stop.states.requests), (4, 3), "the key's, the scarcer");
+        assert_eq!(left(stop.states.tokens), (1_000, 993));
     }
 
     #[test]

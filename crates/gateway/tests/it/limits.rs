@@ -64,6 +64,19 @@ async fn a_rate_limit_is_exact_and_tells_a_true_wait() {
     assert_eq!(refused.json()["error"]["type"], "requests");
     let wait: u64 = refused.header("retry-after-ms").unwrap().parse().unwrap();
     assert!(refused.header("retry-after").is_some());
+    for (name, want) in [
+        ("x-ratelimit-limit-requests", "60"),
+        ("x-ratelimit-remaining-requests", "0"),
+    ] {
+        assert_eq!(refused.header(name), Some(want));
+    }
+    for name in ["requests", "tokens"] {
+        assert!(
+            refused
+                .header(&format!("x-ratelimit-reset-{name}"))
+                .is_some()
+        );
+    }
     assert!(wait > 0 && wait <= 1_000, "{wait}");
     tokio::time::sleep(Duration::from_millis(wait)).await;
     assert_eq!(
