@@ -13,6 +13,7 @@ mod config;
 mod crash;
 mod demo;
 mod door;
+mod limits;
 mod local_model;
 mod migrate;
 mod openapi;
