@@ -68,7 +68,8 @@ pub(crate) struct Enforcement {
 }
 
 /// Whether a spend limit stops requests now: it is `enforcing` while less than a cent of this
-/// month's limit is left, because the rest is spent or held for requests in flight, else `inactive`.
+/// month's limit is left, because the rest is spent or held for requests in flight; else
+/// `inactive`.
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum EnforcementStatus {
