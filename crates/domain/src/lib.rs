@@ -16,6 +16,7 @@ pub mod bound;
 pub mod budget;
 pub mod hold;
 pub mod id;
+pub mod idempotency;
 pub mod key;
 pub mod ledger;
 pub mod money;

@@ -14,6 +14,8 @@ use domain::money::Nusd;
 use domain::time::AtUs;
 use domain::usage::Usage;
 
+use crate::idempotency::{Claim, Kept};
+
 /// The end of a request that used something.
 #[derive(Clone, Debug)]
 pub struct Settlement {
@@ -29,6 +31,8 @@ pub struct Settlement {
     pub upstream: Arc<str>,
     /// When it ended.
     pub ended_at: AtUs,
+    /// The answer, if it is kept for a repetition of the request.
+    pub kept: Option<Kept>,
 }
 
 /// Who commits: a node, and the epoch of its present life.
@@ -69,6 +73,18 @@ pub(crate) enum Op {
     Extend(RequestId, Nusd),
     Settle(Arc<Settlement>),
     Release(RequestId),
+    /// Gives a key back whose request was never charged.
+    Unclaim(Arc<Claim>),
+}
+
+impl Op {
+    /// Bytes of an answer that it carries.
+    pub(crate) fn answer_bytes(&self) -> usize {
+        match self {
+            Op::Settle(settlement) => settlement.answer_bytes(),
+            _ => 0,
+        }
+    }
 }
 
 /// A hold that must be written, as it outlives the batch.
@@ -97,6 +113,7 @@ pub(crate) struct Batch {
     pub(crate) ended: Vec<RequestId>,
     /// By organization, then request, each once: the order in which they are chained.
     pub(crate) settlements: Vec<Arc<Settlement>>,
+    pub(crate) unclaimed: Vec<Arc<Claim>>,
 }
 
 /// What a run of steps comes to, while it is being folded.
@@ -107,6 +124,7 @@ struct Gathering {
     progress: HashMap<RequestId, Progress>,
     ended: HashSet<RequestId>,
     settlements: Vec<Arc<Settlement>>,
+    unclaimed: Vec<Arc<Claim>>,
 }
 
 impl Gathering {
@@ -130,6 +148,7 @@ impl Gathering {
                 None => self.progress.entry(id).or_default().more += more,
             },
             Op::Release(id) => self.end(id),
+            Op::Unclaim(claim) => self.unclaimed.push(claim),
             Op::Settle(settlement) => {
                 self.end(settlement.hold.id);
                 self.settlements.push(settlement);
@@ -161,6 +180,7 @@ impl Batch {
             progress: all.progress.into_iter().collect(),
             ended: all.ended.into_iter().collect(),
             settlements: all.settlements,
+            unclaimed: all.unclaimed,
         }
     }
 
@@ -171,9 +191,17 @@ impl Batch {
         rest
     }
 
-    /// How many rows it touches, roughly.
+    /// How many rows it touches, roughly. A kibibyte of an answer counts as one.
     pub(crate) fn rows(&self) -> usize {
-        self.holds.len() + self.progress.len() + self.ended.len() + 2 * self.settlements.len()
+        let settled = |settlement: &Arc<Settlement>| 2 + settlement.answer_bytes() / 1_024;
+        let settled: usize = self.settlements.iter().map(settled).sum();
+        self.holds.len() + self.progress.len() + self.ended.len() + settled + self.unclaimed.len()
+    }
+
+    /// The answers to be kept.
+    pub(crate) fn kept(&self) -> impl Iterator<Item = &Kept> + Clone {
+        let settlements = self.settlements.iter();
+        settlements.filter_map(|settlement| settlement.kept.as_ref())
     }
 
     /// Every account of the house that it moves money on, beside the node's revenue.
@@ -196,6 +224,11 @@ impl Settlement {
     /// What there is one settlement of: an organization's request.
     fn place(&self) -> (&OrganizationId, RequestId) {
         (&self.hold.organization, self.hold.id)
+    }
+
+    fn answer_bytes(&self) -> usize {
+        let kept = self.kept.as_ref();
+        kept.map_or(0, |kept| kept.answer.body.len())
     }
 
     /// The movements of money that settle the request.
@@ -254,7 +287,10 @@ impl Settlement {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::idempotency::Answer;
+    use bytes::Bytes;
     use domain::id::{KeyId, PriceId, ProjectId};
+    use domain::idempotency::{IdempotencyKey, RequestDigest};
     use domain::price::{StatedPrices, UnitPrices};
 
     pub(crate) fn hold(number: u32, amount: i64) -> Arc<Hold> {
@@ -280,6 +316,28 @@ pub(crate) mod tests {
         })
     }
 
+    /// A claim for the request of a hold.
+    pub(crate) fn claim(hold: &Hold) -> Arc<Claim> {
+        Arc::new(Claim {
+            organization: hold.organization.clone(),
+            project: hold.project.clone(),
+            key: IdempotencyKey::parse(hold.id.to_string().as_bytes()).expect("a key"),
+            content: RequestDigest::of("/v1/test", b""),
+            request: hold.id,
+        })
+    }
+
+    /// An answer that is kept for the request of a hold.
+    pub(crate) fn kept(hold: &Hold, body: Bytes) -> Kept {
+        Kept {
+            claim: claim(hold),
+            answer: Answer {
+                content_type: "application/json".into(),
+                body,
+            },
+        }
+    }
+
     pub(crate) fn settle(hold: &Arc<Hold>, output_tokens: u64) -> Arc<Settlement> {
         let usage = Usage::text(0, output_tokens);
         Arc::new(Settlement {
@@ -289,6 +347,7 @@ pub(crate) mod tests {
             flags: Flags::default(),
             upstream: "u".into(),
             ended_at: hold.admitted_at,
+            kept: None,
         })
     }
 

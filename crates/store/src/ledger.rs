@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::Settlement;
 use crate::batch::{Op, Seen};
+use crate::idempotency::Claim;
 use crate::queue::Queue;
 
 /// What one request may cost the operator in the books, $1 million: an upstream's absurd report
@@ -53,6 +54,10 @@ pub struct NoteTicket(HoldTicket);
 /// A settlement on its way to the disk.
 #[must_use = "the last byte must wait for the settlement"]
 pub struct SettleTicket(oneshot::Receiver<()>);
+
+/// A claim that is being given back.
+#[must_use = "whoever tries again before that is told to wait"]
+pub struct UnclaimTicket(oneshot::Receiver<()>);
 
 impl Ledger {
     pub(crate) fn new(queue: Arc<Queue>) -> Self {
@@ -120,6 +125,13 @@ impl Ledger {
         self.queue.push(Op::Release(id), None);
     }
 
+    /// Gives back the key of a request that ended without a charge, so that it may be tried again.
+    pub fn unclaim(&self, claim: Arc<Claim>) -> UnclaimTicket {
+        let (sender, ack) = oneshot::channel();
+        self.queue.push_urgent(Op::Unclaim(claim), Some(sender));
+        UnclaimTicket(ack)
+    }
+
     /// Whether the ledger can commit: if not, nothing new may be admitted.
     #[must_use]
     pub fn state(&self) -> LedgerState {
@@ -145,6 +157,16 @@ impl NoteTicket {
     /// [`LedgerError`] if it never will be: no more of the stream may leave.
     pub async fn durable(self) -> Result<(), LedgerError> {
         self.0.durable().await
+    }
+}
+
+impl UnclaimTicket {
+    /// Waits until the key is free.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if it will be free only when the next process starts.
+    pub async fn durable(self) -> Result<(), LedgerError> {
+        self.0.await.map_err(|_| LedgerError)
     }
 }
 

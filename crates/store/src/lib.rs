@@ -15,6 +15,7 @@ pub mod copy;
 mod disk;
 mod error;
 pub mod grants;
+pub mod idempotency;
 pub mod installation;
 pub mod keys;
 mod ledger;
@@ -40,7 +41,9 @@ pub mod wallets;
 
 pub use batch::Settlement;
 pub use error::{OpenError, StoreError};
-pub use ledger::{HoldTicket, Ledger, LedgerError, LedgerState, NoteTicket, SettleTicket};
+pub use ledger::{
+    HoldTicket, Ledger, LedgerError, LedgerState, NoteTicket, SettleTicket, UnclaimTicket,
+};
 pub use store::{Options, Role, Store};
 pub use tx::Tx;
 pub use url::{DatabaseUrl, DatabaseUrlError};

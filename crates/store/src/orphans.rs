@@ -68,5 +68,6 @@ fn ending(tx: &mut Tx<'_>, row: &Row, now: AtUs) -> Result<Op, StoreError> {
         },
         upstream: UNKNOWN_UPSTREAM.into(),
         ended_at: now,
+        kept: None,
     })))
 }

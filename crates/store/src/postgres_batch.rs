@@ -17,6 +17,7 @@ use crate::StoreError;
 use crate::batch::{Batch, Writer};
 use crate::chain::{self, Head, Link, Linking};
 use crate::commit::{CommitError, Committer};
+use crate::idempotency::Claim;
 use crate::postgres::PostgresServer;
 use crate::sqlite_batch::{TOKEN_CLASSES, count};
 
@@ -243,10 +244,11 @@ fn taken_over() -> CommitError {
 
 /// A batch as arrays, a column each, in the order of the statement's parameters.
 #[derive(Default)]
-struct Columns {
+struct Columns<'a> {
     texts: Vec<Vec<String>>,
     optional_texts: Vec<Vec<Option<String>>>,
     numbers: Vec<Vec<i64>>,
+    bytes: Vec<Vec<&'a [u8]>>,
     order: Vec<Place>,
 }
 
@@ -255,30 +257,36 @@ enum Place {
     Text(usize),
     OptionalText(usize),
     Number(usize),
+    Bytes(usize),
 }
 
-impl Columns {
-    fn of(batch: &Batch, writer: &Writer) -> Self {
+impl<'a> Columns<'a> {
+    fn of(batch: &'a Batch, writer: &Writer) -> Self {
         let mut columns = Columns::default();
         columns.add_holds(batch);
         columns.add_settlements(batch);
         columns.add_transfers(batch, writer);
         columns.number(batch.progress.iter().map(|(_, it)| it.more.get()));
+        columns.add_claims(batch.kept().map(|kept| &*kept.claim));
+        columns.text(batch.kept().map(|kept| kept.answer.content_type.clone()));
+        columns.bytes(batch.kept().map(|kept| &*kept.answer.body));
+        columns.add_claims(batch.unclaimed.iter().map(|claim| &**claim));
         columns
     }
 
-    fn parameters<'a>(
-        &'a self,
-        writer: &'a Writer,
-        number: &'a i64,
-        link: &'a Link,
-    ) -> Vec<&'a (dyn ToSql + Sync)> {
+    fn parameters<'b>(
+        &'b self,
+        writer: &'b Writer,
+        number: &'b i64,
+        link: &'b Link,
+    ) -> Vec<&'b (dyn ToSql + Sync)> {
         let mut parameters: Vec<&(dyn ToSql + Sync)> = vec![&writer.node, &writer.epoch, number];
         parameters.extend(self.order.iter().map(|place| -> &(dyn ToSql + Sync) {
             match *place {
                 Place::Text(index) => &self.texts[index],
                 Place::OptionalText(index) => &self.optional_texts[index],
                 Place::Number(index) => &self.numbers[index],
+                Place::Bytes(index) => &self.bytes[index],
             }
         }));
         parameters.extend::<[&(dyn ToSql + Sync); 8]>([
@@ -308,6 +316,18 @@ impl Columns {
     fn number(&mut self, column: impl Iterator<Item = i64>) {
         self.order.push(Place::Number(self.numbers.len()));
         self.numbers.push(column.collect());
+    }
+
+    fn bytes(&mut self, column: impl Iterator<Item = &'a [u8]>) {
+        self.order.push(Place::Bytes(self.bytes.len()));
+        self.bytes.push(column.collect());
+    }
+
+    fn add_claims<'c>(&mut self, claims: impl Iterator<Item = &'c Claim> + Clone) {
+        self.text(claims.clone().map(|claim| claim.organization.to_string()));
+        self.text(claims.clone().map(|claim| claim.project.to_string()));
+        self.text(claims.clone().map(|claim| claim.key.to_hex()));
+        self.text(claims.map(|claim| claim.request.to_string()));
     }
 
     fn add_holds(&mut self, batch: &Batch) {

@@ -26,6 +26,8 @@ const RETRY_PAUSE: Duration = Duration::from_millis(250);
 const RECHECK: Duration = Duration::from_secs(1);
 /// The most steps in one commit: bounds its time and memory.
 const BATCH_OPS: usize = 8_192;
+/// No commit takes on more steps when it carries this many bytes of answers.
+const BATCH_ANSWER_BYTES: usize = 16 * 1_024 * 1_024;
 /// Above this many waiting steps nothing new is admitted.
 const BACKLOG_OPS: usize = 200_000;
 /// While a commit takes longer, nothing new is admitted.
@@ -228,9 +230,14 @@ impl Queue {
                 .wait_while_for(&mut pending, |pending| !pending.urgent, PATIENCE);
         }
         let mut work = Work::default();
-        while work.ops.len() < BATCH_OPS && work.between.is_none() {
+        let mut answer_bytes = 0;
+        while work.ops.len() < BATCH_OPS
+            && answer_bytes < BATCH_ANSWER_BYTES
+            && work.between.is_none()
+        {
             match pending.steps.pop_front() {
                 Some(Step::Op(op, ack)) => {
+                    answer_bytes += op.answer_bytes();
                     work.ops.push(op);
                     work.acks.push(ack);
                 }

@@ -14,6 +14,7 @@ use crate::ballast::Room;
 use crate::batch::{Batch, Settlement, Writer};
 use crate::chain::{self, Head, Linking};
 use crate::commit::{CommitError, Committer};
+use crate::idempotency::Kept;
 use crate::tx::Engine;
 use crate::{StoreError, Tx};
 
@@ -94,6 +95,8 @@ impl SqliteCommitter {
         self.write_settlements(batch, writer, &mut linking, &mut sums)?;
         self.move_accounts(&sums)?;
         self.fold_hours(&sums)?;
+        self.keep_answers(batch)?;
+        self.give_back_keys(batch)?;
         let link = linking.finish();
         if link.is_empty() {
             return Ok(head);
@@ -210,6 +213,41 @@ impl SqliteCommitter {
                 sums.account(&debit).0 += transfer.amount;
                 sums.account(&credit).1 += transfer.amount;
             }
+        }
+        Ok(())
+    }
+
+    /// A key whose row went on to another request keeps what that one does.
+    fn keep_answers(&self, batch: &Batch) -> Result<(), StoreError> {
+        let mut update = self.connection.prepare_cached(
+            "UPDATE idempotent_requests SET content_type = ?5, answer = ?6
+             WHERE organization_id = ?1 AND project_id = ?2 AND key_digest = ?3 AND request_id = ?4",
+        )?;
+        for Kept { claim, answer } in batch.kept() {
+            update.execute(params![
+                claim.organization.as_str(),
+                claim.project.as_str(),
+                claim.key.to_hex(),
+                claim.request.to_string(),
+                answer.content_type,
+                &*answer.body,
+            ])?;
+        }
+        Ok(())
+    }
+
+    fn give_back_keys(&self, batch: &Batch) -> Result<(), StoreError> {
+        let mut delete = self.connection.prepare_cached(
+            "DELETE FROM idempotent_requests
+             WHERE organization_id = ?1 AND project_id = ?2 AND key_digest = ?3 AND request_id = ?4",
+        )?;
+        for claim in &batch.unclaimed {
+            delete.execute(params![
+                claim.organization.as_str(),
+                claim.project.as_str(),
+                claim.key.to_hex(),
+                claim.request.to_string(),
+            ])?;
         }
         Ok(())
     }

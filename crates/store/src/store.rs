@@ -61,6 +61,7 @@ pub struct Store(Arc<Inner>);
 
 struct Inner {
     engine: StoreEngine,
+    writer: Writer,
     queue: Arc<Queue>,
     thread: Mutex<Option<JoinHandle<()>>>,
     changed: Notify,
@@ -170,13 +171,14 @@ impl Store {
     ) -> Self {
         let queue = Queue::new(clock);
         queue.heed(committer.shortage());
-        let waiting = Arc::clone(&queue);
+        let (waiting, committing) = (Arc::clone(&queue), writer.clone());
         let thread = std::thread::Builder::new()
             .name("ledger".into())
-            .spawn(move || queue::run(&waiting, &mut *committer, &writer))
+            .spawn(move || queue::run(&waiting, &mut *committer, &committing))
             .expect("a thread can be started");
         Store(Arc::new(Inner {
             engine,
+            writer,
             queue,
             thread: Mutex::new(Some(thread)),
             changed: Notify::new(),
@@ -188,6 +190,11 @@ impl Store {
     #[must_use]
     pub fn ledger(&self) -> Ledger {
         Ledger::new(Arc::clone(&self.0.queue))
+    }
+
+    /// Who this process is to the database.
+    pub(crate) fn writer(&self) -> &Writer {
+        &self.0.writer
     }
 
     /// Runs a read in one snapshot.

@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use rusqlite::Connection;
 use tokio::runtime::Handle;
 
@@ -192,11 +193,9 @@ fn sqlite_value(row: &rusqlite::Row<'_>, index: usize) -> Result<Value, StoreErr
             String::from_utf8(text.to_vec())
                 .map_err(|_| StoreError::Corrupt(format!("column {index} is not UTF-8")))?,
         ),
-        other => {
-            let kind = other.data_type();
-            return Err(StoreError::Corrupt(format!(
-                "column {index} is of the kind {kind}"
-            )));
+        ValueRef::Blob(bytes) => Value::Bytes(Bytes::copy_from_slice(bytes)),
+        ValueRef::Real(_) => {
+            return Err(StoreError::Corrupt(format!("column {index} is a fraction")));
         }
     })
 }
@@ -206,6 +205,10 @@ fn postgres_row(row: &tokio_postgres::Row) -> Result<Row, StoreError> {
     let value = |(index, column): (usize, &tokio_postgres::Column)| match *column.type_() {
         Type::INT8 => Ok(row.try_get::<_, Option<i64>>(index)?.into()),
         Type::TEXT => Ok(row.try_get::<_, Option<String>>(index)?.into()),
+        Type::BYTEA => {
+            let bytes = row.try_get::<_, Option<Vec<u8>>>(index)?;
+            Ok(bytes.map_or(Value::Null, |bytes| Value::Bytes(bytes.into())))
+        }
         ref other => Err(StoreError::Corrupt(format!(
             "column {index} is of the type {other}"
         ))),

@@ -1,8 +1,8 @@
-//! The two kinds of value that both databases store: whole numbers and text, either of them null.
+//! The kinds of value that both databases store: whole numbers, text and bytes, any of them null.
 
 use std::error::Error;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 
 use crate::StoreError;
@@ -14,6 +14,8 @@ pub enum Value {
     Int(i64),
     /// `TEXT`.
     Text(String),
+    /// `BYTEA` or `BLOB`.
+    Bytes(Bytes),
     /// Nothing.
     Null,
 }
@@ -48,6 +50,7 @@ impl rusqlite::ToSql for Value {
         Ok(ToSqlOutput::Borrowed(match self {
             Value::Int(number) => ValueRef::Integer(*number),
             Value::Text(text) => ValueRef::Text(text.as_bytes()),
+            Value::Bytes(bytes) => ValueRef::Blob(bytes),
             Value::Null => ValueRef::Null,
         }))
     }
@@ -62,12 +65,13 @@ impl ToSql for Value {
         match self {
             Value::Int(number) => number.to_sql(ty, out),
             Value::Text(text) => text.as_str().to_sql(ty, out),
+            Value::Bytes(bytes) => <&[u8] as ToSql>::to_sql(&&**bytes, ty, out),
             Value::Null => Ok(IsNull::Yes),
         }
     }
 
     fn accepts(ty: &Type) -> bool {
-        *ty == Type::INT8 || <&str as ToSql>::accepts(ty)
+        matches!(*ty, Type::INT8 | Type::BYTEA) || <&str as ToSql>::accepts(ty)
     }
 
     to_sql_checked!();
@@ -117,6 +121,18 @@ impl Row {
             Some(Value::Text(text)) => Ok(Some(text)),
             Some(Value::Null) => Ok(None),
             _ => Err(self.unexpected(index, "text")),
+        }
+    }
+
+    /// The bytes in column `index`, or none if it is null.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] if it is something else.
+    pub fn opt_bytes(&self, index: usize) -> Result<Option<&Bytes>, StoreError> {
+        match self.0.get(index) {
+            Some(Value::Bytes(bytes)) => Ok(Some(bytes)),
+            Some(Value::Null) => Ok(None),
+            _ => Err(self.unexpected(index, "bytes")),
         }
     }
 

@@ -165,6 +165,15 @@ const INVARIANTS: &[Invariant] = &[
         unit: "nUSD",
     },
     Invariant {
+        name: "kept",
+        claim: "each answer that is kept for a repetition was charged",
+        sql: "SELECT r.request_id, CAST(1 AS BIGINT), CAST(0 AS BIGINT)
+              FROM idempotent_requests r LEFT JOIN usage_records u
+                ON u.organization_id = r.organization_id AND u.id = r.request_id
+              WHERE r.answer IS NOT NULL AND u.id IS NULL",
+        unit: "answers",
+    },
+    Invariant {
         name: "reported money",
         claim: "the costs that reports read are the sums of the usage records",
         sql: "SELECT organization_id || ' ' || project_id || ' ' || model || ' at ' || hour_at_us,

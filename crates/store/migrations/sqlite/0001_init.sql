@@ -1,6 +1,7 @@
 -- Columns are whole numbers or text: money in nano-USD (_nusd), instants in microseconds since the
 -- epoch, UTC (_at_us), ids as they appear on the wire, digests in hexadecimal, lists as JSON text
--- that no query looks into. A thing that ended says when (a null instant), never "true".
+-- that no query looks into. A thing that ended says when (a null instant), never "true". What a
+-- client was sent is bytes.
 
 CREATE TABLE counters (
     name TEXT PRIMARY KEY,
@@ -163,6 +164,24 @@ CREATE TABLE holds (
     seen_input_tokens INTEGER NOT NULL,
     seen_output_tokens INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- Requests that came with an Idempotency-Key, by its digest: claimed before they are forwarded. The
+-- answer comes with the settlement; the row goes when the request is released, or after a day.
+CREATE TABLE idempotent_requests (
+    organization_id TEXT NOT NULL,
+    project_id TEXT NOT NULL,
+    key_digest TEXT NOT NULL,
+    request_digest TEXT NOT NULL,
+    request_id TEXT NOT NULL,
+    node_id TEXT NOT NULL,
+    epoch INTEGER NOT NULL,
+    claimed_at_us INTEGER NOT NULL,
+    content_type TEXT,
+    answer BLOB,
+    PRIMARY KEY (organization_id, project_id, key_digest),
+    CHECK ((content_type IS NULL) = (answer IS NULL))
+) STRICT;
+CREATE INDEX idempotent_requests_by_age ON idempotent_requests (claimed_at_us);
 
 -- Append-only: one row a metered request. Ids of one organization sort by time of admission.
 CREATE TABLE usage_records (

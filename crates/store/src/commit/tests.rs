@@ -10,8 +10,8 @@ use tokio::runtime::Runtime;
 
 use super::*;
 use crate::ballast::Room;
-use crate::batch::tests::{hold, settle};
-use crate::batch::{Op, Seen};
+use crate::batch::tests::{claim, hold, kept, settle};
+use crate::batch::{Op, Seen, Settlement};
 use crate::grants::{self, Grant, GrantError};
 use crate::postgres::PostgresServer;
 use crate::postgres_batch::PostgresCommitter;
@@ -93,6 +93,7 @@ fn everything(runtime: &Runtime, store: &Store) -> Vec<Vec<Row>> {
             "usage_records",
             "usage_hours",
             "batches",
+            "idempotent_requests",
         ]
         .iter()
         .map(|table| tx.query(&format!("SELECT * FROM {table} ORDER BY 1, 2"), &[]))
@@ -158,10 +159,55 @@ fn batches_count_once_however_often_they_come() {
         let rows: Vec<usize> = after.iter().map(Vec::len).collect();
         // A batch for the grant, and one for each commit that settled something.
         assert_eq!(
-            rows[1..],
+            rows[1..6],
             [1, 5, 3, 1, 4],
             "holds, transfers, records, hours, batches"
         );
+    }
+}
+
+#[test]
+fn answers_are_kept_and_keys_given_back_however_often_that_comes() {
+    let runtime = Runtime::new().expect("a runtime");
+    for database in runtime.block_on(testkit::databases()) {
+        eprintln!("on {}", database.name);
+        let store = runtime.block_on(make(&database, 1_000));
+        let mut committer = committer(&runtime, &database);
+        let [answered, failed, running] = [1, 2, 3].map(|number| hold(number, 50));
+        for hold in [&answered, &failed, &running] {
+            let claimed = runtime.block_on(store.claim(claim(hold), AtUs(1)));
+            assert_eq!(claimed.expect("it is written"), None);
+        }
+        let settlement = Settlement {
+            kept: Some(kept(&answered, vec![0, 255, b'a'].into())),
+            ..Settlement::clone(&settle(&answered, 3))
+        };
+        let batch = Batch::gather([
+            Op::Hold(answered.clone()),
+            Op::Hold(failed.clone()),
+            Op::Settle(Arc::new(settlement)),
+            Op::Release(failed.id),
+            Op::Unclaim(claim(&failed)),
+        ]);
+        if database.name == "postgres" {
+            let before = everything(&runtime, &store);
+            let replaced = Writer {
+                epoch: 0,
+                ..writer()
+            };
+            let refused = committer.commit(&batch, &replaced);
+            assert!(matches!(refused, Err(CommitError::Poison(_))));
+            assert_eq!(everything(&runtime, &store)[1..], before[1..]);
+        }
+        committer.commit(&batch, &writer()).expect("committed");
+        let after = everything(&runtime, &store);
+        let bytes = after[6].iter().map(|row| row.opt_bytes(9).expect("bytes"));
+        let bytes: Vec<Option<&[u8]>> = bytes.map(|bytes| bytes.map(|it| &**it)).collect();
+        assert_eq!(bytes.len(), 2, "one key was given back");
+        assert!(bytes.contains(&Some(&[0, 255, b'a'])), "{bytes:?}");
+        assert!(bytes.contains(&None), "{bytes:?}");
+        committer.commit(&batch, &writer()).expect("committed");
+        assert_eq!(everything(&runtime, &store), after);
     }
 }
 

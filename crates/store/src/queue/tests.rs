@@ -3,11 +3,12 @@
 use std::collections::VecDeque;
 use std::sync::atomic::AtomicBool;
 
+use bytes::Bytes;
 use tokio::runtime::Runtime;
 
 use super::*;
 use crate::Ledger;
-use crate::batch::tests::{hold, settle};
+use crate::batch::tests::{hold, kept, settle};
 use crate::commit::tests::{make, sqlite_committer, writer};
 use crate::sqlite_batch::SqliteCommitter;
 use crate::verify;
@@ -111,7 +112,7 @@ fn a_full_disk_stalls_the_ledger_and_loses_nothing() {
     thread.join().expect("no panic");
 }
 
-/// Answers as scripted, then succeeds; notes how many holds each commit that succeeded had.
+/// Answers as scripted, then succeeds; notes how many requests each commit that succeeded had.
 struct Script {
     answers: VecDeque<Result<(), CommitError>>,
     /// Never takes a batch of full size, whatever the answers say.
@@ -128,24 +129,35 @@ impl Committer for Script {
             Err(CommitError::Poison(reason)) if reason == "panic" => panic!("as scripted"),
             Err(error) => Err(error),
             Ok(()) => {
-                self.committed.lock().push(batch.holds.len());
+                let requests = batch.holds.len() + batch.settlements.len();
+                self.committed.lock().push(requests);
                 Ok(())
             }
         }
     }
 }
 
-/// Runs the writer over holds that all wait when it starts. A narrow one is closed while it tries.
+/// As [`play_steps`], over holds.
 fn play(
     answers: Vec<Result<(), CommitError>>,
     holds: u32,
     narrow: bool,
 ) -> (Vec<usize>, Vec<bool>, LedgerState) {
+    let steps = (0..holds).map(|number| Op::Hold(hold(number, 1)));
+    play_steps(answers, steps, narrow)
+}
+
+/// Runs the writer over steps that all wait when it starts. A narrow one is closed while it tries.
+fn play_steps(
+    answers: Vec<Result<(), CommitError>>,
+    steps: impl Iterator<Item = Op>,
+    narrow: bool,
+) -> (Vec<usize>, Vec<bool>, LedgerState) {
     let queue = queue();
-    let acks: Vec<_> = (0..holds)
-        .map(|number| {
+    let acks: Vec<_> = steps
+        .map(|step| {
             let (sender, ack) = oneshot::channel();
-            queue.push(Op::Hold(hold(number, 1)), Some(sender));
+            queue.push(step, Some(sender));
             ack
         })
         .collect();
@@ -194,6 +206,21 @@ fn a_refused_batch_is_sent_again_until_it_is_in() {
 fn a_batch_has_an_upper_size() {
     let (committed, told, _) = play(vec![], 20_000, false);
     assert_eq!(committed, [BATCH_OPS, BATCH_OPS, 20_000 - 2 * BATCH_OPS]);
+    assert!(told.iter().all(|told| *told));
+}
+
+#[test]
+fn a_batch_carries_answers_of_an_upper_size() {
+    let body = Bytes::from(vec![b'a'; BATCH_ANSWER_BYTES / 4 + 1]);
+    let steps = (0..11).map(|number| {
+        let mut settlement = crate::Settlement::clone(&settle(&hold(number, 1), 1));
+        // Every third has none.
+        settlement.kept = (number % 3 > 0).then(|| kept(&settlement.hold, body.clone()));
+        Op::Settle(Arc::new(settlement))
+    });
+    let (committed, told, _) = play_steps(vec![], steps, false);
+    // 0 1 2 3 4 5 | 6 7 8 9 10: four answers are too much for a fifth.
+    assert_eq!(committed, [6, 5]);
     assert!(told.iter().all(|told| *told));
 }
 

@@ -7,11 +7,13 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use domain::admission::Wallet;
 use domain::hold::{Flags, Hold};
 use domain::id::{KeyId, OrganizationId, PriceId, ProjectId, RequestId};
+use domain::idempotency::{IdempotencyKey, RequestDigest};
 use domain::money::Nusd;
 use domain::price::{PriceEntry, StatedPrices, UnitPrices};
 use domain::time::{AtUs, Clock};
 use domain::usage::Usage;
 use store::grants::{self, Grant, GrantError};
+use store::idempotency::{Answer, Claim, Kept};
 use store::{DatabaseUrl, OpenError, Options, Role, Row, Settlement, Store, StoreError};
 use store::{prices, verify, wallets};
 use testkit::TestDatabase;
@@ -189,6 +191,41 @@ pub(crate) fn settlement(hold: &Arc<Hold>, usage: Usage) -> Settlement {
         flags: Flags::default(),
         upstream: "up".into(),
         ended_at: clock()(),
+        kept: None,
+    }
+}
+
+/// A claim to `key` for the request of a hold, which says `content`.
+pub(crate) fn claim(hold: &Hold, key: &str, content: &str) -> Arc<Claim> {
+    Arc::new(Claim {
+        organization: hold.organization.clone(),
+        project: hold.project.clone(),
+        key: IdempotencyKey::parse(key.as_bytes()).expect("a key"),
+        content: RequestDigest::of("/v1/test", content.as_bytes()),
+        request: hold.id,
+    })
+}
+
+pub(crate) fn answer(body: &'static [u8]) -> Answer {
+    Answer {
+        content_type: "application/json".into(),
+        body: body.into(),
+    }
+}
+
+/// As [`settlement`], with an answer that is kept.
+pub(crate) fn answered(
+    hold: &Arc<Hold>,
+    usage: Usage,
+    claim: &Arc<Claim>,
+    body: &'static [u8],
+) -> Settlement {
+    Settlement {
+        kept: Some(Kept {
+            claim: Arc::clone(claim),
+            answer: answer(body),
+        }),
+        ..settlement(hold, usage)
     }
 }
 

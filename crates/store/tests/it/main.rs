@@ -13,6 +13,7 @@ mod crud_service_accounts;
 mod crud_world;
 mod fixture;
 mod full_disk;
+mod idempotency;
 mod kill9;
 mod ledger_life;
 mod ledger_trouble;

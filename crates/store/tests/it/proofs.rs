@@ -9,7 +9,9 @@ use store::verify::{self, Report, SHOWN};
 use store::{Store, StoreError, Tx};
 use testkit::on_each_database;
 
-use crate::fixture::{Customer, assert_verified, execute, report, serve, settlement};
+use crate::fixture::{
+    Customer, answered, assert_verified, claim, execute, report, serve, settlement,
+};
 
 /// Ends a write without keeping it, and hands out what `verify` found in it.
 #[derive(Debug)]
@@ -64,7 +66,8 @@ async fn found_after(store: &Store, sqlite: bool, sql: String) -> Report {
     }
 }
 
-/// A grant of 1000; one request charged 50 of the 73 it used; one charged 53; one open hold of 200.
+/// A grant of 1000; one request charged 50 of the 73 it used, whose answer is kept; one charged 53;
+/// one open hold of 200.
 struct Books {
     customer: Customer,
     overrun: String,
@@ -84,8 +87,14 @@ async fn books(store: &Store) -> Books {
     for hold in [&overrun, &plain, &open] {
         ledger.hold(hold.clone()).durable().await.expect("durable");
     }
-    for (hold, output_tokens) in [(&overrun, 30), (&plain, 20)] {
-        let ticket = ledger.settle(settlement(hold, Usage::text(10, output_tokens)));
+    let claim = claim(&overrun, "again", "hello");
+    let first = store.claim(Arc::clone(&claim), overrun.admitted_at).await;
+    assert_eq!(first.expect("claimed"), None);
+    for settlement in [
+        answered(&overrun, Usage::text(10, 30), &claim, b"hi"),
+        settlement(&plain, Usage::text(10, 20)),
+    ] {
+        let ticket = ledger.settle(settlement);
         ticket.durable().await.expect("durable");
     }
     let hour_at_us = overrun.admitted_at.floor(HOUR_US).0;
@@ -217,6 +226,11 @@ fn of_records(books: &Books) -> Vec<Corruption> {
             on_record("upstream_cost_nusd = 6", plain),
             &["upstream cost", "reported money", "batches"],
             says(plain, 6, 5),
+        ),
+        (
+            "UPDATE idempotent_requests SET request_id = 'req_ghost'".into(),
+            &["kept"],
+            "req_ghost: is 1 answers, should be 0 answers".into(),
         ),
     ]
 }

@@ -30,6 +30,7 @@ async fn tables(store: &store::Store, name: &str) -> Tables {
         let text = |index| row.text(index).expect("text").to_lowercase();
         let kind = match text(2).as_str() {
             "integer" | "bigint" => "bigint".to_owned(),
+            "blob" | "bytea" => "bytea".to_owned(),
             other => other.to_owned(),
         };
         // A view's columns are never declared not null.
