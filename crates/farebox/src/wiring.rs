@@ -194,6 +194,8 @@ fn settings(config: &Config) -> gateway::Settings {
     gateway::Settings {
         hold_before_forward: config.hold_durability == HoldDurability::BeforeForward,
         body_bytes: usize::try_from(config.limits.body_bytes).unwrap_or(usize::MAX),
+        idempotent_answer_bytes: usize::try_from(config.limits.idempotent_answer_bytes)
+            .unwrap_or(usize::MAX),
         rates: default_rates(config),
         public_url: config.public_url.clone(),
         clock: clock::system(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use domain::id::{KeyId, OrganizationId, ProjectId};
 use store::changes::{self, Change, ChangeKind};
 use store::keys::{self, ActiveKey};
-use store::{Store, StoreError, budgets, wallets};
+use store::{Store, StoreError, budgets, idempotency, wallets};
 
 use crate::admission::Limits;
 use crate::state::Gateway;
@@ -15,6 +15,10 @@ use crate::state::Gateway;
 const POLL: Duration = Duration::from_millis(500);
 /// Changes taken at once.
 const PAGE: i64 = 500;
+/// Idempotency keys forgotten in one transaction: their answers may be large, and the ledger waits.
+const FORGOTTEN_AT_ONCE: u64 = 50;
+/// Such transactions in a row; what is left has time until the next round.
+const FORGETTINGS: usize = 100;
 
 /// Follows until cancelled.
 pub(crate) async fn run(gateway: Gateway, store: Store, mut seq: i64) {
@@ -105,9 +109,10 @@ async fn keep_crossings(gateway: &Gateway, store: &Store) {
     }
 }
 
-/// Writes when keys were last used, and forgets what is idle.
+/// Writes when keys were last used, and forgets what is idle or old.
 async fn tend(gateway: &Gateway, store: &Store) {
     gateway.0.books.forget_idle(gateway.now());
+    forget_requests(gateway, store).await;
     let uses = gateway.0.directory.take_last_uses();
     if uses.is_empty() {
         return;
@@ -115,5 +120,21 @@ async fn tend(gateway: &Gateway, store: &Store) {
     let write = store.write(move |tx| keys::touch_last_used(tx, &uses));
     if let Err(error) = write.await {
         tracing::warn!(%error, "when keys were last used could not be written");
+    }
+}
+
+/// Forgets requests whose idempotency keys are too old, a few at a time.
+async fn forget_requests(gateway: &Gateway, store: &Store) {
+    for _ in 0..FORGETTINGS {
+        let (now, most) = (gateway.now(), FORGOTTEN_AT_ONCE);
+        let forget = move |tx: &mut store::Tx<'_>| idempotency::forget(tx, now, most);
+        match store.write(forget).await {
+            Ok(forgotten) if forgotten == FORGOTTEN_AT_ONCE => {}
+            Ok(_) => return,
+            Err(error) => {
+                tracing::warn!(%error, "old idempotency keys could not be forgotten");
+                return;
+            }
+        }
     }
 }

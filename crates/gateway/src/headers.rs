@@ -30,6 +30,8 @@ const BALANCE: HeaderName = HeaderName::from_static("farebox-balance");
 const MAX_OUTPUT_TOKENS: HeaderName = HeaderName::from_static("farebox-max-output-tokens");
 /// Whether the caller takes a shorter answer where the money does not pay for the longest one.
 const ALLOW_SHORTER: HeaderName = HeaderName::from_static("farebox-allow-shorter");
+/// The request whose answer this is, where it is given again.
+const REPLAYED: HeaderName = HeaderName::from_static("farebox-replayed");
 const LIMIT_REQUESTS: HeaderName = HeaderName::from_static("x-ratelimit-limit-requests");
 const LIMIT_TOKENS: HeaderName = HeaderName::from_static("x-ratelimit-limit-tokens");
 const REMAINING_REQUESTS: HeaderName = HeaderName::from_static("x-ratelimit-remaining-requests");
@@ -114,6 +116,11 @@ fn neither_true_nor_false(value: &HeaderValue) -> RequestError {
         param: Some(ALLOW_SHORTER.to_string()),
         code: Some("invalid_value"),
     }
+}
+
+/// Says whose answer this is, given again.
+pub(crate) fn put_replayed(headers: &mut HeaderMap, request: RequestId) {
+    headers.insert(REPLAYED, text(&request.to_string()));
 }
 
 /// Puts what the answer cost and what is left, in dollars.

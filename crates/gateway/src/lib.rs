@@ -15,6 +15,7 @@ mod endpoints;
 mod fallback;
 mod follow;
 mod headers;
+mod idempotency;
 mod meter;
 mod metrics;
 mod pipeline;

@@ -30,6 +30,7 @@ pub(crate) struct Metrics {
     pub(crate) requests: Family<RequestLabels, Counter>,
     pub(crate) in_flight: Gauge,
     pub(crate) upstream_failures: Family<UpstreamLabels, Counter>,
+    pub(crate) replays: Counter,
     tokens: Family<TokenLabels, Counter>,
     charged_nusd: Counter,
 }
@@ -64,6 +65,11 @@ impl Metrics {
             "upstream_failures",
             "Calls to an upstream that failed",
             self.upstream_failures.clone(),
+        );
+        registry.register(
+            "replays",
+            "Answers given again to a repeated Idempotency-Key, for nothing",
+            self.replays.clone(),
         );
         registry.register("tokens", "Tokens charged", self.tokens.clone());
         registry.register(

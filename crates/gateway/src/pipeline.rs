@@ -7,6 +7,7 @@ use domain::access::{self, AccessRefusal, Scope};
 use domain::admission as rules;
 use domain::bound::{TokenBound, token_bound};
 use domain::id::{ProjectId, RequestId};
+use domain::idempotency::RequestDigest;
 use domain::price::PriceEntry;
 use domain::time::AtUs;
 use http::{Request, Response};
@@ -18,10 +19,11 @@ use crate::admission::{Admitted, Bid};
 use crate::catalog::Model;
 use crate::directory::Caller;
 use crate::headers::Stamp;
+use crate::idempotency::{Looked, Once};
 use crate::metrics::RequestLabels;
 use crate::refusal::Refusal;
 use crate::state::Gateway;
-use crate::{admission, authenticate, body, count, headers, relay, respond, size};
+use crate::{admission, authenticate, body, count, headers, idempotency, relay, respond, size};
 
 /// An admitted request on its way to an upstream.
 pub(crate) struct Job {
@@ -30,6 +32,8 @@ pub(crate) struct Job {
     pub(crate) model: Arc<Model>,
     pub(crate) request: ModelRequest,
     pub(crate) stamp: Stamp,
+    /// Not claimed yet; none if the request carries no idempotency key.
+    pub(crate) once: Option<Once>,
 }
 
 impl Job {
@@ -99,12 +103,27 @@ async fn run(
 
     // Looked at in every request: a slip in it must not wait for an empty wallet to be found.
     let allow_shorter = headers::allow_shorter(&head.headers)?;
+    let key = idempotency::key(&head.headers)?;
     let most_bytes = gateway.0.settings.body_bytes;
     body::check(&head.headers, most_bytes)?;
     let body = body::read(body, most_bytes).await?;
     let request = ModelRequest::parse(endpoint, &body)?;
 
     let model = resolve(gateway, &caller, &request)?;
+    let once = match key {
+        None => None,
+        Some(key) => {
+            let content = RequestDigest::of(endpoint.path(), &body);
+            // Boxed, as other requests need no room for it.
+            match Box::pin(idempotency::look(gateway, key, content, stamp)).await? {
+                Looked::New(once) => Some(once),
+                Looked::Answered(answer) => {
+                    caller.used(gateway.now());
+                    return Ok(answer);
+                }
+            }
+        }
+    };
     // The clock may have moved while the body arrived; the price is the one in force now.
     let now = gateway.now();
     let price = model
@@ -124,9 +143,6 @@ async fn run(
         price,
     }
     .bid(stamp.request_id, &request, allow_shorter);
-    let wanted_each = request
-        .max_output_tokens
-        .unwrap_or(bid.bound.output_tokens_each);
     let admitted = admit(gateway, &model, &request, bid)
         .await
         .map_err(|refusal| {
@@ -140,8 +156,7 @@ async fn run(
             }
         })?;
     stamp.rates = Some(admitted.rates);
-    let each = admitted.output_tokens_each();
-    stamp.max_output_tokens = (each < wanted_each).then_some(each);
+    stamp.max_output_tokens = admitted.lowered_output_limit(request.max_output_tokens);
     caller.used(now);
 
     // From here on the request lives in a task of its own: a client that leaves drops this future,
@@ -153,6 +168,7 @@ async fn run(
         model,
         request,
         stamp: stamp.clone(),
+        once,
     };
     gateway.spawn(relay::run(job, reply));
     answer.await.unwrap_or(Err(Refusal::Internal))

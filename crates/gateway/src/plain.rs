@@ -7,17 +7,20 @@ use http::Response;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use store::idempotency::Answer;
 use wire::answer;
 use wire::responses::{self, ResponseMeta};
 
 use crate::admission::Settled;
 use crate::catalog::OnDisconnect;
 use crate::headers::put_money;
+use crate::idempotency::Transcript;
 use crate::meter::Meter;
 use crate::pipeline::{Job, Reply};
 use crate::refusal::{Refusal, UpstreamFailure};
 use crate::relay::Called;
 
+const MEDIA_TYPE: &str = "application/json";
 /// The largest answer that is taken from an upstream.
 const MOST_BYTES: usize = 64 * 1024 * 1024;
 
@@ -40,11 +43,11 @@ pub(crate) async fn run(job: Job, called: Called, mut reply: Reply) {
                 disconnected: true,
                 ..Flags::default()
             };
-            let _ = settle(job, &meter, flags).await;
+            let _ = settle(job, &meter, flags, None).await;
             return;
         }
         Read::Failed(failure) => {
-            job.admitted.release();
+            job.admitted.release().await;
             let _ = reply.send(Err(failure.into()));
             return;
         }
@@ -62,7 +65,7 @@ pub(crate) async fn run(job: Job, called: Called, mut reply: Reply) {
             upstream = &**called.upstream.id(),
             "the upstream sent no answer"
         );
-        job.admitted.release();
+        job.admitted.release().await;
         let _ = reply.send(Err(UpstreamFailure::NotAnAnswer.into()));
         return;
     };
@@ -77,10 +80,13 @@ pub(crate) async fn run(job: Job, called: Called, mut reply: Reply) {
             ..Flags::default()
         },
     );
-    let outcome = settle(job, &meter, flags).await.map(|settled| {
+    let mut transcript = Transcript::of(&job);
+    transcript.add(&body);
+    let settling = settle(job, &meter, flags, transcript.finish(MEDIA_TYPE));
+    let outcome = settling.await.map(|settled| {
         let mut response = Response::new(Body::from(body));
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
         stamp.put(headers);
         put_money(headers, settled.cost, settled.balance);
         response
@@ -94,14 +100,20 @@ pub(crate) fn response_meta(job: &Job) -> ResponseMeta {
     ResponseMeta::new(id, job.admitted.hold.admitted_at.seconds(), &job.request)
 }
 
-/// Charges what was counted, and waits until that is durable.
-async fn settle(job: Job, meter: &Meter, flags: Flags) -> Result<Settled, Refusal> {
+/// Charges what was counted, keeps the answer if it is to be, and waits until that is durable.
+async fn settle(
+    job: Job,
+    meter: &Meter,
+    flags: Flags,
+    kept: Option<Answer>,
+) -> Result<Settled, Refusal> {
     let counted = meter.count();
     let flags = Flags {
         estimated: counted.estimated,
         ..flags
     };
-    let (settled, ticket) = job.admitted.settle(&counted.usage, flags);
+    let settled = job.admitted.settle_with(&counted.usage, flags, |_| kept);
+    let (settled, ticket) = settled;
     job.gateway.0.metrics.settled(&counted.usage, settled.cost);
     ticket.durable().await.map_err(|_| Refusal::Ledger)?;
     Ok(settled)

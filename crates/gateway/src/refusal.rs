@@ -2,6 +2,8 @@
 
 use domain::access::AccessRefusal;
 use domain::admission;
+use domain::id::RequestId;
+use domain::money::Nusd;
 use wire::error::ErrorBody;
 use wire::request::RequestError;
 
@@ -42,6 +44,8 @@ pub(crate) enum Refusal {
         model: String,
         organization: String,
     },
+    /// A request with the same idempotency key came before.
+    Repeated(Repeated),
     /// The ledger cannot commit.
     Ledger,
     /// The upstream found the request bad, and said so in OpenAI's form.
@@ -54,6 +58,17 @@ pub(crate) enum Refusal {
     NoMethod { method: String, path: String },
     /// A bug.
     Internal,
+}
+
+/// Why a request that came again is not answered like the first; `request` is the first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Repeated {
+    /// It does not say the same.
+    Different { request: RequestId },
+    /// The first is still running.
+    InProgress { request: RequestId },
+    /// The first was charged, and its answer was not kept.
+    NotKept { request: RequestId, cost: Nusd },
 }
 
 /// How an upstream failed, as far as a caller needs to know.
@@ -76,6 +91,12 @@ pub(crate) enum UpstreamFailure {
 impl From<RequestError> for Refusal {
     fn from(error: RequestError) -> Self {
         Refusal::Request(error)
+    }
+}
+
+impl From<Repeated> for Refusal {
+    fn from(repeated: Repeated) -> Self {
+        Refusal::Repeated(repeated)
     }
 }
 

@@ -17,7 +17,7 @@ use crate::metrics::UpstreamLabels;
 use crate::pipeline::{Job, Reply};
 use crate::refusal::{Refusal, UpstreamFailure};
 use crate::upstream::{Rejection, Upstream};
-use crate::{plain, stream};
+use crate::{idempotency, plain, stream};
 
 /// The most deployments that one request tries.
 const MOST_ATTEMPTS: usize = 3;
@@ -40,8 +40,15 @@ enum NotCalled {
 
 /// Runs a request to its end.
 pub(crate) async fn run(mut job: Job, mut reply: Reply) {
+    if let Some(once) = job.once.take()
+        && let Err(answer) = Box::pin(idempotency::claim(&mut job, once)).await
+    {
+        job.admitted.release().await;
+        let _ = reply.send(answer);
+        return;
+    }
     if job.gateway.0.settings.hold_before_forward && job.admitted.durable().await.is_err() {
-        job.admitted.release();
+        job.admitted.release().await;
         let _ = reply.send(Err(Refusal::Ledger));
         return;
     }
@@ -50,7 +57,7 @@ pub(crate) async fn run(mut job: Job, mut reply: Reply) {
         Ok(called) if job.request.stream => Box::pin(stream::run(job, called, reply)).await,
         Ok(called) => plain::run(job, called, reply).await,
         Err(NotCalled::Refused(refusal)) => {
-            job.admitted.release();
+            job.admitted.release().await;
             // A client that has left need not be told.
             let _ = reply.send(Err(refusal));
         }

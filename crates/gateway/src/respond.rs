@@ -14,7 +14,8 @@ use http::{HeaderName, Response, StatusCode};
 use wire::error::ErrorBody;
 
 use crate::headers::Stamp;
-use crate::refusal::{Refusal, UpstreamFailure};
+use crate::idempotency::HEADER_NAME;
+use crate::refusal::{Refusal, Repeated, UpstreamFailure};
 
 /// Every error code that the data plane itself answers with. docs/errors.md explains each.
 pub const CODES: &[&str] = &[
@@ -23,6 +24,9 @@ pub const CODES: &[&str] = &[
     "empty_array",
     "empty_string",
     "endpoint_not_offered",
+    "idempotency_answer_not_kept",
+    "idempotency_key_reused",
+    "idempotency_request_in_progress",
     "integer_above_max_value",
     "integer_below_min_value",
     "internal_error",
@@ -68,6 +72,8 @@ enum Retry {
     Never,
     /// After this many microseconds.
     After(i64),
+    /// The same, and whatever its rules for the status say.
+    Surely(i64),
 }
 
 /// A refusal, decided.
@@ -94,7 +100,10 @@ pub(crate) fn respond(refusal: &Refusal, stamp: &Stamp, public_url: &str) -> Res
         Retry::Never => {
             headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
         }
-        Retry::After(us) => {
+        Retry::After(us) | Retry::Surely(us) => {
+            if let Retry::Surely(_) = answer.retry {
+                headers.insert(SHOULD_RETRY, HeaderValue::from_static("true"));
+            }
             headers.insert(RETRY_AFTER, number(us.saturating_add(999_999) / 1_000_000));
             headers.insert(RETRY_AFTER_MS, number(us.saturating_add(999) / 1_000));
         }
@@ -145,6 +154,7 @@ fn answer(refusal: &Refusal, url: &str) -> Answer {
             retry: Retry::AsUsual,
         },
         Refusal::UpstreamFailed(failure) => upstream(failure),
+        Refusal::Repeated(repeated) => again(repeated),
         Refusal::Ledger | Refusal::Internal => ours(refusal),
         _ => request(refusal),
     }
@@ -389,6 +399,39 @@ fn limited(stop: &RateStop, (model, organization, url): (&str, &str, &str)) -> A
     Answer {
         retry,
         ..plain(status, kind, Some("rate_limit_exceeded"), message)
+    }
+}
+
+/// A request with the same idempotency key came before.
+fn again(repeated: &Repeated) -> Answer {
+    let conflict = |code, retry, message| {
+        let mut answer = plain(StatusCode::CONFLICT, INVALID, Some(code), message);
+        answer.error.param = Some(HEADER_NAME.into());
+        answer.retry = retry;
+        answer
+    };
+    match repeated {
+        Repeated::Different { request } => conflict(
+            "idempotency_key_reused",
+            Retry::Never,
+            format!(
+                "This {HEADER_NAME} came before with another body or endpoint (request {request}). Send the first request unchanged, or this one with a key of its own."
+            ),
+        ),
+        Repeated::InProgress { request } => conflict(
+            "idempotency_request_in_progress",
+            Retry::Surely(1_000_000),
+            format!(
+                "The first request with this {HEADER_NAME} ({request}) is still being answered. Please try again shortly: you get its answer as soon as it is there."
+            ),
+        ),
+        Repeated::NotKept { request, cost } => conflict(
+            "idempotency_answer_not_kept",
+            Retry::Never,
+            format!(
+                "The first request with this {HEADER_NAME} ({request}) has ended and was charged {cost}, but its answer was not kept: it was too large, was never sent whole, or this installation keeps none. It was not run again. To run it once more, send another key."
+            ),
+        ),
     }
 }
 

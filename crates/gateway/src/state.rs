@@ -17,6 +17,7 @@ use crate::catalog::Catalog;
 use crate::count::Tokenizer;
 use crate::directory::Directory;
 use crate::follow;
+use crate::idempotency::Turns;
 use crate::metrics::Metrics;
 
 /// The data plane. Cheap to clone.
@@ -29,6 +30,8 @@ pub(crate) struct Inner {
     pub(crate) catalog: ArcSwap<Catalog>,
     pub(crate) directory: Directory,
     pub(crate) books: Arc<Books>,
+    pub(crate) store: Store,
+    pub(crate) turns: Turns,
     pub(crate) metrics: Metrics,
     tasks: TaskTracker,
     following: CancellationToken,
@@ -42,6 +45,9 @@ pub struct Settings {
     pub hold_before_forward: bool,
     /// The largest request body.
     pub body_bytes: usize,
+    /// The largest answer that is kept for a repetition of its request, where that carries an
+    /// `Idempotency-Key`; zero keeps none.
+    pub idempotent_answer_bytes: usize,
     /// The rate limits of every organization, project and model that has none of its own.
     pub rates: DefaultRates,
     /// Where this installation's console is, without a slash at the end.
@@ -80,6 +86,8 @@ impl Gateway {
             catalog: ArcSwap::from_pointee(catalog),
             directory: Directory::new(keys),
             books: Arc::new(Books::new(wallets, settings.rates)),
+            store: store.clone(),
+            turns: Turns::default(),
             settings,
             metrics: Metrics::default(),
             tasks: TaskTracker::new(),

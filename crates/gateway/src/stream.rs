@@ -13,8 +13,8 @@ use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use domain::hold::Flags;
 use domain::time::{AtUs, SECOND_US};
-use http::Response;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
+use http::{HeaderMap, Response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use store::NoteTicket;
@@ -24,10 +24,12 @@ use wire::request::Endpoint;
 use wire::responses::{NativeStream, StreamTranslator};
 use wire::sse::{self, SseFrame, SseReader};
 
+use crate::admission::Settled;
 use crate::body::ChannelBody;
 use crate::catalog::OnDisconnect;
 use crate::ending::{self, End, Form};
 use crate::headers::money_comment;
+use crate::idempotency::Transcript;
 use crate::meter::Meter;
 use crate::pipeline::{Job, Reply};
 use crate::plain::response_meta;
@@ -41,6 +43,7 @@ const MOST_EVENT_BYTES: usize = 8 * 1024 * 1024;
 const PIECES: usize = 16;
 /// What was delivered is noted this often, for the case that this process dies.
 const CHECKPOINT_US: i64 = SECOND_US;
+pub(crate) const MEDIA_TYPE: &str = "text/event-stream; charset=utf-8";
 /// Tells proxies in front not to collect a stream.
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
@@ -57,6 +60,7 @@ struct Relay {
     /// The upstream said that the answer is complete.
     finished: bool,
     client_left: bool,
+    transcript: Transcript,
     checkpoint_at: AtUs,
     /// The last note of what was delivered, until it is known to be durable.
     noted: Option<NoteTicket>,
@@ -69,12 +73,12 @@ pub(crate) async fn run(mut job: Job, called: Called, reply: Reply) {
             upstream = &**called.upstream.id(),
             "the upstream sent no event stream"
         );
-        job.admitted.release();
+        job.admitted.release().await;
         let _ = reply.send(Err(UpstreamFailure::NotAnAnswer.into()));
         return;
     }
     if job.admitted.durable().await.is_err() {
-        job.admitted.release();
+        job.admitted.release().await;
         let _ = reply.send(Err(Refusal::Ledger));
         return;
     }
@@ -97,6 +101,7 @@ pub(crate) async fn run(mut job: Job, called: Called, reply: Reply) {
         renamed: called.renamed,
         finished: false,
         client_left: false,
+        transcript: Transcript::of(&job),
         checkpoint_at: job.gateway.now().plus(CHECKPOINT_US),
         noted: None,
         job,
@@ -117,15 +122,16 @@ struct Pace {
 
 fn head(job: &Job, pieces: mpsc::Receiver<Bytes>) -> Response<Body> {
     let mut response = Response::new(Body::new(ChannelBody(pieces)));
-    let headers = response.headers_mut();
-    headers.insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("text/event-stream; charset=utf-8"),
-    );
+    put_head(response.headers_mut());
+    job.stamp_now().put(response.headers_mut());
+    response
+}
+
+/// The headers of every stream.
+pub(crate) fn put_head(headers: &mut HeaderMap) {
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
-    job.stamp_now().put(headers);
-    response
 }
 
 fn is_event_stream(response: &Response<Incoming>) -> bool {
@@ -295,6 +301,7 @@ impl Relay {
 
     /// Sends pieces as one; a client that does not take them for too long has left.
     async fn send(&mut self, mut pieces: Vec<Bytes>, pace: Pace) {
+        pieces.iter().for_each(|piece| self.transcript.add(piece));
         if self.client_left || pieces.is_empty() {
             return;
         }
@@ -344,11 +351,12 @@ impl Relay {
             out,
             form,
             client_left,
+            mut transcript,
             ..
         } = self;
         if end.is_failure() && meter.is_empty() {
             // Nothing was delivered, so nothing is charged.
-            job.admitted.release();
+            job.admitted.release().await;
             send_all(&out, ending::frames(form, &end, None, &job.request)).await;
             return;
         }
@@ -369,21 +377,31 @@ impl Relay {
             );
         }
         let metrics = &job.gateway.0.metrics;
-        let (settled, ticket) = job.admitted.settle(&counted.usage, flags);
+        let frames = ending::frames(form, &end, Some(&counted), &job.request);
+        let keep = |settled| {
+            let frames = with_money(frames.clone(), settled);
+            frames.iter().for_each(|frame| transcript.add(frame));
+            // What nobody waited for is no answer.
+            let is_whole = !matches!(end, End::ClientLeft);
+            is_whole.then(|| transcript.finish(MEDIA_TYPE)).flatten()
+        };
+        let (settled, ticket) = job.admitted.settle_with(&counted.usage, flags, keep);
         metrics.settled(&counted.usage, settled.cost);
         let frames = match ticket.durable().await {
-            Ok(()) => {
-                let money = sse::comment_frame(&money_comment(settled.cost, settled.balance));
-                let mut frames = ending::frames(form, &end, Some(&counted), &job.request);
-                frames.insert(frames.len().saturating_sub(1), money);
-                frames
-            }
+            Ok(()) => with_money(frames, settled),
             Err(_) => vec![sse::data_frame(
                 &stream_error(&Refusal::Ledger, true).to_json(),
             )],
         };
         send_all(&out, frames).await;
     }
+}
+
+/// The last frames of a stream, and before the very last what it cost.
+fn with_money(mut frames: Vec<Bytes>, settled: Settled) -> Vec<Bytes> {
+    let money = sse::comment_frame(&money_comment(settled.cost, settled.balance));
+    frames.insert(frames.len().saturating_sub(1), money);
+    frames
 }
 
 /// The end of a stream; a client that has left misses it.

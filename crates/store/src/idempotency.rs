@@ -221,7 +221,8 @@ fn claim(
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn forget(tx: &mut Tx<'_>, now: AtUs, most: i64) -> Result<u64, StoreError> {
+pub fn forget(tx: &mut Tx<'_>, now: AtUs, most: u64) -> Result<u64, StoreError> {
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
     tx.execute(FORGET, &[oldest(now).0.into(), most.into()])
 }
 

@@ -16,6 +16,7 @@ use super::upstreams::read_upstreams;
 
 /// The longest time that a key in milliseconds may hold: a day.
 pub(super) const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 
 /// Reads the merged layers. `None` when problems were noted.
@@ -178,6 +179,8 @@ fn read_limits(section: &Section<'_>) -> Read<Limits> {
     let header_timeout_ms = section.integer("header_timeout_ms", 1..=DAY_MS, None);
     let shutdown_grace_ms = section.integer("shutdown_grace_ms", 0..=DAY_MS, None);
     let ballast_bytes = section.integer("ballast_bytes", 0..=1024 * GIB, None);
+    // An answer that is kept is written at once, with what else is committed then.
+    let idempotent_answer_bytes = section.integer("idempotent_answer_bytes", 0..=64 * MIB, None);
     let most = i64::MAX.unsigned_abs();
     let requests_per_minute = section.integer("requests_per_minute", 1..=most, None);
     let tokens_per_minute = section.integer("tokens_per_minute", 1..=most, None);
@@ -188,6 +191,7 @@ fn read_limits(section: &Section<'_>) -> Read<Limits> {
         header_timeout_ms: header_timeout_ms?,
         shutdown_grace_ms: shutdown_grace_ms?,
         ballast_bytes: ballast_bytes?,
+        idempotent_answer_bytes: idempotent_answer_bytes?,
         requests_per_minute: requests_per_minute?,
         tokens_per_minute: tokens_per_minute?,
     })

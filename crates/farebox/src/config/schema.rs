@@ -85,6 +85,8 @@ pub struct Limits {
     pub shutdown_grace_ms: u64,
     /// Room kept back on the disk of a SQLite database; zero for none.
     pub ballast_bytes: u64,
+    /// The largest answer that is kept for a repetition of its request; zero keeps none.
+    pub idempotent_answer_bytes: u64,
     /// The rate limit of a project and model that has none of its own.
     pub requests_per_minute: u64,
     /// The same, for tokens.

@@ -9,7 +9,10 @@ use domain::money::Nusd;
 use domain::time::Clock;
 use domain::usage::Usage;
 use parking_lot::Mutex;
-use store::{HoldTicket, Ledger, LedgerError, NoteTicket, SettleTicket, Settlement};
+use store::idempotency::{Answer, Claim, Kept};
+use store::{
+    HoldTicket, Ledger, LedgerError, NoteTicket, SettleTicket, Settlement, UnclaimTicket,
+};
 
 use super::{Bid, Books};
 use crate::meter::Meter;
@@ -31,6 +34,8 @@ pub(crate) struct Admitted {
     pub(super) ledger: Ledger,
     pub(super) clock: Clock,
     pub(super) upstream: Option<Arc<str>>,
+    /// What keeps its repetitions from running.
+    pub(super) claim: Option<Arc<Claim>>,
     pub(super) ended: bool,
 }
 
@@ -55,6 +60,16 @@ impl Admitted {
         self.upstream = Some(Arc::clone(upstream));
     }
 
+    /// Its idempotency key is claimed for it, or may be.
+    pub(crate) fn claimed(&mut self, claim: Arc<Claim>) {
+        self.claim = Some(claim);
+    }
+
+    /// Whether it may come again, and then wants the same answer.
+    pub(crate) fn is_claimed(&self) -> bool {
+        self.claim.is_some()
+    }
+
     /// Notes what was delivered so far, for the case that this process dies.
     pub(crate) fn checkpoint(&self, usage: &Usage) -> NoteTicket {
         self.ledger
@@ -66,9 +81,11 @@ impl Admitted {
         Meter::new(self.bid.prompt_bytes, self.upstream_bound())
     }
 
-    /// The most output tokens of one choice that the hold pays for now.
-    pub(crate) fn output_tokens_each(&self) -> u64 {
-        self.bound.output_tokens_each
+    /// The most output tokens of one choice, where a caller who asked for `asked` expects more.
+    pub(crate) fn lowered_output_limit(&self, asked: Option<u64>) -> Option<u64> {
+        let wanted = asked.unwrap_or(self.bid.bound.output_tokens_each);
+        let each = self.bound.output_tokens_each;
+        (each < wanted).then_some(each)
     }
 
     /// The most tokens that the upstream is asked for. A stream may go on as long as money comes,
@@ -126,24 +143,47 @@ impl Admitted {
         self.durable().await.is_ok()
     }
 
-    /// Ends the request without a charge: nothing was delivered.
-    pub(crate) fn release(mut self) {
-        self.give_back();
+    /// Ends the request without a charge: nothing was delivered. If it has an idempotency key, that
+    /// is free when this returns.
+    pub(crate) async fn release(mut self) {
+        if let Some(free) = self.give_back() {
+            // A ledger that broke keeps the key until the next start.
+            let _ = free.durable().await;
+        }
     }
 
     /// Charges the request. The cost stands when the ticket is durable.
-    pub(crate) fn settle(mut self, usage: &Usage, flags: Flags) -> (Settled, SettleTicket) {
-        self.charge(usage, flags)
+    pub(crate) fn settle(self, usage: &Usage, flags: Flags) -> (Settled, SettleTicket) {
+        self.settle_with(usage, flags, |_| None)
     }
 
-    fn give_back(&mut self) {
+    /// As [`Admitted::settle`], and keeps the answer that `answer` makes of the charge. It is asked
+    /// under the book's lock, and only if the request has an idempotency key.
+    pub(crate) fn settle_with(
+        mut self,
+        usage: &Usage,
+        flags: Flags,
+        answer: impl FnOnce(Settled) -> Option<Answer>,
+    ) -> (Settled, SettleTicket) {
+        self.charge(usage, flags, answer)
+    }
+
+    fn give_back(&mut self) -> Option<UnclaimTicket> {
         self.ended = true;
         let mut book = self.book.lock();
         self.ledger.release(self.hold.id);
         book.end(self.hold.id, Nusd::ZERO, 0, (self.clock)());
+        drop(book);
+        let claim = self.claim.take();
+        claim.map(|claim| self.ledger.unclaim(claim))
     }
 
-    fn charge(&mut self, usage: &Usage, flags: Flags) -> (Settled, SettleTicket) {
+    fn charge(
+        &mut self,
+        usage: &Usage,
+        flags: Flags,
+        answer: impl FnOnce(Settled) -> Option<Answer>,
+    ) -> (Settled, SettleTicket) {
         self.ended = true;
         let charge = self.hold.charge(usage);
         let overrun = charge.overrun > Nusd::ZERO;
@@ -157,21 +197,25 @@ impl Admitted {
             );
         }
         let now = (self.clock)();
-        let settlement = Settlement {
+        let mut settlement = Settlement {
             hold: Arc::clone(&self.hold),
             usage: *usage,
             charge,
             flags: Flags { overrun, ..flags },
             upstream: self.upstream.clone().unwrap_or_else(|| "unknown".into()),
             ended_at: now,
+            kept: None,
         };
         let mut book = self.book.lock();
-        let ticket = self.ledger.settle(settlement);
-        book.end(self.hold.id, charge.cost.total, usage.total_tokens(), now);
         let settled = Settled {
             cost: charge.cost.total,
-            balance: book.wallet().balance(),
+            balance: book.wallet().balance() - charge.cost.total,
         };
+        if let Some(claim) = self.claim.take() {
+            settlement.kept = answer(settled).map(|answer| Kept { claim, answer });
+        }
+        let ticket = self.ledger.settle(settlement);
+        book.end(self.hold.id, charge.cost.total, usage.total_tokens(), now);
         let crossed = book.take_crossings();
         drop(book);
         self.books.note_crossings(&self.hold.organization, crossed);
@@ -185,18 +229,16 @@ impl Drop for Admitted {
             return;
         }
         tracing::error!(request_id = %self.hold.id, "a request ended without being settled");
+        // Nobody is left to wait for it; it becomes durable with the next commit.
         if self.upstream.is_none() {
-            self.give_back();
+            let _ = self.give_back();
         } else {
             let usage = Usage::text(estimate_tokens(self.bid.prompt_bytes, 1), 0);
-            // Nobody is left to wait for it; it becomes durable with the next commit.
-            let _ = self.charge(
-                &usage,
-                Flags {
-                    estimated: true,
-                    ..Flags::default()
-                },
-            );
+            let flags = Flags {
+                estimated: true,
+                ..Flags::default()
+            };
+            let _ = self.charge(&usage, flags, |_| None);
         }
     }
 }

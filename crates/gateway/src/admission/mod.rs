@@ -58,6 +58,7 @@ pub(crate) fn admit(
         ledger: ledger.clone(),
         clock: Arc::clone(clock),
         upstream: None,
+        claim: None,
         ended: false,
     })
 }

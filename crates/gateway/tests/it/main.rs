@@ -8,6 +8,7 @@
 mod bounds;
 mod budgets;
 mod cut_off;
+mod idempotency;
 mod ledger_away;
 mod limits;
 mod output_limits;

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use domain::admission::{DefaultRates, Wallet};
 use domain::bound::{InputBounds, ModelSize};
 use domain::id::OrganizationId;
+use domain::key::KeySecret;
 use domain::money::Nusd;
 use domain::price::{PriceHistory, StatedPrices};
 use domain::time::{AtUs, Clock};
@@ -35,6 +36,7 @@ pub(crate) struct Plan {
     pub(crate) timeout: Duration,
     pub(crate) requests_per_minute: u64,
     pub(crate) body_bytes: usize,
+    pub(crate) idempotent_answer_bytes: usize,
     pub(crate) max_output_tokens: u64,
     pub(crate) input: InputBounds,
     pub(crate) tokenizer: Option<Tokenizer>,
@@ -49,6 +51,7 @@ impl Default for Plan {
             timeout: Duration::from_secs(20),
             requests_per_minute: 10_000_000,
             body_bytes: 1024 * 1024,
+            idempotent_answer_bytes: 1024 * 1024,
             max_output_tokens: 1_000,
             input: InputBounds::default(),
             tokenizer: None,
@@ -118,10 +121,28 @@ impl World {
 
     /// The same installation, served by the next process.
     pub(crate) async fn restart(self, upstreams: &[String]) -> World {
+        self.restart_as(upstreams, Plan::default()).await
+    }
+
+    /// The same installation, served by the next process with another configuration.
+    pub(crate) async fn restart_as(self, upstreams: &[String], plan: Plan) -> World {
         assert!(self.gateway.drain(Duration::from_secs(10)).await);
         self.store.close().await;
         let World { database, made, .. } = self;
         let store = open(&database, Role::Server).await;
+        World::serve(store, made, database, upstreams, plan).await
+    }
+
+    /// Another gateway on the same store.
+    pub(crate) async fn beside(&self, upstreams: &[String]) -> World {
+        let made = SetUp {
+            api_key: KeySecret::parse(self.key()).expect("its own key"),
+            admin_key: KeySecret::parse(self.made.admin_key.expose()).expect("its own key"),
+            organization: self.made.organization.clone(),
+            project: self.made.project.clone(),
+            user: self.made.user.clone(),
+        };
+        let (store, database) = (self.store.clone(), self.database.clone());
         World::serve(store, made, database, upstreams, Plan::default()).await
     }
 
@@ -149,6 +170,7 @@ impl World {
         let settings = Settings {
             hold_before_forward: false,
             body_bytes: plan.body_bytes,
+            idempotent_answer_bytes: plan.idempotent_answer_bytes,
             rates: DefaultRates {
                 requests_per_minute: plan.requests_per_minute,
                 tokens_per_minute: 100_000_000_000,
@@ -217,6 +239,13 @@ impl World {
             .read(move |tx| tx.query(sql, none))
             .await
             .expect("a query")
+    }
+
+    /// Changes the database behind the gateway's back.
+    pub(crate) async fn execute(&self, sql: String) {
+        let write = self.store.write(move |tx| tx.execute(&sql, &[]));
+        let written: Result<u64, StoreError> = write.await;
+        written.expect("a statement");
     }
 
     /// Waits until nothing is held any more, and proves the books.
