@@ -18,6 +18,8 @@ use domain::id::{OrganizationId, ProjectId, RequestId};
 use domain::idempotency::{IdempotencyKey, KEPT_US, RequestDigest};
 use domain::money::Nusd;
 use domain::time::AtUs;
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
 
 use crate::batch::Writer;
 use crate::{Row, Store, StoreError, Tx, Value};
@@ -104,6 +106,43 @@ impl Claim {
     }
 }
 
+/// Claims that wait for a commit. They share one: whoever's write comes first takes along those of
+/// all who wait, and theirs find nothing left to do.
+#[derive(Default)]
+pub(crate) struct Waiting(Mutex<Vec<Asking>>);
+
+/// Somebody who waits to be told whose the key is.
+struct Asking {
+    claim: Arc<Claim>,
+    now: AtUs,
+    asker: oneshot::Sender<Option<Earlier>>,
+}
+
+impl Waiting {
+    fn take_all(&self) -> Vec<Asking> {
+        let mut all = std::mem::take(&mut *self.0.lock());
+        // Rows are locked in one order everywhere: two nodes never wait for each other.
+        all.sort_by_cached_key(|asking| {
+            let Claim {
+                organization,
+                project,
+                key,
+                ..
+            } = &*asking.claim;
+            (organization.clone(), project.clone(), key.to_hex())
+        });
+        all
+    }
+
+    /// Takes a claim back; false if a write has taken it along.
+    fn take_back(&self, claim: &Arc<Claim>) -> bool {
+        let mut waiting = self.0.lock();
+        let before = waiting.len();
+        waiting.retain(|asking| !Arc::ptr_eq(&asking.claim, claim));
+        waiting.len() < before
+    }
+}
+
 impl Store {
     /// Claims a request's key for it, durably. `None` if it is the first and may run.
     ///
@@ -111,9 +150,35 @@ impl Store {
     /// [`StoreError`]; the claim may have been written all the same, so whoever gives up must end
     /// it with [`Ledger::unclaim`](crate::Ledger::unclaim).
     pub async fn claim(&self, claim: Arc<Claim>, now: AtUs) -> Result<Option<Earlier>, StoreError> {
-        let writer = self.writer().clone();
-        self.write(move |tx| self::claim(tx, &claim, &writer, now))
-            .await
+        let (asker, answer) = oneshot::channel();
+        self.claims().0.lock().push(Asking {
+            claim: Arc::clone(&claim),
+            now,
+            asker,
+        });
+        let (store, writer) = (self.clone(), self.writer().clone());
+        let write = self.write(move |tx| {
+            let mut told = Vec::new();
+            for Asking { claim, now, asker } in store.claims().take_all() {
+                told.push((asker, self::claim(tx, &claim, &writer, now)?));
+            }
+            Ok::<_, StoreError>(told)
+        });
+        let failed = match write.await {
+            Ok(told) => {
+                for (asker, earlier) in told {
+                    // Whoever does not wait any more has given up.
+                    let _ = asker.send(earlier);
+                }
+                None
+            }
+            Err(error) if self.claims().take_back(&claim) => return Err(error),
+            // Another's write took it along, and tells.
+            Err(error) => Some(error),
+        };
+        let unwritten = || StoreError::Unavailable("the claims were not written".into());
+        let answered = answer.await;
+        answered.map_err(|_| failed.unwrap_or_else(unwritten))
     }
 }
 
@@ -235,7 +300,41 @@ fn oldest(now: AtUs) -> AtUs {
 mod tests {
     use super::*;
     use crate::Role;
+    use crate::batch::tests::{claim as claim_of, hold};
     use crate::commit::tests::open;
+
+    #[tokio::test]
+    async fn a_write_takes_along_the_claims_of_all_who_wait() {
+        let database = testkit::databases::sqlite();
+        let store = open(&database, Role::Server).await;
+        let ask = |number| {
+            let (asker, answer) = oneshot::channel();
+            let asking = Asking {
+                claim: claim_of(&hold(number, 1)),
+                now: AtUs(1),
+                asker,
+            };
+            let claim = Arc::clone(&asking.claim);
+            store.claims().0.lock().push(asking);
+            (claim, answer)
+        };
+        let (first, told) = ask(1);
+        let (given_up, never_told) = ask(2);
+        assert!(store.claims().take_back(&given_up));
+        let mine = store.claim(claim_of(&hold(3, 1)), AtUs(1)).await;
+        assert_eq!(mine.expect("it is written"), None);
+        assert_eq!(told.await.expect("told by another"), None);
+        assert!(never_told.await.is_err());
+        assert!(!store.claims().take_back(&first), "it is written");
+        let look =
+            store.read(move |tx| Ok((look(tx, &first, AtUs(1))?, look(tx, &given_up, AtUs(1))?)));
+        let (first, given_up) = look
+            .await
+            .map_err(|error: StoreError| error)
+            .expect("it is read");
+        assert!(first.is_some() && given_up.is_none());
+        store.close().await;
+    }
 
     #[tokio::test]
     async fn forgetting_costs_what_is_old_and_not_what_there_is() {

@@ -14,6 +14,7 @@ use tokio::sync::{Notify, oneshot, watch};
 use crate::ballast::{Ballast, Room};
 use crate::batch::{Batch, Writer};
 use crate::commit::{CommitError, Committer};
+use crate::idempotency::Waiting;
 use crate::ledger::Ledger;
 use crate::postgres::PostgresServer;
 use crate::postgres_batch::PostgresCommitter;
@@ -62,6 +63,7 @@ pub struct Store(Arc<Inner>);
 struct Inner {
     engine: StoreEngine,
     writer: Writer,
+    claims: Waiting,
     queue: Arc<Queue>,
     thread: Mutex<Option<JoinHandle<()>>>,
     changed: Notify,
@@ -179,6 +181,7 @@ impl Store {
         Store(Arc::new(Inner {
             engine,
             writer,
+            claims: Waiting::default(),
             queue,
             thread: Mutex::new(Some(thread)),
             changed: Notify::new(),
@@ -195,6 +198,11 @@ impl Store {
     /// Who this process is to the database.
     pub(crate) fn writer(&self) -> &Writer {
         &self.0.writer
+    }
+
+    /// Claims that wait to be written.
+    pub(crate) fn claims(&self) -> &Waiting {
+        &self.0.claims
     }
 
     /// Runs a read in one snapshot.
