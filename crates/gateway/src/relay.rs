@@ -41,7 +41,7 @@ enum NotCalled {
 /// Runs a request to its end.
 pub(crate) async fn run(mut job: Job, mut reply: Reply) {
     if let Some(once) = job.once.take()
-        && let Err(answer) = Box::pin(idempotency::claim(&mut job, once)).await
+        && let Some(answer) = Box::pin(idempotency::claim(&mut job, once)).await
     {
         job.admitted.release().await;
         let _ = reply.send(answer);

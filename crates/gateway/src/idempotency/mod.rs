@@ -100,28 +100,22 @@ pub(crate) async fn look(
     }
 }
 
-/// Claims for an admitted request that it runs. If it may not, the error is what it is told, and it
-/// must be released.
-///
-/// # Errors
-/// The answer of the one that runs, or ran, instead; or a refusal.
-pub(crate) async fn claim(
-    job: &mut Job,
-    once: Once,
-) -> Result<(), Result<Response<Body>, Refusal>> {
+/// Claims for an admitted request that it is the one that runs. If it is not, answers what its client
+/// is told instead; then it must be released.
+pub(crate) async fn claim(job: &mut Job, once: Once) -> Option<Result<Response<Body>, Refusal>> {
     let (gateway, claim) = (&job.gateway, Arc::clone(&once.claim));
     let claimed = gateway.0.store.claim(Arc::clone(&claim), gateway.now());
     match claimed.await {
         Ok(None) => {
             job.admitted.claimed(claim);
-            Ok(())
+            None
         }
-        Ok(Some(earlier)) => Err(answer(gateway, earlier, &job.stamp)),
+        Ok(Some(earlier)) => Some(answer(gateway, earlier, &job.stamp)),
         Err(error) => {
             tracing::warn!(%error, "an idempotency key cannot be claimed");
             // It may have been written all the same.
             job.admitted.claimed(claim);
-            Err(Err(Refusal::Ledger))
+            Some(Err(Refusal::Ledger))
         }
     }
 }
