@@ -12,6 +12,7 @@ use std::path::PathBuf;
 
 use domain::time::AtUs;
 use tokio::runtime::Handle;
+use tokio_postgres::types::Type;
 
 use crate::verify::{self, Head, Report};
 use crate::{DatabaseUrl, OpenError, Options, Role, Store, StoreError, Value};
@@ -132,10 +133,13 @@ const TABLES: &[&str] = &[
     "holds",
     "usage_records",
     "usage_hours",
+    "idempotent_requests",
     "budgets",
     "budget_events",
     "rate_limits",
 ];
+/// The most rows at once of a table whose rows may be large.
+const LARGE_ROWS: usize = 16;
 /// Every table that is not copied: the target has its own.
 const NOT_COPIED: &[&str] = &["migrations"];
 
@@ -149,13 +153,21 @@ struct Table {
 
 struct Column {
     name: String,
-    is_text: bool,
+    kind: Type,
 }
 
 impl Table {
     fn column_names(&self) -> String {
         let names: Vec<&str> = self.columns.iter().map(|column| &*column.name).collect();
         names.join(", ")
+    }
+
+    fn rows_at_once(&self, most: usize) -> usize {
+        let is_large = |column: &Column| column.kind == Type::BYTEA;
+        match self.columns.iter().any(is_large) {
+            true => most.min(LARGE_ROWS),
+            false => most,
+        }
     }
 
     fn key_of(&self, row: &[Value]) -> Vec<Value> {
@@ -239,15 +251,14 @@ impl<P: FnMut(Progress)> Run<P> {
     fn copy_table(&mut self, table: &Table) -> Result<u64, CopyError> {
         let all = self.source.rows(table)?;
         let (mut done, mut last_key) = self.target.reached(table)?;
+        let at_once = table.rows_at_once(self.rows_at_once);
         loop {
             (self.progress)(Progress::Rows {
                 table: table.name,
                 done,
                 all,
             });
-            let page = self
-                .source
-                .page(table, last_key.as_deref(), self.rows_at_once)?;
+            let page = self.source.page(table, last_key.as_deref(), at_once)?;
             let Some(last) = page.last() else {
                 return Ok(done);
             };

@@ -10,9 +10,7 @@ use domain::time::Clock;
 use domain::usage::Usage;
 use parking_lot::Mutex;
 use store::idempotency::{Answer, Claim, Kept};
-use store::{
-    HoldTicket, Ledger, LedgerError, NoteTicket, SettleTicket, Settlement, UnclaimTicket,
-};
+use store::{HoldTicket, Ledger, LedgerError, NoteTicket, SettleTicket, Settlement, UnclaimTicket};
 
 use super::{Bid, Books};
 use crate::meter::Meter;

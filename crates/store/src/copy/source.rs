@@ -6,6 +6,8 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::{Column, CopyError, NOT_COPIED, TABLES, Table};
+use tokio_postgres::types::Type;
+
 use crate::chain::to_hex;
 use crate::tx::Engine;
 use crate::verify::Head;
@@ -69,7 +71,11 @@ impl Source {
         for (index, row) in rows.iter().enumerate() {
             columns.push(Column {
                 name: row.text(0)?.to_owned(),
-                is_text: row.text(1)? == "TEXT",
+                kind: match row.text(1)? {
+                    "TEXT" => Type::TEXT,
+                    "BLOB" => Type::BYTEA,
+                    _ => Type::INT8,
+                },
             });
             let place = row.int(2)?;
             if place > 0 {

@@ -166,17 +166,8 @@ async fn add(
     let transaction = client.transaction().await?;
     let (name, columns) = (table.name, table.column_names());
     let sql = format!("COPY {name} ({columns}) FROM STDIN (FORMAT binary)");
-    let types: Vec<Type> = table
-        .columns
-        .iter()
-        .map(|column| {
-            if column.is_text {
-                Type::TEXT
-            } else {
-                Type::INT8
-            }
-        })
-        .collect();
+    let types = table.columns.iter().map(|column| column.kind.clone());
+    let types: Vec<Type> = types.collect();
     let mut writer = pin!(BinaryCopyInWriter::new(
         transaction.copy_in(&sql).await?,
         &types
@@ -212,7 +203,7 @@ fn write_key(key: &[Value]) -> String {
     let part = |value: &Value| match value {
         Value::Int(number) => serde_json::Value::from(*number),
         Value::Text(text) => text.as_str().into(),
-        Value::Null => serde_json::Value::Null,
+        Value::Null | Value::Bytes(_) => serde_json::Value::Null,
     };
     serde_json::Value::Array(key.iter().map(part).collect()).to_string()
 }

@@ -13,8 +13,8 @@ use testkit::process::spawn_binary;
 
 use crate::crud_world::set_up;
 use crate::fixture::{
-    Customer, Outside, assert_verified, clock, entropy, execute, open, report, rows, serve,
-    settlement,
+    Customer, Outside, answered, assert_verified, claim, clock, entropy, execute, open, report,
+    rows, serve,
 };
 
 /// Tell the child, which is this same program, from where to where.
@@ -79,9 +79,12 @@ async fn source() -> TestDatabase {
 async fn spend(store: &Store, customer: &Customer) {
     let hold = customer.hold(1_000);
     let _ = store.ledger().hold(hold.clone());
-    let settled = store
-        .ledger()
-        .settle(settlement(&hold, Usage::text(10, 20)));
+    let claim = claim(&hold, &hold.id.to_string(), "hello");
+    let claimed = store.claim(claim.clone(), hold.admitted_at).await;
+    assert_eq!(claimed.expect("it is written"), None);
+    let usage = Usage::text(10, 20);
+    let settled = answered(&hold, usage, &claim, b"{\"text\": \"\x00\xff\"}");
+    let settled = store.ledger().settle(settled);
     settled.durable().await.expect("durable");
 }
 

@@ -13,12 +13,14 @@ use domain::usage::Usage;
 use store::{LedgerState, Role, SettleTicket, Store};
 use testkit::eventually;
 
-use crate::fixture::{Customer, assert_verified, number, open_with, settlement};
+use crate::fixture::{Customer, answered, assert_verified, claim, number, open_with, settlement};
 
 /// Tells the child, which is this same program, where its disk is to be.
 const CHILD_DISK: &str = "STORE_TEST_SMALL_DISK";
 const BALLAST_BYTES: u64 = 2 << 20;
 const HOLDS: usize = 100;
+/// Of all holds together, more than the ballast.
+static ANSWER: [u8; 40_000] = [b'a'; 40_000];
 const DONE: &str = "the small disk was full, and all is well";
 
 #[test]
@@ -80,14 +82,26 @@ async fn full(disk: &Path, name: &str, ballast_bytes: u64) -> Full {
     let customer = Customer::new(&store, 1_000_000).await;
     let ledger = store.ledger();
     let holds: Vec<_> = (0..HOLDS).map(|_| customer.hold(100)).collect();
+    let mut claims = Vec::new();
     for hold in &holds {
         ledger.hold(hold.clone()).durable().await.expect("durable");
+        let claim = claim(hold, &hold.id.to_string(), "hello");
+        let claimed = store.claim(claim.clone(), hold.admitted_at).await;
+        assert_eq!(claimed.expect("it is written"), None);
+        claims.push(claim);
     }
     assert_eq!(ledger.state(), LedgerState::Healthy);
     let filler = disk.join("filler");
     fill(&filler);
-    let settle = |hold| ledger.settle(settlement(hold, Usage::text(10, 20)));
-    let tickets = holds.iter().map(settle).collect();
+    // An answer can be done without; so much room is there only where the ballast is not needed.
+    let settle = |(hold, claim)| {
+        let usage = Usage::text(10, 20);
+        ledger.settle(match ballast_bytes {
+            0 => settlement(hold, usage),
+            _ => answered(hold, usage, claim, &ANSWER),
+        })
+    };
+    let tickets = holds.iter().zip(&claims).map(settle).collect();
     Full {
         store,
         tickets,
@@ -142,6 +156,8 @@ async fn with_ballast_what_was_admitted_is_settled(disk: &Path) {
         store.ledger().state()
     );
     assert_eq!(number(store, "SELECT COUNT(*) FROM holds").await, 0);
+    let kept = "SELECT COUNT(*) FROM idempotent_requests WHERE answer IS NOT NULL";
+    assert_eq!(number(store, kept).await, 0, "the room was for money");
     assert_verified(store).await;
 
     fs::remove_file(&full.filler).expect("it goes");
