@@ -7,6 +7,7 @@
 )]
 
 mod assets;
+mod books;
 mod careless;
 mod commands;
 mod config;
@@ -14,9 +15,11 @@ mod crash;
 mod demo;
 mod door;
 mod limits;
+mod load;
 mod local_model;
 mod migrate;
 mod openapi;
 mod place;
 mod race;
 mod server;
+mod stage;
