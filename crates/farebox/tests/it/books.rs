@@ -35,6 +35,8 @@ pub(crate) struct Tally {
     pub(crate) whole: u64,
     /// Streams that broke off or whose clients left, and were billed for what had been delivered.
     pub(crate) parts: u64,
+    /// How many of these were settled by the next server, by what had been noted of them.
+    pub(crate) orphans: u64,
     /// Billed requests whose client got no answer that names them: the settlement was durable, and
     /// its answer was lost on the way.
     pub(crate) unanswered: u64,
@@ -50,6 +52,7 @@ impl Tally {
     pub(crate) fn add(&mut self, other: Tally) {
         self.whole += other.whole;
         self.parts += other.parts;
+        self.orphans += other.orphans;
         self.unanswered += other.unanswered;
         self.refused += other.refused;
         self.turned_away += other.turned_away;
@@ -92,6 +95,29 @@ pub(crate) async fn compare(
     let bills = read.await.expect("it is read");
     store.close().await;
     judge(stage, seen, bills)
+}
+
+/// Output tokens that were billed, by request.
+pub(crate) async fn output_tokens(stage: &Stage, since: AtUs) -> HashMap<String, u64> {
+    let store = stage.open(Role::Reader).await;
+    let bills = store.read(move |tx| bills(tx, since)).await;
+    store.close().await;
+    let bills = bills.expect("it is read");
+    let tokens = bills.into_iter().map(|(id, bill)| (id, bill.output_tokens));
+    tokens.collect()
+}
+
+/// Output tokens that are noted of each request in flight.
+pub(crate) async fn noted(stage: &Stage) -> HashMap<String, u64> {
+    let store = stage.open(Role::Reader).await;
+    let read = store.read(|tx| {
+        let rows = tx.query("SELECT id, seen_output_tokens FROM holds", &[])?;
+        let noted = |row: &Row| Ok((row.text(0)?.to_owned(), row.count(1)?));
+        rows.iter().map(noted).collect::<Result<_, StoreError>>()
+    });
+    let noted = read.await.expect("it is read");
+    store.close().await;
+    noted
 }
 
 /// Waits until no request is in flight any more.
@@ -137,13 +163,13 @@ fn judge(stage: &Stage, seen: &[Seen], mut bills: HashMap<String, Bill>) -> Tall
                     bill.output_tokens <= stage.sent(one.number),
                     "{one:?}: {bill:?}"
                 );
-                let settled_alive = !bill.flags.orphan;
                 assert!(
-                    !settled_alive || bill.output_tokens >= one.received,
+                    bill.flags.orphan || bill.output_tokens >= one.received,
                     "its server lived on and gave some of it away: {one:?}: {bill:?}"
                 );
                 tally.given_away += one.received.saturating_sub(bill.output_tokens);
                 tally.parts += 1;
+                tally.orphans += u64::from(bill.flags.orphan);
             }
             (End::Broken | End::Left, None) => tally.given_away += one.received,
             // A plain answer that broke off after its head: billed in full, as its settlement was

@@ -12,12 +12,13 @@ use testkit::{Reply, TestDatabase, Upstream};
 use crate::books::{self, Tally};
 use crate::load::{Load, Mix};
 use crate::place::Place;
-use crate::stage::{Stage, clock};
+use crate::stage::{SLOW_MS, Stage, clock};
 
 const MIX: Mix = Mix {
     streaming: 64,
     plain: 16,
     leaving: 16,
+    max_tokens: 40,
 };
 /// What each life of a server may spend of each budget: of the first two more than it can in most
 /// rounds, of the key's less. The most that a request holds is $0.0004.
@@ -45,8 +46,10 @@ async fn kill_in_the_middle(database: TestDatabase, times: usize) {
     let mut server = stage.place.serve().await;
     for round in 0..times {
         let load = Load::start(&stage, MIX);
-        // A different moment each time.
-        tokio::time::sleep(Duration::from_millis(300 + round as u64 * 37 % 200)).await;
+        // A different moment each time; now and then so late that streams have been noted.
+        let late_ms = if round % 5 == 4 { 1_500 } else { 0 };
+        let life_ms = 300 + round as u64 * 37 % 200 + late_ms;
+        tokio::time::sleep(Duration::from_millis(life_ms)).await;
         server.kill9();
         let seen = load.end().await;
         raise(&stage, &mut in_force).await;
@@ -82,9 +85,10 @@ async fn kill_in_the_middle(database: TestDatabase, times: usize) {
         database.name,
         began.elapsed()
     );
-    let enough = 10 * times as u64;
+    let (enough, some) = (10 * times as u64, times as u64 / 5);
+    assert!(tally.whole > enough, "{tally:?}");
     assert!(
-        tally.whole > enough && tally.turned_away > times as u64,
+        tally.turned_away >= some && tally.orphans >= some,
         "{tally:?}"
     );
 }
@@ -99,6 +103,45 @@ async fn twenty_kills_on_sqlite() {
 async fn five_kills_on_postgres() {
     let times = testkit::times("FAREBOX_KILLS", 5);
     kill_in_the_middle(testkit::databases::postgres().await, times).await;
+}
+
+/// A killed stream is charged for what had been noted of it, which lags a second behind.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_stream_owes_all_but_its_last_second() {
+    const A_SECOND: u64 = 1_000 / SLOW_MS;
+    let database = testkit::databases::sqlite();
+    let stage = Stage::slow(&database.url).await;
+    let mut server = stage.place.serve().await;
+    let since = clock()();
+    let mix = Mix {
+        streaming: 16,
+        plain: 0,
+        leaving: 0,
+        max_tokens: 1_000,
+    };
+    let load = Load::start(&stage, mix);
+    testkit::eventually("two seconds of each are noted", async || {
+        let noted = books::noted(&stage).await;
+        noted.len() == mix.streaming && noted.values().all(|noted| *noted > 2 * A_SECOND)
+    })
+    .await;
+    let noted = books::noted(&stage).await;
+    server.kill9();
+    let seen = load.end().await;
+    stage.stop(stage.place.serve().await).await;
+    let billed = books::output_tokens(&stage, since).await;
+    assert_eq!(billed.len(), mix.streaming);
+    for one in seen.iter().filter(|one| one.id.is_some()) {
+        let id = one.id.as_ref().unwrap();
+        assert!(billed[id] >= noted[id], "{one:?}: {} noted", noted[id]);
+        assert!(billed[id] <= stage.sent(one.number), "{one:?}");
+        // A second, and three more for a machine that has much else to do.
+        assert!(
+            billed[id] + 4 * A_SECOND >= one.received,
+            "{one:?}: {}",
+            billed[id]
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -19,6 +19,8 @@ pub(crate) struct Mix {
     pub(crate) plain: usize,
     /// Clients that leave in the middle of a stream.
     pub(crate) leaving: usize,
+    /// The output limit that each request names.
+    pub(crate) max_tokens: u64,
 }
 
 /// What its client knows of one request.
@@ -80,7 +82,8 @@ impl Load {
         let client = |kind: Kind, number: usize| {
             let key = &stage.keys[number % stage.keys.len()];
             let (board, url, key) = (Arc::clone(&board), url.clone(), key.secret.clone());
-            tokio::spawn(async move { board.client(kind, &url, &key).await })
+            let max_tokens = mix.max_tokens;
+            tokio::spawn(async move { board.client(kind, &url, &key, max_tokens).await })
         };
         let clients = kinds
             .into_iter()
@@ -112,11 +115,16 @@ impl Load {
 }
 
 impl Board {
-    async fn client(&self, kind: Kind, url: &str, key: &str) {
+    async fn client(&self, kind: Kind, url: &str, key: &str, max_tokens: u64) {
         static NUMBERS: AtomicU64 = AtomicU64::new(1);
         while !self.stop.load(Ordering::SeqCst) {
             let number = NUMBERS.fetch_add(1, Ordering::SeqCst);
-            let seen = ask(kind, url, key, number).await;
+            let body = json!({
+                "model": "m", "stream": kind != Kind::Plain, "max_tokens": max_tokens,
+                "messages": [{"role": "user", "content": format!("Please answer number {number}")}],
+            });
+            let request = Request::post(url).bearer(key).json(&body);
+            let seen = ask(kind, request, number).await;
             let pause = match seen.end {
                 End::Whole(_) => {
                     self.whole.fetch_add(1, Ordering::SeqCst);
@@ -134,20 +142,14 @@ impl Board {
     }
 }
 
-async fn ask(kind: Kind, url: &str, key: &str, number: u64) -> Seen {
-    let stream = kind != Kind::Plain;
-    let body = json!({
-        "model": "m", "stream": stream, "max_tokens": 40,
-        "messages": [{"role": "user", "content": format!("Please answer number {number}")}],
-    });
+async fn ask(kind: Kind, request: Request, number: u64) -> Seen {
     let mut seen = Seen {
         number,
         id: None,
-        stream,
+        stream: kind != Kind::Plain,
         received: 0,
         end: End::Broken,
     };
-    let request = Request::post(url).bearer(key).json(&body);
     // What broke off says so by the end that was set above.
     let _: Result<(), HttpError> = match kind {
         Kind::Plain => plain(request, &mut seen).await,

@@ -25,8 +25,14 @@ pub(crate) const STREAMED: [&str; 12] = ["one "; 12];
 /// Text of a plain answer, and its tokens.
 pub(crate) const PLAIN: (&str, u64) = ("one two three", 3);
 
+/// Milliseconds between the deltas of [`Stage::slow`], whose streams take many seconds.
+pub(crate) const SLOW_MS: u64 = 50;
+const SLOW_DELTAS: usize = 1_000;
+
 /// Chunks that an upstream has sent of each answer, by the request's number.
 type Sent = Arc<Mutex<HashMap<u64, Arc<AtomicU64>>>>;
+/// What is answered to a request of this number.
+type Script = Arc<dyn Fn(u64, &UpstreamRequest) -> Reply + Send + Sync>;
 
 /// A key, as clients use it.
 #[derive(Clone)]
@@ -49,9 +55,29 @@ pub(crate) struct Stage {
 impl Stage {
     /// An installation with plenty of credit and two keys, at a database that exists already.
     pub(crate) async fn new(database_url: &str) -> Self {
+        Self::with(database_url, Arc::new(answer)).await
+    }
+
+    /// The same with streams that are long and slow.
+    pub(crate) async fn slow(database_url: &str) -> Self {
+        let deltas = vec!["one "; SLOW_DELTAS];
+        let reply = move |_: u64, _: &_| Reply::stream(&deltas).delay_ms(SLOW_MS);
+        Self::with(database_url, Arc::new(reply)).await
+    }
+
+    async fn with(database_url: &str, script: Script) -> Self {
         let sent = Sent::default();
         let counts = Arc::clone(&sent);
-        let upstream = Upstream::start(move |request| answer(&counts, request)).await;
+        let upstream = Upstream::start(move |request| {
+            let body = request.json();
+            let asked = body["messages"][0]["content"].as_str();
+            let number = asked.and_then(|it| it.split(' ').next_back()?.parse().ok());
+            let number: u64 = number.expect("requests are numbered");
+            let count = Arc::<AtomicU64>::default();
+            counts.lock().insert(number, Arc::clone(&count));
+            script(number, request).count_in(count)
+        })
+        .await;
         let place = Place::new(database_url, &upstream.base_url());
         let made = place.set_up("1000");
         let text = |name: &str| made[name].as_str().expect("setup tells it").to_owned();
@@ -95,7 +121,7 @@ impl Stage {
         let sent = self.sent.lock();
         let chunks = sent.get(&number).map_or(0, |it| it.load(Ordering::SeqCst));
         // The first chunk says the role.
-        chunks.saturating_sub(1).min(STREAMED.len() as u64)
+        chunks.saturating_sub(1)
     }
 
     /// Opens the installation beside whatever serves it.
@@ -172,18 +198,14 @@ pub(crate) fn clock() -> Clock {
 }
 
 /// Answers at another pace each time, so that deaths meet answers at every stage.
-fn answer(sent: &Sent, request: &UpstreamRequest) -> Reply {
-    let body = request.json();
-    let asked = body["messages"][0]["content"].as_str();
-    let number: u64 = asked
-        .and_then(|it| it.split(' ').next_back()?.parse().ok())
-        .expect("numbered");
+fn answer(number: u64, request: &UpstreamRequest) -> Reply {
     if !request.wants_stream() {
         return Reply::chat(PLAIN.0).first_byte_delay_ms(1 + number % 7);
     }
-    let count = Arc::<AtomicU64>::default();
-    sent.lock().insert(number, Arc::clone(&count));
-    Reply::stream(&STREAMED)
-        .delay_ms(10 + number % 50)
-        .count_in(count)
+    // One in four takes two seconds, long enough that some of it is noted on the way.
+    let delay_ms = match number % 4 {
+        0 => 150,
+        _ => 10 + number % 50,
+    };
+    Reply::stream(&STREAMED).delay_ms(delay_ms)
 }
