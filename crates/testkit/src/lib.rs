@@ -10,6 +10,7 @@
 )]
 
 pub mod databases;
+pub mod disk_faults;
 pub mod http;
 pub mod postgres;
 pub mod process;
