@@ -143,18 +143,9 @@ async fn run(
         price,
     }
     .bid(stamp.request_id, &request, allow_shorter);
-    let admitted = admit(gateway, &model, &request, bid)
-        .await
-        .map_err(|refusal| {
-            if let domain::admission::Refusal::Rate(stop) = &refusal {
-                stamp.rates = Some(stop.states);
-            }
-            Refusal::Admission {
-                refusal,
-                model: request.model.clone(),
-                organization: caller.principal.organization.to_string(),
-            }
-        })?;
+    let admitted = admit(gateway, &model, &request, bid).await;
+    let admitted =
+        admitted.map_err(|refusal| not_admitted(refusal, &caller, &request.model, stamp))?;
     stamp.rates = Some(admitted.rates);
     stamp.max_output_tokens = admitted.lowered_output_limit(request.max_output_tokens);
     caller.used(now);
@@ -172,6 +163,24 @@ async fn run(
     };
     gateway.spawn(relay::run(job, reply));
     answer.await.unwrap_or(Err(Refusal::Internal))
+}
+
+/// How a request is refused that a limit has no room for. One that waits for a rate limit is shown
+/// where its limits stand.
+fn not_admitted(
+    refusal: rules::Refusal,
+    caller: &Caller,
+    model: &str,
+    stamp: &mut Stamp,
+) -> Refusal {
+    if let rules::Refusal::Rate(stop) = &refusal {
+        stamp.rates = Some(stop.states);
+    }
+    Refusal::Admission {
+        refusal,
+        model: model.to_owned(),
+        organization: caller.principal.organization.to_string(),
+    }
 }
 
 /// Finds the model, and checks that the key may use it here.

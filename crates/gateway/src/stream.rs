@@ -4,8 +4,8 @@
 //! nothing is kept but the event being read, so a stream's memory does not grow with its length.
 //! (Events of Responses repeat their text at the end; there it is kept, up to a limit.)
 //!
-//! An event leaves only if its tokens are paid for: a stream ends where its money does. And it waits
-//! for a ledger that cannot note what was delivered: else a crash would give it all away.
+//! An event leaves only if its tokens are paid for: a stream ends where its money does. And it
+//! waits for a ledger that cannot note what was delivered: else a crash would give it all away.
 
 use std::time::Duration;
 

@@ -214,6 +214,7 @@ async fn use_up<'a>(world: &World, callers: &'a [Caller]) -> Vec<Fact<'a>> {
             flags: Flags::default(),
             upstream: "u".into(),
             ended_at: hold.admitted_at,
+            kept: None,
         }));
         facts.push(Fact {
             caller,

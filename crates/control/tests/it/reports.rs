@@ -66,6 +66,7 @@ async fn used(world: &World, at_s: i64, model: &str, endpoint: &'static str) -> 
         flags: Flags::default(),
         upstream: "u".into(),
         ended_at: now,
+        kept: None,
     };
     ledger.settle(settlement).durable().await.unwrap();
     charge.cost.total

@@ -66,6 +66,7 @@ impl Spender {
             flags: Flags::default(),
             upstream: "u".into(),
             ended_at: at,
+            kept: None,
         };
         assert!(
             world

@@ -45,7 +45,7 @@ pub struct Ask {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// A rate limit has no room.
-    Rate(RateStop),
+    Rate(Box<RateStop>),
     /// Too little credit.
     Credit {
         /// What a new request may hold.
@@ -134,7 +134,7 @@ impl Book {
             model: &ask.model,
         };
         let applied = self.rates.check(&who, ask.tokens, self.defaults, now);
-        let applied = applied.map_err(Refusal::Rate)?;
+        let applied = applied.map_err(|stop| Refusal::Rate(Box::new(stop)))?;
         // A price of zero needs no money; anything else needs some, even if it rounds to nothing.
         if ask.amount > Nusd::ZERO {
             self.check_money(ask, now)?;

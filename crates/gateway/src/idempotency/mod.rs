@@ -100,8 +100,8 @@ pub(crate) async fn look(
     }
 }
 
-/// Claims for an admitted request that it is the one that runs. If it is not, answers what its client
-/// is told instead; then it must be released.
+/// Claims for an admitted request that it is the one that runs. If it is not, answers what its
+/// client is told instead; then it must be released.
 pub(crate) async fn claim(job: &mut Job, once: Once) -> Option<Result<Response<Body>, Refusal>> {
     let (gateway, claim) = (&job.gateway, Arc::clone(&once.claim));
     let claimed = gateway.0.store.claim(Arc::clone(&claim), gateway.now());
