@@ -8,8 +8,14 @@ pub(crate) trait Committer: Send {
     /// Commits a whole batch or nothing. Committing the same batch again changes nothing.
     fn commit(&mut self, batch: &Batch, writer: &Writer) -> Result<(), CommitError>;
 
-    /// Called when nothing waits: a chance to tidy up.
-    fn idle(&mut self) {}
+    /// Called when nothing waits: a chance to tidy up. An error says that nothing may be committed
+    /// any more.
+    fn idle(&mut self) -> Result<(), CommitError> {
+        Ok(())
+    }
+
+    /// Called after the last commit; `sound` unless the ledger broke.
+    fn end(&mut self, _sound: bool) {}
 
     /// Why nothing new may be admitted, although what was admitted is committed. While there is a
     /// reason, [`Committer::idle`] is called once in a while, and may find that it has gone.

@@ -200,6 +200,14 @@ impl Queue {
         self.state.store(state, Ordering::Release);
     }
 
+    /// Refuses everything from now on.
+    fn poison(&self, reason: &str) {
+        if !self.is_poisoned() {
+            tracing::error!(reason, "the ledger broke; restart this process");
+            self.set_state(POISONED, reason);
+        }
+    }
+
     /// Refuses new requests while the committer is short of something.
     pub(crate) fn heed(&self, shortage: Option<&str>) {
         match (self.state.load(Ordering::Acquire), shortage) {
@@ -262,6 +270,11 @@ impl Queue {
 /// The writer: runs on its own thread until the queue is closed and empty.
 pub(crate) fn run(queue: &Queue, committer: &mut dyn Committer, writer: &Writer) {
     let _ending = Ending(queue);
+    work(queue, committer, writer);
+    committer.end(!queue.is_poisoned());
+}
+
+fn work(queue: &Queue, committer: &mut dyn Committer, writer: &Writer) {
     while let Some(work) = queue.take() {
         let Work {
             ops,
@@ -291,8 +304,10 @@ pub(crate) fn run(queue: &Queue, committer: &mut dyn Committer, writer: &Writer)
                 let _ = catch_unwind(AssertUnwindSafe(|| task(connection)));
             }
         }
-        committer.idle();
-        queue.heed(committer.shortage());
+        match committer.idle() {
+            Ok(()) => queue.heed(committer.shortage()),
+            Err(CommitError::Retry(reason) | CommitError::Poison(reason)) => queue.poison(&reason),
+        }
     }
 }
 
@@ -351,8 +366,7 @@ fn commit_at_last(
                 }
             }
             Err(CommitError::Poison(reason)) => {
-                tracing::error!(reason, "the ledger broke; restart this process");
-                queue.set_state(POISONED, &reason);
+                queue.poison(&reason);
                 return false;
             }
         }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::sync::Arc;
+use std::time::Duration;
 
 use domain::id::{KeyId, OrganizationId, ProjectId};
 use domain::money::Nusd;
@@ -16,7 +17,7 @@ use crate::chain::{self, Head, Linking};
 use crate::commit::{CommitError, Committer};
 use crate::idempotency::Kept;
 use crate::tx::Engine;
-use crate::{StoreError, Tx};
+use crate::{StoreError, Tx, sqlite};
 
 /// After this many rows the log is folded into the file, off the path of any request.
 const CHECKPOINT_ROWS: usize = 16_384;
@@ -41,11 +42,9 @@ pub(crate) struct SqliteCommitter {
     /// Where the writer's chain stands; unknown before the first commit, and after one that failed.
     head: Option<Head>,
     rows_since_checkpoint: usize,
-    /// Why the log could not be folded, if the disk failed.
-    unfolded: Option<String>,
     room: Room,
     /// Given back when nothing can be written any more, not before.
-    _lock: Option<File>,
+    lock: Option<File>,
 }
 
 #[derive(Default)]
@@ -74,9 +73,8 @@ impl SqliteCommitter {
             connection,
             head: None,
             rows_since_checkpoint: 0,
-            unfolded: None,
             room,
-            _lock: lock,
+            lock,
         }
     }
 
@@ -337,15 +335,17 @@ impl SqliteCommitter {
     }
 
     /// Folds the write-ahead log into the file, as far as no read still needs it.
-    fn fold_log(&mut self) {
+    ///
+    /// A log that cannot be folded keeps what the file lacks, and the next time does it. Not so if
+    /// the disk fails: what was written to the file and not flushed, the operating system may have
+    /// given up, and SQLite would not write it again. Only whoever opens the file anew does.
+    fn fold_log(&mut self) -> Result<(), CommitError> {
         let folding = self
             .connection
             .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
                 Ok((row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
             });
-        // Nothing is lost if it fails: the log keeps what the file lacks, and the next one tries
-        // again. But a disk that does not take what it is given should not be given more money.
-        self.unfolded = match folding.map_err(StoreError::from) {
+        match folding.map_err(StoreError::from) {
             Ok((pages, folded)) => {
                 if pages - folded > LONG_LOG_PAGES {
                     tracing::warn!(
@@ -354,17 +354,17 @@ impl SqliteCommitter {
                         "a long read keeps the write-ahead log growing"
                     );
                 }
-                None
+                Ok(())
             }
             Err(error @ (StoreError::Full(_) | StoreError::Unavailable(_))) => {
                 tracing::warn!(%error, "the write-ahead log was not folded into the database");
-                None
+                Ok(())
             }
             Err(error) => {
-                tracing::error!(%error, "the disk fails; refusing new requests");
-                Some(format!("the write-ahead log cannot be folded: {error}"))
+                let reason = format!("the write-ahead log cannot be folded: {error}");
+                Err(CommitError::Poison(reason))
             }
-        };
+        }
     }
 }
 
@@ -378,17 +378,36 @@ impl Committer for SqliteCommitter {
         Ok(outcome?)
     }
 
-    fn idle(&mut self) {
+    fn idle(&mut self) -> Result<(), CommitError> {
         self.room.restore_ballast();
         // A log that is folded is written again from its beginning, which takes no more room.
         if self.rows_since_checkpoint >= CHECKPOINT_ROWS || self.shortage().is_some() {
             self.rows_since_checkpoint = 0;
-            self.fold_log();
+            self.fold_log()?;
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, sound: bool) {
+        let ended = match sound {
+            // The file alone holds everything then, as whoever copies it expects.
+            true if self.lock.is_some() => {
+                self.connection.busy_timeout(Duration::ZERO).and_then(|()| {
+                    let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
+                    self.connection.query_row(sql, [], |_| Ok(()))
+                })
+            }
+            true => Ok(()),
+            // Whoever opens it next folds the log from its beginning.
+            false => sqlite::leave_log(&self.connection),
+        };
+        if let Err(error) = ended {
+            tracing::warn!(%error, "the write-ahead log stays beside the database");
         }
     }
 
     fn shortage(&self) -> Option<&str> {
-        self.unfolded.as_deref().or_else(|| self.room.shortage())
+        self.room.shortage()
     }
 
     fn connection(&mut self) -> Option<&mut Connection> {
@@ -504,14 +523,15 @@ mod tests {
         assert!(!pages.is_empty());
         let mut fold = || {
             committer.rows_since_checkpoint = CHECKPOINT_ROWS;
-            committer.idle();
-            committer.shortage().map(str::to_owned)
+            committer.idle()
         };
         // A page that cannot be read is to SQLite what a page is that cannot be written.
         File::create(&log).expect("it is emptied");
-        let shortage = fold().expect("nothing new may be admitted");
-        assert!(shortage.contains("disk I/O error"), "{shortage}");
+        let Err(CommitError::Poison(reason)) = fold() else {
+            panic!("nothing may be committed any more");
+        };
+        assert!(reason.contains("disk I/O error"), "{reason}");
         std::fs::write(&log, pages).expect("it is whole again");
-        assert_eq!(fold(), None);
+        assert_eq!(fold(), Ok(()));
     }
 }

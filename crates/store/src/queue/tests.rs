@@ -263,8 +263,9 @@ impl Committer for Short {
         Ok(())
     }
 
-    fn idle(&mut self) {
+    fn idle(&mut self) -> Result<(), CommitError> {
         self.idled.fetch_add(1, Ordering::AcqRel);
+        Ok(())
     }
 
     fn shortage(&self) -> Option<&str> {

@@ -44,6 +44,9 @@ async fn a_child_that_works_until_it_is_killed() {
     for worker in workers {
         let Err(LedgerError) = worker.await.expect("no panic");
     }
+    // Well-behaved to the end: a broken ledger must not be tidied away with it.
+    store.close().await;
+    drop(store);
     panic!("the ledger broke");
 }
 
