@@ -7,6 +7,7 @@ use domain::access::{self, Scope};
 use domain::id::RequestId;
 use domain::money::Nusd;
 use http::header::{CONTENT_TYPE, HeaderValue};
+use utoipa::IntoParams;
 use wire::models;
 use wire::request::Endpoint;
 
@@ -16,12 +17,31 @@ use crate::refusal::Refusal;
 use crate::state::Gateway;
 use crate::{authenticate, pipeline, respond};
 
+/// What a request may carry beside its body and key.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(
+    dead_code,
+    reason = "describes; the headers are read where they mean something"
+)]
+struct RequestHeaders {
+    /// Names the request: sent again within 24 hours, with the same body, it does not run or cost
+    /// again, and gets the same answer. Visible ASCII; a UUID is a good one.
+    #[param(rename = "Idempotency-Key", min_length = 1, max_length = 255)]
+    idempotency_key: Option<String>,
+    /// Whether the output limit may be lowered to what the money pays for. Left out, it may where
+    /// the request names none.
+    #[param(rename = "farebox-allow-shorter")]
+    farebox_allow_shorter: Option<bool>,
+}
+
 /// Create a chat completion.
 ///
 /// OpenAI's request and answer, plain or streamed. Fields that Farebox does not know reach the
 /// model untouched.
 #[utoipa::path(
     post, path = "/v1/chat/completions", tag = "Models", request_body = Object,
+    params(RequestHeaders),
     responses((status = 200, description = "A chat completion, or its chunks", body = Object)),
     security(("key" = []))
 )]
@@ -32,6 +52,7 @@ pub(crate) async fn chat(State(gateway): State<Gateway>, request: Request<Body>)
 /// Create a completion.
 #[utoipa::path(
     post, path = "/v1/completions", tag = "Models", request_body = Object,
+    params(RequestHeaders),
     responses((status = 200, description = "A completion, or its chunks", body = Object)),
     security(("key" = []))
 )]
@@ -47,6 +68,7 @@ pub(crate) async fn completions(
 /// Nothing is stored: `store`, `previous_response_id`, `conversation` and hosted tools are refused.
 #[utoipa::path(
     post, path = "/v1/responses", tag = "Models", request_body = Object,
+    params(RequestHeaders),
     responses((status = 200, description = "A response, or a stream of its events", body = Object)),
     security(("key" = []))
 )]
@@ -60,6 +82,7 @@ pub(crate) async fn responses(
 /// Create embeddings.
 #[utoipa::path(
     post, path = "/v1/embeddings", tag = "Models", request_body = Object,
+    params(RequestHeaders),
     responses((status = 200, description = "A list of embeddings", body = Object)),
     security(("key" = []))
 )]
