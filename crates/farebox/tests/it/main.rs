@@ -14,6 +14,7 @@ mod config;
 mod crash;
 mod demo;
 mod door;
+mod insisting;
 mod limits;
 mod load;
 mod local_model;
