@@ -158,12 +158,11 @@ impl KeyDigest {
     /// A digest read from where it was kept, as hexadecimal.
     #[must_use]
     pub fn from_hex(hex: &str) -> Option<Self> {
+        let digit = |letter: u8| u8::try_from(char::from(letter).to_digit(16)?).ok();
+        let letters: &[u8; 64] = hex.as_bytes().try_into().ok()?;
         let mut bytes = [0_u8; 32];
-        if hex.len() != 64 {
-            return None;
-        }
-        for (index, byte) in bytes.iter_mut().enumerate() {
-            *byte = u8::from_str_radix(hex.get(2 * index..2 * index + 2)?, 16).ok()?;
+        for (byte, pair) in bytes.iter_mut().zip(letters.chunks_exact(2)) {
+            *byte = digit(pair[0])? << 4 | digit(pair[1])?;
         }
         Some(KeyDigest(bytes))
     }

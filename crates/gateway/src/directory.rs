@@ -10,6 +10,7 @@ use domain::key::KeyDigest;
 use domain::time::AtUs;
 use parking_lot::RwLock;
 use store::keys::ActiveKey;
+use store::{StoreError, Tx};
 
 /// A key that was recognised.
 #[derive(Debug)]
@@ -42,15 +43,20 @@ impl Caller {
 }
 
 impl Directory {
-    pub(crate) fn new(keys: Vec<ActiveKey>) -> Self {
-        let directory = Directory::default();
-        {
-            let mut map = directory.keys.write();
-            map.by_digest.reserve(keys.len());
-            map.digests.reserve(keys.len());
-            keys.into_iter().for_each(|key| map.insert(key));
-        }
-        directory
+    /// Reads every key that works.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(crate) fn read(tx: &mut Tx<'_>) -> Result<Self, StoreError> {
+        let mut keys = Keys::default();
+        // Tables that grow are copied, and for a moment there twice.
+        let made = usize::try_from(store::keys::count_made(tx)?).unwrap_or(0);
+        keys.by_digest.reserve(made);
+        keys.digests.reserve(made);
+        store::keys::each_active(tx, |key| keys.insert(key))?;
+        Ok(Directory {
+            keys: RwLock::new(keys),
+        })
     }
 
     /// The caller that a secret belongs to.

@@ -68,24 +68,25 @@ impl Gateway {
         catalog: Catalog,
         settings: Settings,
     ) -> Result<Self, StoreError> {
-        let (seq, wallets, keys, limits) = store
-            .read(|tx| {
+        let rates = settings.rates;
+        let (seq, books, directory, limits) = store
+            .read(move |tx| {
                 let seq = store::changes::latest(tx)?;
-                let (wallets, keys) = (store::wallets::all(tx)?, store::keys::all_active(tx)?);
+                let (books, directory) = (Books::read(tx, rates)?, Directory::read(tx)?);
                 let mut limits = Vec::new();
                 for organization in store::budgets::limited_organizations(tx)? {
                     let of = Limits::read(tx, &organization)?;
                     limits.push((organization, of));
                 }
-                Ok::<_, StoreError>((seq, wallets, keys, limits))
+                Ok::<_, StoreError>((seq, books, directory, limits))
             })
             .await?;
         let following = CancellationToken::new();
         let gateway = Gateway(Arc::new(Inner {
             ledger: store.ledger(),
             catalog: ArcSwap::from_pointee(catalog),
-            directory: Directory::new(keys),
-            books: Arc::new(Books::new(wallets, settings.rates)),
+            directory,
+            books: Arc::new(books),
             store: store.clone(),
             turns: Turns::default(),
             settings,

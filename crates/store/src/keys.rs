@@ -1,6 +1,6 @@
 //! Keys: kept as digests, found by them, revoked for good.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use domain::access::{Owner, Principal, Scope};
 use domain::id::{KeyId, OrganizationId, ProjectId, ServiceAccountId, UserId};
@@ -127,12 +127,36 @@ const ACTIVE: &str = "SELECT k.digest, k.id, k.class, k.user_id, k.service_accou
      FROM keys k LEFT JOIN projects p ON p.id = k.project_id
      WHERE k.revoked_at_us IS NULL";
 
-/// Every key that works: what a server starts from.
+/// Hands out every key that works, one by one: what a server starts from, however many there are.
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn all_active(tx: &mut Tx<'_>) -> Result<Vec<ActiveKey>, StoreError> {
-    active(tx, "", &[])
+pub fn each_active(tx: &mut Tx<'_>, mut each: impl FnMut(ActiveKey)) -> Result<(), StoreError> {
+    // Few projects are archived: knowing them spares a look at the project of each key.
+    let mut archived = HashSet::new();
+    let sql = "SELECT id FROM projects WHERE archived_at_us IS NOT NULL";
+    for row in tx.query(sql, &[])? {
+        archived.insert(ProjectId::new(row.text(0)?));
+    }
+    let mut shared = Shared::default();
+    let sql = "SELECT digest, id, class, user_id, service_account_id, organization_id, project_id,
+                      NULL, models, scopes, expires_at_us
+               FROM keys WHERE revoked_at_us IS NULL";
+    tx.for_each(sql, &[], |row| {
+        let mut key = active_key(row, &mut shared)?;
+        let project = key.principal.project.as_ref();
+        key.principal.project_archived = project.is_some_and(|id| archived.contains(id));
+        each(key);
+        Ok(())
+    })
+}
+
+/// How many keys were ever made: not much more than work, and quickly counted.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn count_made(tx: &mut Tx<'_>) -> Result<u64, StoreError> {
+    tx.query_one("SELECT COUNT(*) FROM keys", &[])?.count(0)
 }
 
 /// One key, if it works.

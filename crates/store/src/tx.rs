@@ -55,7 +55,7 @@ impl Tx<'_> {
             Engine::Sqlite(_) => {
                 let mut answer = Vec::new();
                 self.for_each(sql, params, |row| -> Result<(), StoreError> {
-                    answer.push(row);
+                    answer.push(row.clone());
                     Ok(())
                 })?;
                 Ok(answer)
@@ -66,7 +66,11 @@ impl Tx<'_> {
             } => runtime
                 .block_on(transaction.query(sql, &borrowed(params)))?
                 .iter()
-                .map(postgres_row)
+                .map(|row| {
+                    let mut answer = Row::of_nulls(row.len());
+                    read_postgres(row, &mut answer)?;
+                    Ok(answer)
+                })
                 .collect(),
         }
     }
@@ -79,20 +83,20 @@ impl Tx<'_> {
         &mut self,
         sql: &str,
         params: &[Value],
-        mut each: impl FnMut(Row) -> Result<(), E>,
+        mut each: impl FnMut(&Row) -> Result<(), E>,
     ) -> Result<(), E> {
         match &mut self.0 {
             Engine::Sqlite(connection) => {
                 let mut statement = connection
                     .prepare_cached(&numbered(sql))
                     .map_err(StoreError::from)?;
-                let columns = statement.column_count();
+                let mut answer = Row::of_nulls(statement.column_count());
                 let mut rows = statement
                     .query(rusqlite::params_from_iter(params))
                     .map_err(StoreError::from)?;
                 while let Some(row) = rows.next().map_err(StoreError::from)? {
-                    let values = (0..columns).map(|index| sqlite_value(row, index));
-                    each(Row(values.collect::<Result<_, _>>()?))?;
+                    read_sqlite(row, &mut answer)?;
+                    each(&answer)?;
                 }
                 Ok(())
             }
@@ -103,12 +107,15 @@ impl Tx<'_> {
                 let portal = runtime
                     .block_on(transaction.bind(sql, &borrowed(params)))
                     .map_err(StoreError::from)?;
+                let mut answer = Row::of_nulls(0);
                 loop {
                     let page = runtime
                         .block_on(transaction.query_portal(&portal, PORTAL_ROWS))
                         .map_err(StoreError::from)?;
                     for row in &page {
-                        each(postgres_row(row)?)?;
+                        answer.0.resize(row.len(), Value::Null);
+                        read_postgres(row, &mut answer)?;
+                        each(&answer)?;
                     }
                     if page.len() < PORTAL_ROWS as usize {
                         return Ok(());
@@ -184,39 +191,48 @@ fn borrowed(params: &[Value]) -> Vec<&(dyn tokio_postgres::types::ToSql + Sync)>
     params.iter().map(|value| value as _).collect()
 }
 
-fn sqlite_value(row: &rusqlite::Row<'_>, index: usize) -> Result<Value, StoreError> {
+/// Reads a row into one whose texts keep their room from row to row.
+fn read_sqlite(row: &rusqlite::Row<'_>, answer: &mut Row) -> Result<(), StoreError> {
     use rusqlite::types::ValueRef;
-    Ok(match row.get_ref(index)? {
-        ValueRef::Integer(number) => Value::Int(number),
-        ValueRef::Null => Value::Null,
-        ValueRef::Text(text) => Value::Text(
-            String::from_utf8(text.to_vec())
-                .map_err(|_| StoreError::Corrupt(format!("column {index} is not UTF-8")))?,
-        ),
-        ValueRef::Blob(bytes) => Value::Bytes(Bytes::copy_from_slice(bytes)),
-        ValueRef::Real(_) => {
-            return Err(StoreError::Corrupt(format!("column {index} is a fraction")));
+    for (index, value) in answer.0.iter_mut().enumerate() {
+        match row.get_ref(index)? {
+            ValueRef::Integer(number) => *value = Value::Int(number),
+            ValueRef::Null => *value = Value::Null,
+            ValueRef::Text(text) => value.set_text(
+                std::str::from_utf8(text)
+                    .map_err(|_| StoreError::Corrupt(format!("column {index} is not UTF-8")))?,
+            ),
+            ValueRef::Blob(bytes) => *value = Value::Bytes(Bytes::copy_from_slice(bytes)),
+            ValueRef::Real(_) => {
+                return Err(StoreError::Corrupt(format!("column {index} is a fraction")));
+            }
         }
-    })
+    }
+    Ok(())
 }
 
-fn postgres_row(row: &tokio_postgres::Row) -> Result<Row, StoreError> {
+/// As [`read_sqlite`].
+fn read_postgres(row: &tokio_postgres::Row, answer: &mut Row) -> Result<(), StoreError> {
     use tokio_postgres::types::Type;
-    let value = |(index, column): (usize, &tokio_postgres::Column)| match *column.type_() {
-        Type::INT8 => Ok(row.try_get::<_, Option<i64>>(index)?.into()),
-        Type::TEXT => Ok(row.try_get::<_, Option<String>>(index)?.into()),
-        Type::BYTEA => {
-            let bytes = row.try_get::<_, Option<Vec<u8>>>(index)?;
-            Ok(bytes.map_or(Value::Null, |bytes| Value::Bytes(bytes.into())))
+    for (index, value) in answer.0.iter_mut().enumerate() {
+        match *row.columns()[index].type_() {
+            Type::INT8 => *value = row.try_get::<_, Option<i64>>(index)?.into(),
+            Type::TEXT => match row.try_get::<_, Option<&str>>(index)? {
+                Some(text) => value.set_text(text),
+                None => *value = Value::Null,
+            },
+            Type::BYTEA => {
+                let bytes = row.try_get::<_, Option<&[u8]>>(index)?;
+                *value = bytes.map_or(Value::Null, |bytes| {
+                    Value::Bytes(Bytes::copy_from_slice(bytes))
+                });
+            }
+            ref other => {
+                return Err(StoreError::Corrupt(format!(
+                    "column {index} is of the type {other}"
+                )));
+            }
         }
-        ref other => Err(StoreError::Corrupt(format!(
-            "column {index} is of the type {other}"
-        ))),
-    };
-    Ok(Row(row
-        .columns()
-        .iter()
-        .enumerate()
-        .map(value)
-        .collect::<Result<_, _>>()?))
+    }
+    Ok(())
 }

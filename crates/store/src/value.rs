@@ -20,6 +20,19 @@ pub enum Value {
     Null,
 }
 
+impl Value {
+    /// Becomes a text, in the room of the text that it was.
+    pub(crate) fn set_text(&mut self, text: &str) {
+        match self {
+            Value::Text(kept) => {
+                kept.clear();
+                kept.push_str(text);
+            }
+            other => *other = text.into(),
+        }
+    }
+}
+
 impl From<i64> for Value {
     fn from(number: i64) -> Self {
         Value::Int(number)
@@ -82,6 +95,11 @@ impl ToSql for Value {
 pub struct Row(pub(crate) Vec<Value>);
 
 impl Row {
+    /// A row of so many columns, to be read into.
+    pub(crate) fn of_nulls(columns: usize) -> Self {
+        Row(vec![Value::Null; columns])
+    }
+
     /// The number in column `index`.
     ///
     /// # Errors

@@ -48,26 +48,25 @@ pub fn credits(tx: &mut Tx<'_>, organization: &OrganizationId) -> Result<Option<
     row.map(|row| row.int(0).map(Nusd::new)).transpose()
 }
 
-/// Every wallet: what admission starts from.
+/// Hands out every wallet, one by one: what admission starts from, however many there are.
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn all(tx: &mut Tx<'_>) -> Result<Vec<(OrganizationId, Wallet)>, StoreError> {
+pub fn each(
+    tx: &mut Tx<'_>,
+    mut each: impl FnMut(OrganizationId, Wallet),
+) -> Result<(), StoreError> {
     let sql = "SELECT id, credits_nusd, debits_nusd, held_nusd FROM accounts WHERE overdraft = 0";
-    tx.query(sql, &[])?
-        .iter()
-        .map(|row| {
-            let Some(Account::Wallet(organization)) = Account::parse(row.text(0)?) else {
-                return Err(StoreError::Corrupt(format!(
-                    "account {} is no wallet",
-                    row.text(0)?
-                )));
-            };
-            let amount = |index| row.int(index).map(Nusd::new);
-            Ok((
-                organization,
-                Wallet::new(amount(1)?, amount(2)?, amount(3)?),
-            ))
-        })
-        .collect()
+    tx.for_each(sql, &[], |row| {
+        let Some(Account::Wallet(organization)) = Account::parse(row.text(0)?) else {
+            let id = row.text(0)?;
+            return Err(StoreError::Corrupt(format!("account {id} is no wallet")));
+        };
+        let amount = |index| row.int(index).map(Nusd::new);
+        each(
+            organization,
+            Wallet::new(amount(1)?, amount(2)?, amount(3)?),
+        );
+        Ok(())
+    })
 }

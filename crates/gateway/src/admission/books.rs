@@ -9,7 +9,7 @@ use domain::id::OrganizationId;
 use domain::money::Nusd;
 use domain::time::{AtUs, DAY_US, HOUR_US};
 use parking_lot::{Mutex, RwLock};
-use store::{Store, StoreError, budgets, rate_limits};
+use store::{Store, StoreError, Tx, budgets, rate_limits, wallets};
 
 /// The limits of an organization, as they are kept.
 pub(crate) struct Limits {
@@ -18,10 +18,7 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    pub(crate) fn read(
-        tx: &mut store::Tx<'_>,
-        organization: &OrganizationId,
-    ) -> Result<Self, StoreError> {
+    pub(crate) fn read(tx: &mut Tx<'_>, organization: &OrganizationId) -> Result<Self, StoreError> {
         Ok(Limits {
             budgets: budgets::of(tx, organization)?,
             rates: rate_limits::of(tx, organization)?,
@@ -39,13 +36,20 @@ pub(crate) struct Books {
 }
 
 impl Books {
-    pub(crate) fn new(wallets: Vec<(OrganizationId, Wallet)>, defaults: DefaultRates) -> Self {
-        let book = |(id, wallet)| (id, Arc::new(Mutex::new(Book::new(wallet, defaults))));
-        Books {
-            books: RwLock::new(wallets.into_iter().map(book).collect()),
+    /// Reads every wallet.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(crate) fn read(tx: &mut Tx<'_>, defaults: DefaultRates) -> Result<Self, StoreError> {
+        let mut books = HashMap::new();
+        wallets::each(tx, |id, wallet| {
+            books.insert(id, Arc::new(Mutex::new(Book::new(wallet, defaults))));
+        })?;
+        Ok(Books {
+            books: RwLock::new(books),
             defaults,
             crossings: Mutex::default(),
-        }
+        })
     }
 
     /// The book of an organization; an unknown one has no money.
@@ -80,7 +84,7 @@ impl Books {
             let (questions, organization) = (unknown.clone(), organization.clone());
             // Under the lock: whatever settled before is in the ledger's queue, and whatever
             // settles after comes behind this.
-            let read = move |tx: &mut store::Tx<'_>| budgets::spent(tx, &organization, &questions);
+            let read = move |tx: &mut Tx<'_>| budgets::spent(tx, &organization, &questions);
             (unknown, store.read_in_order(read))
         };
         let spent = match unknown.is_empty() {
@@ -104,7 +108,7 @@ impl Books {
         now: AtUs,
     ) -> Result<(), StoreError> {
         let (of, since) = (organization.clone(), now.plus(-DAY_US).floor(HOUR_US));
-        let read = move |tx: &mut store::Tx<'_>| rate_limits::used_since(tx, &of, since, now);
+        let read = move |tx: &mut Tx<'_>| rate_limits::used_since(tx, &of, since, now);
         let used = store.read(read).await?;
         let book = self.of(organization);
         let mut book = book.lock();

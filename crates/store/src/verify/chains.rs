@@ -23,7 +23,7 @@ pub(super) fn walk(tx: &mut Tx<'_>, expected: &[String]) -> Result<Chains, Store
         missing: expected.iter().cloned().collect(),
         ..Walk::default()
     };
-    tx.for_each(&query(), &[], |row| walk.take(&row))?;
+    tx.for_each(&query(), &[], |row| walk.take(row))?;
     walk.end_batch();
     walk.end_chain();
     Ok(walk.into_chains(!expected.is_empty()))

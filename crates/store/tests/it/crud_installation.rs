@@ -3,10 +3,10 @@
 use domain::access::Owner;
 use domain::key::KeyClass;
 use store::installation::{self, SetUpError};
-use store::{Role, keys, projects, wallets};
+use store::{Role, projects, wallets};
 use testkit::on_each_database;
 
-use crate::crud_world::{NOW, first, set_up, write};
+use crate::crud_world::{NOW, all_active, first, set_up, write};
 use crate::fixture::{entropy, open};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -17,7 +17,7 @@ async fn setting_up_makes_all_that_a_first_request_needs() {
         let (wallet, project, mut active) = write(&store, move |tx| {
             let wallet = wallets::get(tx, &organization)?.unwrap();
             let project = projects::get(tx, &organization, &project)?.unwrap();
-            Ok((wallet, project, keys::all_active(tx)?))
+            Ok((wallet, project, all_active(tx)?))
         })
         .await;
         assert_eq!(wallet.balance().get(), 0);

@@ -4,6 +4,7 @@
 
 use domain::time::AtUs;
 use store::installation::{self, NewInstallation, SetUp};
+use store::keys::{self, ActiveKey};
 use store::{Role, Store, StoreError, Tx};
 use testkit::TestDatabase;
 
@@ -26,6 +27,13 @@ pub(crate) async fn set_up(database: &TestDatabase) -> (Store, SetUp) {
     let made = store.write(move |tx| installation::set_up(tx, &new, NOW, entropy));
     let made = made.await.unwrap();
     (store, made)
+}
+
+/// Every key that works.
+pub(crate) fn all_active(tx: &mut Tx<'_>) -> Result<Vec<ActiveKey>, StoreError> {
+    let mut all = Vec::new();
+    keys::each_active(tx, |key| all.push(key))?;
+    Ok(all)
 }
 
 /// Runs a write that must succeed.

@@ -269,10 +269,12 @@ async fn every_wallet_is_read_as_each_is() {
             store.ledger().hold(hold).durable().await.expect("durable");
             expected.push((customer.organization.clone(), customer.wallet(&store).await));
         }
-        let mut all = store
-            .read(store::wallets::all)
-            .await
-            .expect("they are read");
+        let read = store.read(|tx| {
+            let mut all = Vec::new();
+            store::wallets::each(tx, |id, wallet| all.push((id, wallet)))?;
+            Ok::<_, store::StoreError>(all)
+        });
+        let mut all = read.await.expect("they are read");
         all.sort_by(|a, b| a.0.cmp(&b.0));
         expected.sort_by(|a, b| a.0.cmp(&b.0));
         assert_eq!(all, expected, "and the accounts of the house are none");
