@@ -64,6 +64,9 @@ pub(crate) struct BudgetStanding {
     /// What is left of the limit; zero also if it was lowered below what is spent.
     #[schema(example = "8.4499568")]
     remaining_usd: String,
+    /// Whether a hard budget stops requests now: nothing is left, or the latest request that it had
+    /// to decide on did not fit.
+    is_enforcing: bool,
 }
 
 /// What a budget counts over, in UTC: a `day` from midnight, a `week` from Monday, a `month` from
@@ -143,7 +146,13 @@ impl From<Force> for BudgetForce {
 }
 
 impl Budget {
-    fn of(row: BudgetRow, standing: Standing, organization: &OrganizationId) -> Self {
+    fn of(
+        control: &Control,
+        organization: &OrganizationId,
+        row: BudgetRow,
+        standing: Standing,
+    ) -> Self {
+        let is_enforcing = is_enforcing(control, organization, &row.budget, standing);
         let budget = row.budget;
         let is_endless = budget.window == Window::Always;
         let Standing { span, spent, held } = standing;
@@ -164,6 +173,7 @@ impl Budget {
                 spent_usd: spent.to_usd(),
                 held_usd: held.to_usd(),
                 remaining_usd: remaining.to_usd(),
+                is_enforcing,
             },
         }
     }
@@ -257,7 +267,7 @@ pub(crate) async fn list(
     let outcome = async {
         let page = Page::of(&Query::parse(query.as_deref())?)?;
         let (after, limit, now) = (page.after.clone(), page.rows(), control.now());
-        let organization = admin.organization;
+        let organization = admin.organization.clone();
         let read = control.store.read(move |tx| -> Outcome<_> {
             let after = after.map(|after| {
                 let found = budgets::get(tx, &organization, &BudgetId::new(&after))?;
@@ -266,12 +276,15 @@ pub(crate) async fn list(
             let rows = budgets::list(tx, &organization, after.transpose()?.as_ref(), limit)?;
             let rules: Vec<Rules> = rows.iter().map(|row| row.budget.clone()).collect();
             let standings = budgets::standings(tx, &organization, &rules, now)?;
-            let all = rows.into_iter().zip(standings);
-            let all = all.map(|(row, standing)| Budget::of(row, standing, &organization));
-            Ok(all.collect())
+            Ok(rows.into_iter().zip(standings).collect::<Vec<_>>())
         });
-        let rows: Vec<Budget> = read.await?;
-        Ok(Json(page.list(rows, |budget| budget.id.clone())))
+        let rows = read.await?.into_iter();
+        let shown = |(row, standing)| Budget::of(&control, &admin.organization, row, standing);
+        Ok(Json(
+            page.list(rows.map(shown).collect(), |budget: &Budget| {
+                budget.id.clone()
+            }),
+        ))
     };
     answer(&control, outcome.await)
 }
@@ -409,13 +422,27 @@ async fn with_standing(
     organization: OrganizationId,
     row: BudgetRow,
 ) -> Outcome<Json<Budget>> {
-    let now = control.now();
+    let (owner, now) = (organization.clone(), control.now());
     let read = control.store.read(move |tx| -> Outcome<_> {
         let rules = std::slice::from_ref(&row.budget);
-        let standing = budgets::standings(tx, &organization, rules, now)?[0];
-        Ok(Budget::of(row, standing, &organization))
+        let standing = budgets::standings(tx, &owner, rules, now)?[0];
+        Ok((row, standing))
     });
-    read.await.map(Json)
+    let (row, standing) = read.await?;
+    Ok(Json(Budget::of(control, &organization, row, standing)))
+}
+
+/// Whether a budget stops requests now. There may be something left that is too little for what is
+/// asked, which only the data plane knows.
+pub(crate) fn is_enforcing(
+    control: &Control,
+    organization: &OrganizationId,
+    budget: &Rules,
+    standing: Standing,
+) -> bool {
+    let left = budget.limit - standing.spent - standing.held;
+    let refuses = || (control.data_plane.is_refusing)(organization, &budget.id);
+    budget.force == Force::Hard && (left <= Nusd::ZERO || refuses())
 }
 
 /// Refuses another budget on `scope` where there are enough.

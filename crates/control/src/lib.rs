@@ -25,4 +25,4 @@ mod state;
 mod usage;
 
 pub use routes::router;
-pub use state::{Control, Offer};
+pub use state::{Control, DataPlane, IsRefusing};

@@ -127,7 +127,7 @@ pub(crate) async fn list(
         let models = control.models();
         let (models, has_more) = on_page(&models, &page, query.one("before"))?;
         let models = models.to_vec();
-        let rates = control.offer.rates;
+        let rates = control.data_plane.rates;
         let rows = control.store.read(move |tx| -> Outcome<_> {
             let project = find(tx, &admin.organization, &project_id)?.id;
             let rules = rate_limits::of_project(tx, &admin.organization, &project)?;
@@ -188,7 +188,7 @@ pub(crate) async fn update(
         let models = control.models();
         let named = |model: &Arc<str>| id.strip_prefix(PREFIX) == Some(model);
         let model = models.into_iter().find(named);
-        let (rates, now) = (control.offer.rates, control.now());
+        let (rates, now) = (control.data_plane.rates, control.now());
         let write = control.store.write(move |tx| -> Outcome<_> {
             let organization = &admin.organization;
             let project = find_active(tx, organization, &project_id)?.id;

@@ -190,7 +190,7 @@ pub(crate) async fn put(
         {
             return Err(fields.invalid("model", &format!("there is no model '{model}' here")));
         }
-        let (rates, now) = (control.offer.rates, control.now());
+        let (rates, now) = (control.data_plane.rates, control.now());
         let write = control.store.write(move |tx| -> Outcome<_> {
             let organization = &admin.organization;
             let row = RateLimitRow {

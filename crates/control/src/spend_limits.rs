@@ -12,13 +12,13 @@ use domain::money::Nusd;
 use domain::window::Window;
 use serde::Serialize;
 use store::Tx;
-use store::budgets::{self, BudgetRow, Standing};
+use store::budgets::{self, BudgetRow};
 use utoipa::ToSchema;
 
 use crate::Control;
 use crate::authenticate::Admin;
 use crate::body::Fields;
-use crate::budgets::ensure_room;
+use crate::budgets::{ensure_room, is_enforcing};
 use crate::path::Ids;
 use crate::projects::{find, find_active};
 use crate::respond::{Outcome, Refusal, answer};
@@ -67,9 +67,8 @@ pub(crate) struct Enforcement {
     status: EnforcementStatus,
 }
 
-/// Whether a spend limit stops requests now: it is `enforcing` while less than a cent of this
-/// month's limit is left, because the rest is spent or held for requests in flight; else
-/// `inactive`.
+/// Whether a spend limit stops requests now: it is `enforcing` while nothing is left of this
+/// month's limit, or the latest request that it had to decide on did not fit; else `inactive`.
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum EnforcementStatus {
@@ -86,9 +85,8 @@ pub(crate) struct SpendLimitDeleted {
     deleted: bool,
 }
 
-const CENT: Nusd = Nusd::new(10_000_000);
 /// As many cents as an account can hold.
-const MOST_CENTS: i64 = Nusd::MAX.get() / CENT.get();
+const MOST_CENTS: i64 = Nusd::MAX.get() / 10_000_000;
 
 impl NewSpendLimit {
     fn read(fields: &Fields) -> Outcome<Self> {
@@ -105,7 +103,7 @@ impl NewSpendLimit {
 }
 
 impl SpendLimit {
-    fn of(budget: &Budget, standing: Standing) -> Outcome<Self> {
+    fn of(budget: &Budget, status: EnforcementStatus) -> Outcome<Self> {
         let object = match &budget.scope {
             Scope::Organization => "organization.spend_limit",
             _ => "project.spend_limit",
@@ -117,19 +115,8 @@ impl SpendLimit {
             threshold_amount: cents.ok_or_else(corrupt)?,
             currency: Currency::Usd,
             interval: Interval::Month,
-            enforcement: Enforcement {
-                status: status(budget.limit, standing),
-            },
+            enforcement: Enforcement { status },
         })
-    }
-}
-
-/// OpenAI's word says whether the limit stops requests at this moment, not whether it is set. Ours
-/// is a yes or no on each request, so it is said where no cent is left: the unit of the limit.
-fn status(limit: Nusd, standing: Standing) -> EnforcementStatus {
-    match limit - standing.spent - standing.held < CENT {
-        true => EnforcementStatus::Enforcing,
-        false => EnforcementStatus::Inactive,
     }
 }
 
@@ -236,15 +223,21 @@ async fn shown(
     organization: OrganizationId,
     project_id: Option<String>,
 ) -> Outcome<Json<SpendLimit>> {
-    let now = control.now();
+    let (owner, now) = (organization.clone(), control.now());
     let read = control.store.read(move |tx| -> Outcome<_> {
-        let project = project_id.map(|id| find(tx, &organization, &id));
+        let project = project_id.map(|id| find(tx, &owner, &id));
         let project = project.transpose()?.map(|project| project.id);
-        let budget = current(tx, &organization, project.as_ref())?.budget;
-        let standings = budgets::standings(tx, &organization, std::slice::from_ref(&budget), now)?;
-        SpendLimit::of(&budget, standings[0])
+        let budget = current(tx, &owner, project.as_ref())?.budget;
+        let standing = budgets::standings(tx, &owner, std::slice::from_ref(&budget), now)?[0];
+        Ok((budget, standing))
     });
-    read.await.map(Json)
+    let (budget, standing) = read.await?;
+    // OpenAI's word says whether the limit stops requests at this moment, not whether it is set.
+    let status = match is_enforcing(control, &organization, &budget, standing) {
+        true => EnforcementStatus::Enforcing,
+        false => EnforcementStatus::Inactive,
+    };
+    SpendLimit::of(&budget, status).map(Json)
 }
 
 async fn put(

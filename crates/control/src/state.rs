@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use domain::Entropy;
 use domain::admission::DefaultRates;
+use domain::id::{BudgetId, OrganizationId};
 use domain::time::{AtUs, Clock};
 use store::Store;
 
@@ -18,17 +19,23 @@ pub struct Control {
     pub entropy: Entropy,
     /// Where this installation's console is, without a slash at the end.
     pub public_url: Arc<str>,
-    /// What its customers are offered.
-    pub offer: Offer,
+    /// What can be asked of the data plane.
+    pub data_plane: DataPlane,
 }
 
-/// What an installation offers its customers, as far as limits speak of it.
+/// Tells of an organization and one of its budgets whether requests are refused for it now.
+pub type IsRefusing = Arc<dyn Fn(&OrganizationId, &BudgetId) -> bool + Send + Sync>;
+
+/// What the control plane may ask of the data plane. It knows no more of it: the binary puts both
+/// together.
 #[derive(Clone)]
-pub struct Offer {
+pub struct DataPlane {
     /// Names the models that can be called now, in any order: they change with the configuration.
     pub models: Arc<dyn Fn() -> Vec<Arc<str>> + Send + Sync>,
     /// The rate limits of every project and model where no rule lowers them.
     pub rates: DefaultRates,
+    /// Whether the latest request that needed money of a budget was refused for it.
+    pub is_refusing: IsRefusing,
 }
 
 impl Control {
@@ -38,7 +45,7 @@ impl Control {
 
     /// The models that can be called now, by name.
     pub(crate) fn models(&self) -> Vec<Arc<str>> {
-        let mut models = (self.offer.models)();
+        let mut models = (self.data_plane.models)();
         models.sort_unstable();
         models
     }

@@ -117,7 +117,7 @@ pub(crate) async fn planes(
         clock: clock::system(),
         entropy: entropy::system,
         public_url: config.public_url.as_str().into(),
-        offer: offer(config, gateway.clone()),
+        data_plane: data_plane(config, &gateway),
     };
     let (control, control_description) = control::router(state).split_for_parts();
     let description = openapi::merged(data_description, control_description);
@@ -210,11 +210,13 @@ fn default_rates(config: &Config) -> DefaultRates {
     }
 }
 
-/// What the control plane may know of the data plane's models: their names, as they are now.
-fn offer(config: &Config, gateway: Gateway) -> control::Offer {
-    control::Offer {
-        models: Arc::new(move || gateway.models()),
+/// What the control plane may ask of the data plane, which it does not know.
+fn data_plane(config: &Config, gateway: &Gateway) -> control::DataPlane {
+    let (named, asked) = (gateway.clone(), gateway.clone());
+    control::DataPlane {
+        models: Arc::new(move || named.models()),
         rates: default_rates(config),
+        is_refusing: Arc::new(move |organization, budget| asked.is_refusing(organization, budget)),
     }
 }
 

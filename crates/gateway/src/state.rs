@@ -6,6 +6,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use domain::Entropy;
 use domain::admission::DefaultRates;
+use domain::id::{BudgetId, OrganizationId};
 use domain::time::{AtUs, Clock};
 use prometheus_client::registry::Registry;
 use store::{Ledger, LedgerState, Store, StoreError};
@@ -137,6 +138,13 @@ impl Gateway {
         let catalog = self.0.catalog.load();
         let names = catalog.models.values().map(|model| Arc::clone(&model.id));
         names.collect()
+    }
+
+    /// Whether a budget stops requests now: the latest that needed money of it was refused for it.
+    #[must_use]
+    pub fn is_refusing(&self, organization: &OrganizationId, budget: &BudgetId) -> bool {
+        let book = self.0.books.of(organization);
+        book.lock().is_refusing(budget, self.now())
     }
 
     /// Whether requests can be charged.

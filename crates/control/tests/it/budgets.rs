@@ -54,6 +54,7 @@ async fn a_budget_from_its_creation_to_its_end() {
                 "spent_usd": "0.00",
                 "held_usd": "0.00",
                 "remaining_usd": "12.50",
+                "is_enforcing": false,
             },
         });
         assert_eq!(made, want);
@@ -84,8 +85,8 @@ async fn a_budget_from_its_creation_to_its_end() {
     .await;
 }
 
-/// On what it is put, whether it is a spend limit, and when the next turn begins.
-type Marks = (String, bool, Option<i64>);
+/// On what it is put, whether it is a spend limit and enforces, and when the next turn begins.
+type Marks = (String, [bool; 2], Option<i64>);
 
 /// The marks of a budget in a list, and what is spent, held and left.
 fn marks_and_money(budget: &Value) -> (Marks, [String; 3]) {
@@ -93,7 +94,7 @@ fn marks_and_money(budget: &Value) -> (Marks, [String; 3]) {
     let money = ["spent_usd", "held_usd", "remaining_usd"];
     let marks = (
         budget["scope"]["type"].as_str().unwrap().to_owned(),
-        budget["is_spend_limit"] == true,
+        [&budget["is_spend_limit"], &standing["is_enforcing"]].map(|mark| *mark == true),
         standing["ends_at"].as_i64(),
     );
     (
@@ -132,26 +133,26 @@ async fn a_list_shows_where_each_budget_stands() {
         let list = world.get("/api/budgets").await.json();
         let budgets = list["data"].as_array().unwrap().iter();
         let shown: Vec<_> = budgets.map(marks_and_money).collect();
-        let row = |scope: &str, is_limit, ends_at, money: [&str; 3]| {
-            (
-                (scope.to_owned(), is_limit, ends_at),
-                money.map(str::to_owned),
-            )
+        let row = |scope: &str, marks, ends_at, money: [&str; 3]| {
+            let marks = (scope.to_owned(), marks, ends_at);
+            (marks, money.map(str::to_owned))
         };
+        let (limit, plain) = ([true, true], [false, false]);
         let (tomorrow, monday) = (
             START_S - 8 * 3_600 + 86_400,
             START_S - 8 * 3_600 + 3 * 86_400,
         );
         let want = [
-            row("project", true, Some(FEBRUARY_S), ["0.07", "0.02", "0.00"]),
+            row("project", limit, Some(FEBRUARY_S), ["0.07", "0.02", "0.00"]),
             row(
                 "organization",
-                false,
+                plain,
                 Some(tomorrow),
                 ["0.04", "0.02", "12.44"],
             ),
-            row("project", false, Some(monday), ["0.07", "0.02", "12.41"]),
-            row("key", false, None, ["0.05", "0.00", "0.00"]),
+            row("project", plain, Some(monday), ["0.07", "0.02", "12.41"]),
+            // It is soft.
+            row("key", plain, None, ["0.05", "0.00", "0.00"]),
         ];
         assert_eq!(shown, want);
         assert_eq!(list["data"][3]["thresholds"], json!([50, 80, 100]));

@@ -3,11 +3,12 @@
 use std::sync::atomic::Ordering;
 
 use domain::budget::{Force, Scope};
-use domain::id::ProjectId;
+use domain::id::{BudgetId, ProjectId};
 use domain::money::Nusd;
 use domain::window::Window;
 use serde_json::{Value, json};
 use store::budgets;
+use testkit::http::Answer;
 use testkit::on_each_database;
 
 use crate::spending::Spender;
@@ -122,13 +123,12 @@ async fn what_is_no_limit_is_refused_and_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_limit_enforces_when_less_than_a_cent_is_left_of_its_month() {
+async fn a_limit_enforces_when_nothing_is_left_of_its_month() {
     on_each_database(async |database| {
         let world = World::start(database).await;
         let spender = Spender::new(&world).await;
         let path = format!("/projects/{}/spend_limit", spender.project);
-        let status =
-            async |path: &str| world.get(path).await.json()["enforcement"]["status"].clone();
+        let status = async |path: &str| status(&world.get(path).await);
         let now = domain::time::AtUs(world.now.load(Ordering::Relaxed));
         world.post(&path, &limit(10)).await;
         world.post("/spend_limit", &limit(11)).await;
@@ -137,13 +137,13 @@ async fn a_limit_enforces_when_less_than_a_cent_is_left_of_its_month() {
         spender.spend(&world, 1, now).await;
         assert_eq!(status(&path).await, "enforcing");
         assert_eq!(status("/spend_limit").await, "inactive");
-        let raised = world.post(&path, &limit(11)).await.json();
-        assert_eq!(raised["enforcement"]["status"], "inactive");
+        let raised = world.post(&path, &limit(11)).await;
+        assert_eq!(self::status(&raised), "inactive");
         spender.hold(&world, 1, now).await;
         assert_eq!(status(&path).await, "enforcing", "the rest is held");
         assert_eq!(status("/spend_limit").await, "enforcing");
-        let lowered = world.post(&path, &limit(1)).await.json();
-        assert_eq!(lowered["enforcement"]["status"], "enforcing");
+        let lowered = world.post(&path, &limit(1)).await;
+        assert_eq!(self::status(&lowered), "enforcing");
 
         let other = Spender::new(&world).await;
         let elsewhere = format!("/projects/{}/spend_limit", other.project);
@@ -154,6 +154,32 @@ async fn a_limit_enforces_when_less_than_a_cent_is_left_of_its_month() {
         assert_eq!(status(&path).await, "inactive");
     })
     .await;
+}
+
+/// What is left may be too little for what is asked: only the data plane knows.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_enforces_when_the_data_plane_refuses_for_it() {
+    let world = World::start(testkit::databases::sqlite()).await;
+    for (path, _) in places(world.made.project.as_str()) {
+        world.post(&path, &limit(5)).await;
+    }
+    let list = world.get("/api/budgets").await.json();
+    let id = list["data"][1]["id"].as_str().unwrap();
+    world.refusing.lock().unwrap().insert(BudgetId::new(id));
+    let [of_organization, of_project] = places(world.made.project.as_str());
+    assert_eq!(status(&world.get(&of_organization.0).await), "inactive");
+    assert_eq!(status(&world.get(&of_project.0).await), "enforcing");
+    let path = format!("/api/budgets/{id}");
+    let standing = &world.get(&path).await.json()["standing"];
+    assert_eq!(
+        (&standing["remaining_usd"], &standing["is_enforcing"]),
+        (&json!("0.05"), &json!(true))
+    );
+}
+
+fn status(limit: &Answer) -> String {
+    let status = &limit.json()["enforcement"]["status"];
+    status.as_str().unwrap().to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,12 +1,14 @@
 //! A control plane for a test: a real database, and a listening router.
 
-use std::sync::Arc;
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use domain::admission::DefaultRates;
+use domain::id::BudgetId;
 use domain::money::Nusd;
 use domain::time::{AtUs, Clock};
-use farebox_control::{Control, Offer};
+use farebox_control::{Control, DataPlane};
 use http::Method;
 use serde_json::Value;
 use store::grants::Grant;
@@ -22,6 +24,8 @@ pub(crate) struct World {
     root: String,
     pub(crate) made: SetUp,
     pub(crate) now: Arc<AtomicI64>,
+    /// The budgets that stop requests, as a data plane would tell.
+    pub(crate) refusing: Arc<Mutex<HashSet<BudgetId>>>,
     _database: TestDatabase,
 }
 
@@ -64,14 +68,17 @@ impl World {
         };
         let store = Store::open(options).await.unwrap();
         let made = set_up(&store, &clock).await;
+        let refusing = Arc::<Mutex<HashSet<BudgetId>>>::default();
+        let asked = Arc::clone(&refusing);
         let control = Control {
             store: store.clone(),
             clock,
             entropy,
             public_url: "http://farebox.test".into(),
-            offer: Offer {
+            data_plane: DataPlane {
                 models: Arc::new(|| MODELS.map(Into::into).to_vec()),
                 rates: RATES,
+                is_refusing: Arc::new(move |_, budget| asked.lock().unwrap().contains(budget)),
             },
         };
         let (app, _) = farebox_control::router(control).split_for_parts();
@@ -84,6 +91,7 @@ impl World {
             root,
             made,
             now,
+            refusing,
             _database: database,
         }
     }

@@ -71,6 +71,8 @@ struct Tally {
     running: u32,
     /// It was over when the budget was made: what was spent in it is not known.
     past: bool,
+    /// The latest request that needed money of it did not fit.
+    refusing: bool,
 }
 
 /// A budget at work.
@@ -128,6 +130,15 @@ impl Gauge {
             .iter_mut()
             .rev()
             .find(|tally| tally.span.contains(at))
+    }
+
+    /// The same budget with another limit, force or thresholds, or with none of them changed.
+    fn changed(mut self, budget: Budget) -> Gauge {
+        let is_new = (self.budget.limit, self.budget.force) != (budget.limit, budget.force);
+        if let Some(present) = self.tallies.last_mut() {
+            present.refusing &= !is_new;
+        }
+        Gauge { budget, ..self }
     }
 
     fn is_enforced(&self) -> bool {
@@ -203,6 +214,7 @@ impl Tally {
             held: Nusd::ZERO,
             running: 0,
             past: false,
+            refusing: false,
         }
     }
 
@@ -234,7 +246,7 @@ impl Budgets {
                     && gauge.budget.window == budget.window
             };
             let mut gauge = match before.remove(&budget.id).filter(same) {
-                Some(gauge) => Gauge { budget, ..gauge },
+                Some(gauge) => gauge.changed(budget),
                 None => counting(budget, open, now),
             };
             let present = *gauge.turned(now);
@@ -280,9 +292,11 @@ impl Budgets {
     ) -> Result<(), BudgetRefusal> {
         for index in self.places.of(project, key) {
             let gauge = &mut self.gauges[index];
-            let tally = *gauge.turned(now);
-            let budget = &gauge.budget;
-            if gauge.is_enforced() && amount > tally.room(budget.limit) {
+            let (limit, is_enforced) = (gauge.budget.limit, gauge.is_enforced());
+            let tally = gauge.turned(now);
+            if is_enforced && amount > tally.room(limit) {
+                tally.refusing = true;
+                let (tally, budget) = (*tally, &gauge.budget);
                 return Err(BudgetRefusal {
                     budget: budget.id.clone(),
                     scope: budget.scope.clone(),
@@ -316,7 +330,16 @@ impl Budgets {
             let tally = self.gauges[index].turned(open.at);
             tally.held += open.amount;
             tally.running += 1;
+            // One that needs no money is admitted whatever is left.
+            tally.refusing &= open.amount == Nusd::ZERO;
         }
+    }
+
+    /// Whether the latest request that needed money of this budget did not fit into it.
+    pub(super) fn is_refusing(&mut self, budget: &BudgetId, now: AtUs) -> bool {
+        let mut gauges = self.gauges.iter_mut();
+        let gauge = gauges.find(|gauge| gauge.budget.id == *budget);
+        gauge.is_some_and(|gauge| gauge.turned(now).refusing)
     }
 
     /// Counts `more` as held for a request in flight.

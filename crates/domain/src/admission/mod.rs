@@ -250,6 +250,13 @@ impl Book {
         self.rates.recall(past, self.defaults);
     }
 
+    /// Whether a budget stops requests now: the latest that needed money of it was refused for it.
+    #[must_use]
+    pub fn is_refusing(&mut self, budget: &BudgetId, now: AtUs) -> bool {
+        let now = self.turn(now);
+        self.budgets.is_refusing(budget, now)
+    }
+
     /// The thresholds of budgets reached since this was last asked; now and then one is told again.
     #[must_use]
     pub fn take_crossings(&mut self) -> Vec<Crossing> {

@@ -142,6 +142,64 @@ fn a_refusal_says_where_the_budget_stands() {
 }
 
 #[test]
+fn a_budget_is_refusing_from_a_refusal_until_there_is_room_or_another_limit() {
+    let mut book = book(1_000);
+    let key = Scope::Key(KeyId::new("key_a"));
+    let of_key = budget("budget_k", key, Window::Day, 10);
+    let all = budget("budget_o", Scope::Organization, Window::Day, 500);
+    enforce(&mut book, vec![all.clone(), of_key.clone()], AtUs(1));
+    let refusing = |book: &mut Book, at| {
+        let both = ["budget_k", "budget_o"].map(BudgetId::new);
+        both.map(|id| book.is_refusing(&id, at))
+    };
+    book.admit(&ask(1, 8), AtUs(1)).expect("fits");
+    assert_eq!(refusing(&mut book, AtUs(1)), [false, false]);
+    assert_eq!(refused_by(book.admit(&ask(2, 3), AtUs(2))), "budget_k");
+    assert_eq!(refusing(&mut book, AtUs(2)), [true, false]);
+    book.admit(&ask(3, 0), AtUs(2)).expect("it is free");
+    assert_eq!(refusing(&mut book, AtUs(2)), [true, false]);
+    book.admit(&ask(4, 2), AtUs(2)).expect("a smaller one fits");
+    assert_eq!(refusing(&mut book, AtUs(2)), [false, false]);
+
+    refused_by(book.admit(&ask(5, 1), AtUs(3)));
+    let thresholds = vec![50];
+    let told = Budget {
+        thresholds,
+        ..of_key.clone()
+    };
+    enforce(&mut book, vec![all.clone(), told], AtUs(3));
+    assert_eq!(
+        refusing(&mut book, AtUs(3)),
+        [true, false],
+        "the same limit"
+    );
+    assert_eq!(
+        refusing(&mut book, AtUs(DAY_US)),
+        [false, false],
+        "a new day"
+    );
+    enforce(&mut book, vec![all.clone(), of_key.clone()], AtUs(DAY_US));
+    refused_by(book.admit(&ask(6, 11), AtUs(DAY_US)));
+    let limit = Nusd::new(20);
+    enforce(
+        &mut book,
+        vec![all.clone(), Budget { limit, ..of_key }],
+        AtUs(DAY_US),
+    );
+    assert_eq!(
+        refusing(&mut book, AtUs(DAY_US)),
+        [false, false],
+        "another limit"
+    );
+    enforce(&mut book, vec![all], AtUs(DAY_US));
+    assert_eq!(
+        refusing(&mut book, AtUs(DAY_US)),
+        [false, false],
+        "it is gone"
+    );
+}
+
+#[test]
 fn a_request_counts_in_the_window_of_its_admission() {
     let mut book = book(100);
     enforce(

@@ -172,12 +172,19 @@ async fn a_limit_is_spent_and_not_exceeded_and_says_so() {
         let status = async || platform.get(&path).await["enforcement"]["status"].clone();
         assert_eq!(status().await, "inactive");
         assert_eq!(outcome(&platform.chat(platform.key()).await), "served");
+        assert_eq!(status().await, "inactive", "some is left");
         let refused = outcome(&platform.chat(platform.key()).await);
         assert_eq!(refused, "project_spend_limit_exceeded");
         assert_eq!(status().await, "enforcing");
+        platform.set_spend_limit(&path, 2).await;
+        assert_eq!(status().await, "inactive", "another limit");
+        platform.set_spend_limit(&path, 1).await;
+        let refused = outcome(&platform.chat(platform.key()).await);
+        assert_eq!(refused, "project_spend_limit_exceeded");
         let budget = platform.get("/api/budgets").await["data"][0].clone();
         assert_eq!(budget["is_spend_limit"], true);
         let standing = &budget["standing"];
+        assert_eq!(standing["is_enforcing"], true);
         assert_eq!(
             [
                 &standing["spent_usd"],
