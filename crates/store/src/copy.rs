@@ -8,14 +8,12 @@
 mod source;
 mod target;
 
-use std::path::PathBuf;
-
 use domain::time::AtUs;
 use tokio::runtime::Handle;
 use tokio_postgres::types::Type;
 
 use crate::verify::{self, Head, Report};
-use crate::{DatabaseUrl, OpenError, Options, Role, Store, StoreError, Value};
+use crate::{DatabaseUrl, OpenError, Options, StoreError, Value};
 
 use source::Source;
 use target::Target;
@@ -191,7 +189,7 @@ pub async fn copy(
         return Err(CopyError::NotPostgres(order.to));
     };
     let now = (order.from.clock)();
-    let source = open_source(path, order.from).await?;
+    let source = off_the_runtime(move || Source::open(&path, now)).await?;
     let target = Target::open(&to).await?;
     let run = Run {
         source,
@@ -200,24 +198,6 @@ pub async fn copy(
         progress,
     };
     off_the_runtime(move || run.finish(now)).await
-}
-
-/// Opens the source, with the requests decided that its last server left behind.
-async fn open_source(path: PathBuf, options: Options) -> Result<Source, CopyError> {
-    let place = path.clone();
-    let source = off_the_runtime(move || Source::open(&place)).await?;
-    if source.open_holds()? == 0 {
-        return Ok(source);
-    }
-    drop(source);
-    let server = Options {
-        role: Role::Server,
-        ..options
-    };
-    let server = Store::open(server).await?;
-    server.close().await;
-    drop(server);
-    off_the_runtime(move || Source::open(&path)).await
 }
 
 /// A copying under way.
@@ -315,6 +295,7 @@ mod tests {
     use tokio::runtime::Runtime;
 
     use super::*;
+    use crate::Role;
     use crate::commit::tests::open;
 
     #[test]

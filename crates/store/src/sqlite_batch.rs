@@ -78,6 +78,11 @@ impl SqliteCommitter {
         }
     }
 
+    /// The connection and the lock, for what comes after the last batch.
+    pub(crate) fn into_parts(self) -> (Connection, Option<File>) {
+        (self.connection, self.lock)
+    }
+
     /// Writes the batch, and answers where the chain then stands.
     fn write(&mut self, batch: &Batch, writer: &Writer) -> Result<Head, StoreError> {
         let chain = chain::of_node(writer);

@@ -100,25 +100,26 @@ impl Store {
         };
         let mut connection = sqlite::open_writer(path, options.role != Role::Reader)?;
         let now = (options.clock)();
-        let writer = in_sqlite_transaction(&mut connection, |tx| prepare(tx, options.role, now))?;
+        let (committer, writer) = match options.role {
+            Role::Server => {
+                if let Some(doubt) = disk::doubt(path) {
+                    let database = path.display();
+                    tracing::warn!(%database, "what was flushed here may be lost: {doubt}");
+                }
+                let ballast = Ballast::beside(path, options.ballast_bytes);
+                take_over(connection, lock, Room::with(Some(ballast)), now)?
+            }
+            Role::Command | Role::Reader => {
+                let prepared = |tx: &mut Tx<'_>| prepare(tx, options.role, now);
+                let writer = in_sqlite_transaction(&mut connection, prepared)?;
+                let room = Room::with(None);
+                (SqliteCommitter::new(connection, None, room), writer)
+            }
+        };
         if options.role != Role::Reader {
             // The names of the files must survive a power cut too; SQLite does not report that
             // failing.
             disk::sync_folder(path).map_err(|error| sqlite::unusable(path, error.to_string()))?;
-        }
-        let is_server = options.role == Role::Server;
-        let ballast = is_server.then(|| Ballast::beside(path, options.ballast_bytes));
-        let mut committer = SqliteCommitter::new(connection, lock, Room::with(ballast));
-        if is_server {
-            if let Some(doubt) = disk::doubt(path) {
-                let database = path.display();
-                tracing::warn!(%database, "a commit may be lost although it was flushed: {doubt}");
-            }
-            let connection = committer.connection().expect("SQLite's own");
-            let ops = in_sqlite_transaction(connection, |tx| {
-                orphans::resolve(tx, now).map_err(OpenError::from)
-            })?;
-            settle_orphans(&mut committer, ops, &writer)?;
         }
         let engine = StoreEngine::Sqlite(SqliteFile::new(path));
         Ok(Self::start(
@@ -377,6 +378,23 @@ fn prepare(tx: &mut Tx<'_>, role: Role, now: AtUs) -> Result<Writer, OpenError> 
         node: NODE.into(),
         epoch,
     })
+}
+
+/// Begins a server's epoch on a SQLite file that it has locked, and decides what the last server
+/// left undecided.
+pub(crate) fn take_over(
+    mut connection: rusqlite::Connection,
+    lock: Option<File>,
+    room: Room,
+    now: AtUs,
+) -> Result<(SqliteCommitter, Writer), OpenError> {
+    let writer = in_sqlite_transaction(&mut connection, |tx| prepare(tx, Role::Server, now))?;
+    let ops = in_sqlite_transaction(&mut connection, |tx| {
+        orphans::resolve(tx, now).map_err(OpenError::from)
+    })?;
+    let mut committer = SqliteCommitter::new(connection, lock, room);
+    settle_orphans(&mut committer, ops, &writer)?;
+    Ok((committer, writer))
 }
 
 fn settle_orphans(

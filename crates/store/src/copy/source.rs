@@ -3,16 +3,17 @@
 use std::fs::File;
 use std::path::Path;
 
+use domain::time::AtUs;
 use rusqlite::Connection;
-
-use super::{Column, CopyError, NOT_COPIED, TABLES, Table};
+use sha2::{Digest, Sha256};
 use tokio_postgres::types::Type;
 
+use super::{Column, CopyError, NOT_COPIED, TABLES, Table};
+use crate::ballast::Room;
 use crate::chain::to_hex;
 use crate::tx::Engine;
 use crate::verify::Head;
-use crate::{Row, StoreError, Tx, Value, migrate, sqlite};
-use sha2::{Digest, Sha256};
+use crate::{Row, StoreError, Tx, Value, migrate, sqlite, store};
 
 /// Every table of SQLite's.
 pub(super) const TABLE_NAMES: &str =
@@ -21,35 +22,40 @@ pub(super) const TABLE_NAMES: &str =
 /// An installation that nobody serves and nobody changes meanwhile.
 pub(super) struct Source {
     connection: Connection,
-    _lock: File,
+    /// Keeps servers out, as long as this lives.
+    lock: Option<File>,
 }
 
 impl Source {
-    pub(super) fn open(path: &Path) -> Result<Self, CopyError> {
+    /// Locks the installation, and decides what its last server left undecided.
+    pub(super) fn open(path: &Path, now: AtUs) -> Result<Self, CopyError> {
         let connection = sqlite::open_writer(path, false)?;
-        let lock = sqlite::lock(path)?;
-        let source = Source {
-            connection,
-            _lock: lock,
-        };
+        let lock = Some(sqlite::lock(path)?);
+        let mut source = Source { connection, lock };
+        migrate::require(&mut source.tx())?;
+        if source.open_holds()? > 0 {
+            let Source { connection, lock } = source;
+            let (committer, _) = store::take_over(connection, lock, Room::with(None), now)?;
+            let (connection, lock) = committer.into_parts();
+            source = Source { connection, lock };
+        }
         // A command that would write, such as a grant, waits or is refused: its change might
         // otherwise be missing in the copy.
         source
             .connection
             .execute_batch("BEGIN IMMEDIATE")
             .map_err(StoreError::from)?;
-        migrate::require(&mut source.tx())?;
         Ok(source)
+    }
+
+    fn open_holds(&self) -> Result<i64, StoreError> {
+        self.tx()
+            .query_one("SELECT COUNT(*) FROM holds", &[])?
+            .int(0)
     }
 
     fn tx(&self) -> Tx<'_> {
         Tx(Engine::Sqlite(&self.connection))
-    }
-
-    pub(super) fn open_holds(&self) -> Result<i64, StoreError> {
-        self.tx()
-            .query_one("SELECT COUNT(*) FROM holds", &[])?
-            .int(0)
     }
 
     /// What is to be copied, in the order of [`TABLES`].
