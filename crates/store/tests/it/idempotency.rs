@@ -174,6 +174,8 @@ async fn a_released_request_gives_its_key_back() {
         let late = ledger.settle(body);
         late.durable().await.expect("durable");
         assert_eq!(look(&store, &second, NOW).await, Some(Standing::Running));
+        let kept = "SELECT COUNT(*) FROM idempotent_requests WHERE answer IS NOT NULL";
+        assert_eq!(number(&store, kept).await, 0, "it is not this one's answer");
         let settled = ledger.settle(answered(&next, Usage::text(1, 1), &second, b"y"));
         settled.durable().await.expect("durable");
         assert_eq!(look(&store, &second, NOW).await, charged(6, Some(b"y")));
