@@ -1,7 +1,7 @@
 """A small OpenAI-compatible upstream for the SDK tests. Prints its port, and ends with its stdin.
 
 Answers are fixed: what is tested is the way to them and back. Asked to go on for ever, it streams
-without end, whatever limit it was given. Below /native/v1 it speaks nothing but Responses.
+without end, whatever limit it was given; asked to take its time, it takes three seconds. Below /native/v1 it speaks nothing but Responses.
 """
 
 import base64
@@ -10,11 +10,14 @@ import json
 import struct
 import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 WORDS = ["Hello", " from", " the", " upstream."]
 USAGE = {"prompt_tokens": 9, "completion_tokens": 4, "total_tokens": 13}
 FOR_EVER = "Go on for ever"
+SLOWLY = "Take your time"
+SLOW_S = 3
 
 
 class Upstream(BaseHTTPRequestHandler):
@@ -27,6 +30,8 @@ class Upstream(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         base = {"id": "cmpl-1", "created": 1, "model": body["model"]}
         endless = FOR_EVER in json.dumps(body)
+        if SLOWLY in json.dumps(body):
+            time.sleep(SLOW_S)
         if self.path == "/v1/chat/completions":
             self.answer(body, self.chat(base), self.chat_chunks(base, endless))
         elif self.path == "/v1/completions":
