@@ -19,10 +19,11 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// A connection that says nothing for this long is lost.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(30);
 /// No read or write may hold a connection for longer, or keep others from their rows.
-const POOL_OPTIONS: &str = "-c statement_timeout=30000 -c lock_timeout=10000 \
-                            -c idle_in_transaction_session_timeout=30000";
-/// A batch takes milliseconds; it can only be stuck, and goes again.
-const LEDGER_OPTIONS: &str = "-c statement_timeout=20000";
+const POOL_OPTIONS: &str = "-c synchronous_commit=on -c statement_timeout=30000 \
+                            -c lock_timeout=10000 -c idle_in_transaction_session_timeout=30000";
+/// A batch takes milliseconds; it can only be stuck, and goes again. What is acknowledged must be
+/// on the disk, and on the standby that a server has, whatever its settings say.
+const LEDGER_OPTIONS: &str = "-c synchronous_commit=on -c statement_timeout=20000";
 /// Names the lock of the one serving process: "fareserv" in ASCII.
 const SERVER_LOCK: i64 = 0x6661_7265_7365_7276;
 

@@ -78,8 +78,7 @@ impl PostgresCommitter {
         let retry = |error: StoreError| CommitError::Retry(error.to_string());
         let client = self.server.connect().await.map_err(retry)?;
         if writer.is_server() && !PostgresServer::try_lock(&client).await.map_err(retry)? {
-            let (epoch, _) = state(&client, writer).await?;
-            return Err(if epoch == writer.epoch {
+            return Err(if epoch(&client, writer).await? == writer.epoch {
                 CommitError::Retry("the lost connection still holds the installation's lock".into())
             } else {
                 taken_over()
@@ -163,13 +162,25 @@ impl Session {
         if let Some(head) = sent.map_err(StoreError::from)? {
             return Ok(Some(head));
         }
-        // Refused by the fence: this batch got through before, or its writer was replaced.
-        let (epoch, batch) = state(&self.client, writer).await?;
-        if epoch == writer.epoch && batch >= number {
-            Ok(None)
-        } else {
-            Err(taken_over())
+        // Refused by the fence.
+        match self.last_batch(writer).await? {
+            None => Err(taken_over()),
+            Some(batch) if batch >= number => Ok(None),
+            Some(batch) => Err(lost(number - 1 - batch)),
         }
+    }
+
+    /// The number of the writer's last batch; none if the writer was replaced.
+    ///
+    /// It is written once more, not only read: a commit whose acknowledgement was lost may be
+    /// visible here while the standby that it waited for does not have it. This one waits again.
+    async fn last_batch(&self, writer: &Writer) -> Result<Option<i64>, StoreError> {
+        let sql = "UPDATE nodes SET batch = batch WHERE id = $1 AND epoch = $2 RETURNING batch";
+        let row = self
+            .client
+            .query_opt(sql, &[&writer.node, &writer.epoch])
+            .await?;
+        Ok(row.map(|row| row.get(0)))
     }
 
     /// Where the writer's chain stands.
@@ -231,15 +242,24 @@ fn link(batch: &Batch, writer: &Writer, head: &Head) -> Link {
     linking.finish()
 }
 
-/// The epoch and the last batch of the writer's node.
-async fn state(client: &Client, writer: &Writer) -> Result<(i64, i64), StoreError> {
-    let sql = "SELECT epoch, batch FROM nodes WHERE id = $1";
+/// The epoch of the writer's node.
+async fn epoch(client: &Client, writer: &Writer) -> Result<i64, StoreError> {
+    let sql = "SELECT epoch FROM nodes WHERE id = $1";
     let row = client.query_opt(sql, &[&writer.node]).await?;
-    Ok(row.map_or((0, 0), |row| (row.get(0), row.get(1))))
+    Ok(row.map_or(0, |row| row.get(0)))
 }
 
 fn taken_over() -> CommitError {
     CommitError::Poison("another Farebox has taken over this installation".into())
+}
+
+/// The database is behind what it said it had committed. What this process knows beyond it, such as
+/// what is left in each wallet, does not hold there.
+fn lost(batches: i64) -> CommitError {
+    CommitError::Poison(format!(
+        "PostgreSQL lost {batches} commits that it had acknowledged: was a standby promoted that \
+         lagged behind? Restart this process to go on with what is left"
+    ))
 }
 
 /// A batch as arrays, a column each, in the order of the statement's parameters.

@@ -1,10 +1,10 @@
 -- Commits one batch. $1 node, $2 epoch, $3 the batch's number, then the columns, and from $65 on
 -- its row in the chain.
 -- Sums come from the rows really written, so sending it again changes nothing. Nor can it come too
--- late: a hold that has ended since must not rise again, so a number is used once. If some of it is
--- settled already, nothing is written: its hash speaks of all its rows.
+-- late: a hold that has ended since must not rise again, so numbers follow each other, none left out.
+-- If some of it is settled already, nothing is written: its hash speaks of all its rows.
 WITH fence AS (
-    UPDATE nodes SET batch = $3 WHERE id = $1 AND epoch = $2 AND batch < $3 RETURNING 1 AS held
+    UPDATE nodes SET batch = $3 WHERE id = $1 AND epoch = $2 AND batch = $3::bigint - 1 RETURNING 1 AS held
 ),
 new_holds AS (
     INSERT INTO holds (

@@ -1,7 +1,8 @@
 //! A throwaway real PostgreSQL server, started from the installed binaries.
 //!
 //! [`database`] is what most tests need: one server per test process, one new database per call.
-//! [`Server::start`] gives a server of one's own, for tests that take it away and bring it back.
+//! [`Server::start`] gives a server of one's own, for tests that take it away and bring it back, or
+//! that promote a standby of it.
 //! With `FAREBOX_TEST_POSTGRES_URL` set, [`database`] makes its databases on that server instead,
 //! and leaves them there (named `farebox_test_…`).
 
@@ -74,9 +75,65 @@ impl Server {
         off_the_runtime(Self::start_blocking).await
     }
 
+    /// Starts a standby that follows this server by streaming replication.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub async fn start_standby(&self) -> Self {
+        let port = self.port.to_string();
+        off_the_runtime(move || {
+            Self::start_with(|folder| {
+                let mut copy = as_postgres(&binary("pg_basebackup"));
+                copy.args(["-h", "127.0.0.1", "-U", "postgres", "-p", &port]);
+                copy.args(["--write-recovery-conf", "--checkpoint=fast", "--no-sync"]);
+                run(copy.arg("-D").arg(folder.join("data")));
+            })
+        })
+        .await
+    }
+
+    /// From now on a commit waits until the standby has it too. Returns when one is following; a
+    /// standby that was started before does not have the setting itself.
+    pub async fn replicate_synchronously(&self) {
+        let client = connect(&self.url("postgres")).await;
+        // Each runs alone: no transaction may hold the first.
+        for sql in [
+            "ALTER SYSTEM SET synchronous_standby_names = '*'",
+            "SELECT pg_reload_conf()",
+        ] {
+            client.batch_execute(sql).await.expect("a superuser may");
+        }
+        let sql = "SELECT COUNT(*) FROM pg_stat_replication WHERE sync_state = 'sync'";
+        crate::eventually("the standby follows", async || {
+            client
+                .query_one(sql, &[])
+                .await
+                .expect("it answers")
+                .get::<_, i64>(0)
+                == 1
+        })
+        .await;
+    }
+
+    /// Makes a standby a server of its own, which takes writes when this returns.
+    pub async fn promote(&self) {
+        let client = connect(&self.url("postgres")).await;
+        let promoted = client.query_one("SELECT pg_promote()", &[]).await;
+        assert!(promoted.expect("a superuser may").get::<_, bool>(0));
+    }
+
     /// A new, empty database on this server: `postgres://…/name`.
     pub async fn database(&self) -> String {
         create_database(&self.url("postgres")).await
+    }
+
+    /// The address of a database that is on whichever of this server and `other` takes writes.
+    pub fn url_of_either(&self, other: &Server, database_url: &str) -> String {
+        let name = database_url.rsplit('/').next().unwrap_or_default();
+        format!(
+            "postgres://postgres@127.0.0.1:{},127.0.0.1:{}/{name}?target_session_attrs=read-write",
+            self.port, other.port
+        )
     }
 
     /// The address of the database called `name`, existing or not.
@@ -130,12 +187,20 @@ impl Server {
     }
 
     fn start_blocking() -> Self {
+        Self::start_with(initialise)
+    }
+
+    /// Starts a server on the data that `fill` puts into the folder, which the server's user owns.
+    fn start_with(fill: impl FnOnce(&Path)) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("farebox-pg-")
             .tempdir()
             .expect("a temporary folder can be made")
             .keep();
-        initialise(&folder);
+        if is_root() {
+            run(Command::new("chown").arg("postgres:").arg(&folder));
+        }
+        fill(&folder);
         // The port was free a moment ago; another test may have taken it since.
         for _ in 0..5 {
             let port = crate::free_port();
@@ -176,6 +241,22 @@ impl Drop for Server {
     }
 }
 
+/// Ends every connection of Farebox to a database, as an operator might.
+pub async fn disconnect(url: &str) {
+    let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+               WHERE datname = current_database() AND application_name = 'farebox'";
+    let client = connect(url).await;
+    client.query(sql, &[]).await.expect("a superuser may");
+}
+
+async fn connect(url: &str) -> tokio_postgres::Client {
+    let (client, connection) = tokio_postgres::connect(url, NoTls)
+        .await
+        .unwrap_or_else(|error| panic!("PostgreSQL at {url} does not answer: {error}"));
+    tokio::spawn(connection);
+    client
+}
+
 async fn create_database(server_url: &str) -> String {
     static MADE: AtomicU32 = AtomicU32::new(0);
     let number = MADE.fetch_add(1, Ordering::Relaxed);
@@ -212,9 +293,6 @@ fn with_database(url: &str, name: &str) -> String {
 }
 
 fn initialise(folder: &Path) {
-    if is_root() {
-        run(Command::new("chown").arg("postgres:").arg(folder));
-    }
     let mut initdb = as_postgres(&binary("initdb"));
     initdb.args([
         "--auth=trust",

@@ -7,10 +7,10 @@ use std::time::Duration;
 use domain::usage::Usage;
 use store::{LedgerState, Store};
 use testkit::eventually;
-use testkit::postgres::Server;
+use testkit::postgres::{Server, disconnect};
 use tokio::task::JoinHandle;
 
-use crate::fixture::{Customer, assert_verified, disconnect, number, serve, serve_url, settlement};
+use crate::fixture::{Customer, assert_verified, number, serve, serve_url, settlement};
 
 /// Requests that go on until told to stop; each must become durable however long it takes.
 struct Load {

@@ -295,13 +295,3 @@ impl Outside {
         self.run("COMMIT").await;
     }
 }
-
-/// Ends every connection of the store to its PostgreSQL database, as an operator might.
-pub(crate) async fn disconnect(url: &str) {
-    let Outside::Postgres(client) = Outside::at(url).await else {
-        panic!("only PostgreSQL has connections to end");
-    };
-    let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-               WHERE datname = current_database() AND application_name = 'farebox'";
-    client.query(sql, &[]).await.expect("it runs");
-}

@@ -26,3 +26,4 @@ mod proofs;
 mod roles;
 mod schema;
 mod snapshots;
+mod standby;

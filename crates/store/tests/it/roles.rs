@@ -3,11 +3,10 @@
 use domain::money::Nusd;
 use store::changes::{self, ChangeKind};
 use store::{LedgerError, LedgerState, OpenError, Role};
+use testkit::postgres::disconnect;
 use testkit::{eventually, on_each_database};
 
-use crate::fixture::{
-    Customer, Outside, assert_verified, disconnect, execute, number, open, serve,
-};
+use crate::fixture::{Customer, Outside, assert_verified, execute, number, open, serve};
 
 #[tokio::test]
 async fn a_second_server_is_refused_and_told_by_whom() {
