@@ -127,9 +127,10 @@ pub(crate) async fn planes(
         Box::pin(async move {
             match state {
                 LedgerState::Healthy => Ok(()),
-                LedgerState::Stalled(why) | LedgerState::Poisoned(why) => {
-                    tracing::debug!(why, "not ready");
-                    Err("the ledger cannot commit".to_owned())
+                // Why is in the log: here it is shown to whoever asks.
+                LedgerState::Stalled(_) => Err("the ledger cannot commit just now".to_owned()),
+                LedgerState::Poisoned(_) => {
+                    Err("the ledger broke; restart this server, its log says why".to_owned())
                 }
             }
         })

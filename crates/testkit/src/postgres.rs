@@ -80,16 +80,23 @@ impl Server {
     /// # Panics
     /// If it does not start.
     pub async fn start_standby(&self) -> Self {
-        let port = self.port.to_string();
+        let port = self.port;
+        off_the_runtime(move || Self::start_with(|folder| copy_from(port, folder))).await
+    }
+
+    /// Forgets all that this server had, and makes it a standby of another one, on the same port.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub async fn replace_by_standby_of(&mut self, primary: &Server) {
+        self.kill();
+        let (folder, port) = (self.folder.clone(), primary.port);
         off_the_runtime(move || {
-            Self::start_with(|folder| {
-                let mut copy = as_postgres(&binary("pg_basebackup"));
-                copy.args(["-h", "127.0.0.1", "-U", "postgres", "-p", &port]);
-                copy.args(["--write-recovery-conf", "--checkpoint=fast", "--no-sync"]);
-                run(copy.arg("-D").arg(folder.join("data")));
-            })
+            fs::remove_dir_all(folder.join("data")).expect("a server's data can be removed");
+            copy_from(port, &folder);
         })
-        .await
+        .await;
+        self.start_again().await;
     }
 
     /// From now on a commit waits until the standby has it too. Returns when one is following; a
@@ -290,6 +297,14 @@ fn with_database(url: &str, name: &str) -> String {
     let host = rest.split('/').next().unwrap_or(rest);
     let mark = if options.is_empty() { "" } else { "?" };
     format!("{scheme}://{host}/{name}{mark}{options}")
+}
+
+/// Fills a folder with a copy of the server on `port`, which will follow that server.
+fn copy_from(port: u16, folder: &Path) {
+    let mut copy = as_postgres(&binary("pg_basebackup"));
+    copy.args(["-h", "127.0.0.1", "-U", "postgres", "-p", &port.to_string()]);
+    copy.args(["--write-recovery-conf", "--checkpoint=fast", "--no-sync"]);
+    run(copy.arg("-D").arg(folder.join("data")));
 }
 
 fn initialise(folder: &Path) {

@@ -10,6 +10,7 @@ use serde_json::json;
 use testkit::http::{HttpError, Request};
 use tokio::task::JoinHandle;
 
+use crate::place::Place;
 use crate::stage::Stage;
 
 /// How many clients of each kind; half of the first two use the second key.
@@ -72,13 +73,18 @@ struct Board {
 impl Load {
     /// Sends all clients off.
     pub(crate) fn start(stage: &Stage, mix: Mix) -> Self {
+        Self::start_at(&stage.place, stage, mix)
+    }
+
+    /// Sends all clients off to a server at another place.
+    pub(crate) fn start_at(place: &Place, stage: &Stage, mix: Mix) -> Self {
         let board = Arc::<Board>::default();
         let kinds = [
             (Kind::Streaming, mix.streaming),
             (Kind::Plain, mix.plain),
             (Kind::Leaving, mix.leaving),
         ];
-        let url = stage.place.url("/v1/chat/completions");
+        let url = place.url("/v1/chat/completions");
         let client = |kind: Kind, number: usize| {
             let key = &stage.keys[number % stage.keys.len()];
             let (board, url, key) = (Arc::clone(&board), url.clone(), key.secret.clone());

@@ -21,6 +21,8 @@ mod local_model;
 mod migrate;
 mod openapi;
 mod place;
+mod postgres_faults;
 mod race;
 mod server;
 mod stage;
+mod takeover;

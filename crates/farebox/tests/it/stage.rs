@@ -49,7 +49,7 @@ pub(crate) struct Stage {
     pub(crate) project: ProjectId,
     pub(crate) database_url: String,
     sent: Sent,
-    _upstream: Upstream,
+    upstream: Upstream,
 }
 
 impl Stage {
@@ -88,7 +88,7 @@ impl Stage {
             project: ProjectId::new(&text("project_id")),
             database_url: database_url.to_owned(),
             sent,
-            _upstream: upstream,
+            upstream,
         };
         let mut server = stage.place.serve().await;
         for name in ["one", "two"] {
@@ -99,6 +99,11 @@ impl Stage {
         server.signal("TERM");
         assert!(server.wait(Duration::from_secs(30)).await.success());
         stage
+    }
+
+    /// Another folder and port for a server of the same installation.
+    pub(crate) fn another_place(&self) -> Place {
+        Place::new(&self.database_url, &self.upstream.base_url())
     }
 
     async fn make_key(&self, admin_key: &str, name: &str) -> Key {
