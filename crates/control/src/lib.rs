@@ -1,8 +1,8 @@
 //! The control plane: the Administration API in OpenAI's wire format, and what `/api` adds to it.
 //!
 //! Every endpoint is a module; each handler authenticates through [`authenticate::Admin`], which
-//! it cannot forget, and answers refusals through [`respond`]. Nothing here knows SQL. Of the data
-//! plane it knows what [`DataPlane`] lets it ask; changes reach that through the store's change log.
+//! it cannot forget, and answers refusals through [`respond`]. Nothing here knows SQL. Of the
+//! data plane it knows what [`DataPlane`] lets it ask; changes reach that through the change log.
 
 mod authenticate;
 mod body;

@@ -18,6 +18,7 @@ pub mod hold;
 pub mod id;
 pub mod idempotency;
 pub mod key;
+pub mod lease;
 pub mod ledger;
 pub mod money;
 pub mod price;

@@ -32,6 +32,18 @@ impl Rate {
         }
     }
 
+    /// The most that may be used in a window.
+    #[must_use]
+    pub fn units(self) -> u64 {
+        self.units
+    }
+
+    /// Another number of units in the same window.
+    #[must_use]
+    pub fn of(self, units: u64) -> Self {
+        Rate { units, ..self }
+    }
+
     fn scaled(&self, units: u64) -> i128 {
         i128::from(units) * i128::from(self.window_us)
     }

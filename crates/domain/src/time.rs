@@ -63,6 +63,25 @@ impl AtUs {
     }
 }
 
+/// An instant of a process's monotonic clock, in microseconds. Nobody sets that clock, and it means
+/// nothing to another process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MonoUs(pub i64);
+
+impl MonoUs {
+    /// This instant, `us` microseconds later.
+    #[must_use]
+    pub fn plus(self, us: i64) -> MonoUs {
+        MonoUs(self.0.saturating_add(us))
+    }
+
+    /// Microseconds from `earlier` to this instant; zero if it was later.
+    #[must_use]
+    pub fn since(self, earlier: MonoUs) -> i64 {
+        self.0.saturating_sub(earlier.0).max(0)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
