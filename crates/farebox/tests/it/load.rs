@@ -50,6 +50,9 @@ pub(crate) enum End {
     Refused(u16),
 }
 
+/// There may be no server just now, or no money: that is not to be a busy loop.
+const PAUSE_MS: u64 = 20;
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Streaming,
@@ -67,6 +70,7 @@ pub(crate) struct Load {
 struct Board {
     stop: AtomicBool,
     whole: AtomicU64,
+    refused: AtomicU64,
     seen: Mutex<Vec<Seen>>,
 }
 
@@ -104,6 +108,11 @@ impl Load {
         self.board.whole.load(Ordering::SeqCst)
     }
 
+    /// Requests that were refused so far.
+    pub(crate) fn refused(&self) -> u64 {
+        self.board.refused.load(Ordering::SeqCst)
+    }
+
     /// Waits until so many more answers have arrived whole.
     pub(crate) async fn goes_on(&self, more: u64) {
         let before = self.whole();
@@ -137,8 +146,11 @@ impl Board {
                     0
                 }
                 End::Left => 0,
-                // There may be no server just now, or no money: that is not to be a busy loop.
-                End::Broken | End::Refused(_) => 20,
+                End::Refused(_) => {
+                    self.refused.fetch_add(1, Ordering::SeqCst);
+                    PAUSE_MS
+                }
+                End::Broken => PAUSE_MS,
             };
             self.seen.lock().push(seen);
             if pause > 0 {

@@ -13,6 +13,8 @@ mod commands;
 mod config;
 mod crash;
 mod demo;
+#[cfg(target_os = "linux")]
+mod disk_faults;
 mod door;
 mod insisting;
 mod limits;

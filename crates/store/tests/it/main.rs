@@ -11,6 +11,7 @@ mod crud_keys;
 mod crud_projects;
 mod crud_service_accounts;
 mod crud_world;
+#[cfg(target_os = "linux")]
 mod disk_faults;
 mod fixture;
 mod full_disk;
