@@ -107,6 +107,21 @@ mod tests {
         assert_eq!(reached(1_000), [50]);
         assert_eq!(reached(1_001), [50, 100]);
         assert_eq!(reached(1_202), [50, 100, 120]);
+        let nothing = Budget {
+            limit: Nusd::ZERO,
+            ..budget
+        };
+        assert_eq!(nothing.reached(Nusd::ZERO).count(), 0);
+        assert_eq!(nothing.reached(Nusd::new(1)).count(), 3);
+    }
+
+    #[test]
+    fn words_name_forces() {
+        for (force, word) in [(Force::Hard, "hard"), (Force::Soft, "soft")] {
+            assert_eq!(force.as_str(), word);
+            assert_eq!(Force::from_word(word), Some(force));
+        }
+        assert_eq!(Force::from_word("firm"), None);
     }
 
     #[test]

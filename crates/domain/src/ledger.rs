@@ -257,6 +257,32 @@ mod tests {
             assert_eq!(journal.post(&bad), Err(error));
             assert_eq!(journal, before);
         }
+        journal
+            .post(&transfer(2, wallet(), revenue(), 10))
+            .expect("all there is");
+    }
+
+    #[test]
+    fn every_account_that_money_moved_on_is_listed() {
+        let mut journal = Journal::default();
+        journal
+            .post(&transfer(1, Account::Grants, wallet(), 10))
+            .expect("a grant");
+        let sides = |debits, credits| Sides {
+            debits: Nusd::new(debits),
+            credits: Nusd::new(credits),
+        };
+        let listed: Vec<_> = journal.accounts().collect();
+        assert_eq!(
+            listed,
+            [(&wallet(), sides(0, 10)), (&Account::Grants, sides(10, 0)),]
+        );
+    }
+
+    #[test]
+    fn codes_are_stored_as_these_words() {
+        let words = TransferCode::ALL.map(TransferCode::as_str);
+        assert_eq!(words, ["usage", "overrun", "upstream_cost", "grant"]);
     }
 
     #[test]
@@ -272,6 +298,7 @@ mod tests {
             assert_eq!(Account::parse(&account.to_string()), Some(account));
         }
         assert_eq!(Account::parse("purse:x"), None);
+        assert_eq!(Account::parse("purse"), None);
     }
 
     proptest! {

@@ -195,6 +195,14 @@ mod tests {
     }
 
     #[test]
+    fn sums_are_exact_or_none() {
+        let most = Nusd::new(i64::MAX);
+        assert_eq!(Nusd::new(2).checked_add(Nusd::new(3)), Some(Nusd::new(5)));
+        assert_eq!(most.checked_add(Nusd::ZERO), Some(most));
+        assert_eq!(most.checked_add(Nusd::new(1)), None);
+    }
+
+    #[test]
     fn dollars_are_written_with_at_least_cents() {
         for (nusd, want) in [
             (0, "0.00"),
@@ -204,6 +212,7 @@ mod tests {
             (4_995_123_000, "4.995123"),
         ] {
             assert_eq!(Nusd::new(nusd).to_usd(), want);
+            assert_eq!(Nusd::new(nusd).to_string(), format!("${want}"));
         }
     }
 

@@ -252,6 +252,47 @@ mod tests {
     }
 
     #[test]
+    fn a_cost_falls_on_its_lines() {
+        let usage = Usage::from_reported(&Reported {
+            input_tokens: 3_000_000,
+            cached_input_tokens: 1_000_000,
+            output_tokens: 1_000_000,
+            ..Reported::default()
+        });
+        let cost = mini().cost(&usage);
+        let lines = LineItem::ALL.map(|item| (item, cost.line(item).to_usd()));
+        let lines = lines.each_ref().map(|(item, usd)| (*item, usd.as_str()));
+        assert_eq!(
+            lines,
+            [
+                (LineItem::Input, "0.30"),
+                (LineItem::CachedInput, "0.075"),
+                (LineItem::Output, "0.60"),
+                (LineItem::Request, "0.00"),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_bound_counts_the_request_beside_its_tokens() {
+        let stated = StatedPrices {
+            input: Nusd::new(1_000_000),
+            output: Nusd::new(2_000_000),
+            request: Some(Nusd::new(3_000_000)),
+            ..StatedPrices::default()
+        };
+        let prices = UnitPrices::from(stated);
+        // Ten tokens in, four out, and the request: 10 + 8 + 3.
+        assert_eq!(prices.most(10, 4), Nusd::new(21));
+        for (amount, tokens) in [(12, None), (13, Some(0)), (14, Some(0)), (21, Some(4))] {
+            let paid = prices.output_tokens_within(Nusd::new(amount), 10);
+            assert_eq!(paid, tokens, "{amount}");
+        }
+        let free: UnitPrices = StatedPrices::default().into();
+        assert_eq!(free.output_tokens_within(Nusd::ZERO, 10), Some(u64::MAX));
+    }
+
+    #[test]
     fn the_price_in_force_is_the_latest_begun() {
         let entry = |id: &str, at: i64| PriceEntry {
             id: crate::id::PriceId::new(id),

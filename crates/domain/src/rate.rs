@@ -181,6 +181,14 @@ mod tests {
     }
 
     #[test]
+    fn a_limit_that_was_lowered_to_nothing_is_not_worth_a_wait() {
+        let mut bucket = Bucket::default();
+        bucket.take(Rate::per_minute(10), 5, AtUs(0));
+        let refusal = bucket.check(Rate::per_minute(0), 0, AtUs(0));
+        assert_eq!(refusal.expect_err("five too many").retry_after_us, None);
+    }
+
+    #[test]
     fn a_day_drains_in_a_day() {
         let limit = Rate::per_day(2);
         let mut bucket = Bucket::default();

@@ -182,6 +182,13 @@ mod tests {
     }
 
     #[test]
+    fn a_span_begins_with_its_start_and_ends_before_its_end() {
+        let span = Window::Day.span(AtUs(1));
+        let held = [-1, 0, DAY_US - 1, DAY_US].map(|us| span.contains(AtUs(us)));
+        assert_eq!(held, [false, true, true, false]);
+    }
+
+    #[test]
     fn words_name_windows() {
         for window in Window::ALL {
             assert_eq!(Window::from_word(window.as_str()), Some(window));

@@ -88,6 +88,127 @@ fn everything_is_taken_or_nothing() {
 }
 
 #[test]
+fn only_what_lacks_money_may_be_helped_by_costing_less() {
+    let mut book = book(100);
+    let small = budget("budget_a", Scope::Organization, Window::Day, 50);
+    enforce(&mut book, vec![small], AtUs(0));
+    let rules = RateRule {
+        tokens_per_minute: Some(10),
+        ..RateRule::default()
+    };
+    let mut of_all = RateRules::default();
+    of_all.insert(Scope::Organization, None, rules);
+    book.set_rates(of_all);
+    let mut is_about_money = |amount, tokens| {
+        let ask = Ask {
+            tokens,
+            ..ask(1, amount)
+        };
+        let refused = book.admit(&ask, AtUs(1)).expect_err("it does not fit");
+        refused.is_about_money()
+    };
+    assert!(is_about_money(101, 1), "the credit is too little");
+    assert!(is_about_money(51, 1), "the budget is");
+    assert!(!is_about_money(1, 11), "the rate is");
+}
+
+/// A book that knows nothing but what it must: it would grow with every day and every model.
+#[test]
+fn what_is_over_is_forgotten() {
+    let day = RateRule {
+        requests_per_day: Some(2),
+        tokens_per_day: Some(100),
+        ..RateRule::default()
+    };
+    let mut rules = RateRules::default();
+    rules.insert(Scope::Organization, None, day);
+    rules.insert(Scope::Key(KeyId::new("key_a")), None, day);
+    let mut book = book(1_000);
+    book.set_rates(rules);
+    enforce(
+        &mut book,
+        vec![budget("budget_a", Scope::Organization, Window::Day, 50)],
+        AtUs(0),
+    );
+    let size = |book: &Book| format!("{book:?}").len();
+    let mut sizes = Vec::new();
+    for number in 1..=8 {
+        let today = AtUs(DAY_US * i64::from(number));
+        book.admit(&ask(number, 10), today).expect("a new day");
+        // Its day is over when it ends.
+        let tomorrow = today.plus(DAY_US);
+        let _ = book.room(&ProjectId::new("proj_a"), &KeyId::new("key_a"), tomorrow);
+        book.end(id(number), Nusd::new(10), 1, tomorrow);
+        book.forget_idle(tomorrow.plus(DAY_US));
+        sizes.push(size(&book));
+    }
+    let (first, last) = (sizes[2], sizes[7]);
+    assert!(last <= first + 40, "it grows: {sizes:?}");
+}
+
+#[test]
+fn what_was_used_earlier_counts_against_the_limits_of_a_day() {
+    let past = PastUse {
+        project: ProjectId::new("proj_a"),
+        key: KeyId::new("key_a"),
+        model: "m".into(),
+        requests: 1,
+        tokens: 60,
+        at: AtUs(1),
+    };
+    let stopped = |rule: RateRule, tokens| {
+        let mut rules = RateRules::default();
+        rules.insert(Scope::Organization, None, rule);
+        let mut book = book(100);
+        book.set_rates(rules);
+        book.recall(&past);
+        let ask = Ask {
+            tokens,
+            ..ask(1, 1)
+        };
+        match book.admit(&ask, AtUs(1)) {
+            Ok(_) => None,
+            Err(Refusal::Rate(stop)) => Some(stop.kind),
+            Err(other) => panic!("{other:?}"),
+        }
+    };
+    let tokens = RateRule {
+        tokens_per_day: Some(100),
+        ..RateRule::default()
+    };
+    assert_eq!(stopped(tokens, 40), None);
+    assert_eq!(stopped(tokens, 41), Some(RateKind::TokensPerDay));
+    let requests = |limit| RateRule {
+        requests_per_day: Some(limit),
+        ..RateRule::default()
+    };
+    assert_eq!(stopped(requests(2), 1), None);
+    assert_eq!(stopped(requests(1), 1), Some(RateKind::RequestsPerDay));
+}
+
+#[test]
+fn what_was_spent_is_told_to_the_budget_that_asked() {
+    let (a, b) = ("budget_a", "budget_b");
+    let of = |name: &str| budget(name, Scope::Organization, Window::Day, 10);
+    let mut book = book(100);
+    let unknown = book.set_budgets(vec![of(a), of(b)], AtUs(0));
+    // The second is told first; what it is told is not the first one's.
+    book.know(&unknown[1].budget, unknown[1].span, Nusd::new(4));
+    book.know(&unknown[0].budget, unknown[0].span, Nusd::new(1));
+    // Told again, nothing is counted twice.
+    book.know(&unknown[1].budget, unknown[1].span, Nusd::new(4));
+    let Err(Refusal::Budget(refusal)) = book.admit(&ask(1, 10), AtUs(1)) else {
+        panic!("1 of the first are spent");
+    };
+    assert_eq!((refusal.budget.as_str(), refusal.spent), (a, Nusd::new(1)));
+    let Err(Refusal::Budget(refusal)) = book.admit(&ask(1, 9), AtUs(1)) else {
+        panic!("4 of the second are spent");
+    };
+    assert_eq!((refusal.budget.as_str(), refusal.spent), (b, Nusd::new(4)));
+    book.admit(&ask(1, 6), AtUs(1)).expect("it fits into both");
+}
+
+#[test]
 fn the_last_nano_dollar_can_be_spent_and_not_one_more() {
     let mut book = book(10);
     book.admit(&ask(1, 10), AtUs(1)).expect("exactly fits");
