@@ -2,7 +2,8 @@
 //!
 //! The head leaves when the hold is durable, the last event when the settlement is. Between them
 //! nothing is kept but the event being read, so a stream's memory does not grow with its length.
-//! (Events of Responses repeat their text at the end; there it is kept, up to a limit.)
+//! (Events of Responses repeat their text at the end; there it is kept, up to a limit. So is a copy
+//! of an answer whose request may come again.)
 //!
 //! An event leaves only if its tokens are paid for: a stream ends where its money does. And it
 //! waits for a ledger that cannot note what was delivered: else a crash would give it all away.

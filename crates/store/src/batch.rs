@@ -198,6 +198,11 @@ impl Batch {
         self.holds.len() + self.progress.len() + self.ended.len() + settled + self.unclaimed.len()
     }
 
+    /// Whether it touches keys of requests.
+    pub(crate) fn has_keys(&self) -> bool {
+        !self.unclaimed.is_empty() || self.kept().next().is_some()
+    }
+
     /// The answers to be kept.
     pub(crate) fn kept(&self) -> impl Iterator<Item = &Kept> + Clone {
         let settlements = self.settlements.iter();

@@ -22,6 +22,9 @@ use crate::postgres::PostgresServer;
 use crate::sqlite_batch::{TOKEN_CLASSES, count};
 
 const COMMIT: &str = include_str!("postgres_batch.sql");
+/// What stands there in place of [`KEYS_PLACE`] for a batch that touches keys of requests.
+const KEYS: &str = include_str!("postgres_batch_keys.sql");
+const KEYS_PLACE: &str = "-- Here go the keys of requests, where the batch has any.\n";
 /// The statement's error when some of a batch's settlements are not new.
 const SETTLED_BEFORE: &str = "FB001";
 /// Longer than the server allows a statement: past it, the server is out of reach.
@@ -44,6 +47,7 @@ pub(crate) struct PostgresCommitter {
 struct Session {
     client: Client,
     commit: Statement,
+    commit_with_keys: Statement,
     house_accounts: HashSet<String>,
 }
 
@@ -64,10 +68,13 @@ impl PostgresCommitter {
             Some(client) if !client.is_closed() => client,
             _ => self.reconnect(writer).await?,
         };
-        let commit = client.prepare(COMMIT).await.map_err(StoreError::from)?;
+        let prepare = async |sql: &str| client.prepare(sql).await.map_err(StoreError::from);
+        let commit = prepare(COMMIT).await?;
+        let commit_with_keys = prepare(&COMMIT.replace(KEYS_PLACE, KEYS)).await?;
         Ok(Session {
             client,
             commit,
+            commit_with_keys,
             house_accounts: HashSet::new(),
         })
     }
@@ -144,8 +151,16 @@ impl Session {
     ) -> Result<Option<Head>, tokio_postgres::Error> {
         let columns = Columns::of(batch, writer);
         let link = link(batch, writer, head);
-        let parameters = columns.parameters(writer, &number, &link);
-        let row = self.client.query_one(&self.commit, &parameters).await?;
+        let keys = batch.has_keys().then(|| Columns::of_keys(batch));
+        let mut parameters = columns.parameters(writer, &number, &link);
+        let commit = match &keys {
+            Some(keys) => {
+                parameters.extend(keys.values());
+                &self.commit_with_keys
+            }
+            None => &self.commit,
+        };
+        let row = self.client.query_one(commit, &parameters).await?;
         Ok((row.get::<_, i64>(0) == 1).then(|| match link.is_empty() {
             true => head.clone(),
             false => link.into_head(),
@@ -287,6 +302,12 @@ impl<'a> Columns<'a> {
         columns.add_settlements(batch);
         columns.add_transfers(batch, writer);
         columns.number(batch.progress.iter().map(|(_, it)| it.more.get()));
+        columns
+    }
+
+    /// The rest, for a batch that has keys.
+    fn of_keys(batch: &'a Batch) -> Self {
+        let mut columns = Columns::default();
         columns.add_claims(batch.kept().map(|kept| &*kept.claim));
         columns.text(batch.kept().map(|kept| kept.answer.content_type.clone()));
         columns.bytes(batch.kept().map(|kept| &*kept.answer.body));
@@ -301,14 +322,7 @@ impl<'a> Columns<'a> {
         link: &'b Link,
     ) -> Vec<&'b (dyn ToSql + Sync)> {
         let mut parameters: Vec<&(dyn ToSql + Sync)> = vec![&writer.node, &writer.epoch, number];
-        parameters.extend(self.order.iter().map(|place| -> &(dyn ToSql + Sync) {
-            match *place {
-                Place::Text(index) => &self.texts[index],
-                Place::OptionalText(index) => &self.optional_texts[index],
-                Place::Number(index) => &self.numbers[index],
-                Place::Bytes(index) => &self.bytes[index],
-            }
-        }));
+        parameters.extend(self.values());
         parameters.extend::<[&(dyn ToSql + Sync); 8]>([
             &link.chain,
             &link.seq,
@@ -320,6 +334,17 @@ impl<'a> Columns<'a> {
             &link.hash,
         ]);
         parameters
+    }
+
+    fn values(&self) -> impl Iterator<Item = &(dyn ToSql + Sync)> {
+        self.order.iter().map(|place| -> &(dyn ToSql + Sync) {
+            match *place {
+                Place::Text(index) => &self.texts[index],
+                Place::OptionalText(index) => &self.optional_texts[index],
+                Place::Number(index) => &self.numbers[index],
+                Place::Bytes(index) => &self.bytes[index],
+            }
+        })
     }
 
     fn text(&mut self, column: impl Iterator<Item = String>) {

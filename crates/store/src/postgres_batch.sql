@@ -1,4 +1,4 @@
--- Commits one batch. $1 node, $2 epoch, $3 the batch's number, then the columns, and from $65 on
+-- Commits one batch. $1 node, $2 epoch, $3 the batch's number, then the columns, and from $55 on
 -- its row in the chain.
 -- Sums come from the rows really written, so sending it again changes nothing. Nor can it come too
 -- late: a hold that has ended since must not rise again, so numbers follow each other, none left out.
@@ -58,7 +58,7 @@ settled AS (
         output_tokens, reasoning_tokens, audio_input_tokens, audio_output_tokens,
         image_tokens, held_nusd, cost_nusd, input_cost_nusd,
         cached_input_cost_nusd, output_cost_nusd, request_cost_nusd, overrun_nusd,
-        upstream_cost_nusd, price_id, flags, $65::text, $66::bigint
+        upstream_cost_nusd, price_id, flags, $55::text, $56::bigint
     FROM fence, UNNEST($19::text[], $20::text[], $21::text[], $22::text[], $23::text[], $24::text[],
                         $25::text[], $26::bigint[], $27::bigint[], $28::bigint[], $29::bigint[], $30::bigint[],
                         $31::bigint[], $32::bigint[], $33::bigint[], $34::bigint[], $35::bigint[], $36::bigint[],
@@ -82,7 +82,7 @@ moved AS (
     )
     SELECT
         organization_id, id, debit_account, credit_account, amount_nusd,
-        code, request_id, at_us, '', $65::text, $66::bigint
+        code, request_id, at_us, '', $55::text, $56::bigint
     FROM fence, UNNEST($46::text[], $47::text[], $48::text[], $49::text[], $50::bigint[], $51::text[],
                         $52::text[], $53::bigint[]) AS new (
         organization_id, id, debit_account, credit_account, amount_nusd,
@@ -95,9 +95,9 @@ chained AS (
     INSERT INTO batches (
         chain, seq, usage_records, transfers, amount_nusd, at_us, previous_hash, hash
     )
-    SELECT $65::text, $66::bigint, $67::bigint, $68::bigint, $69::bigint, $70::bigint, $71::text,
-        $72::text
-    FROM fence WHERE $67::bigint > 0
+    SELECT $55::text, $56::bigint, $57::bigint, $58::bigint, $59::bigint, $60::bigint, $61::text,
+        $62::text
+    FROM fence WHERE $57::bigint > 0
 ),
 deltas AS (
     SELECT account_id, CAST(SUM(debit) AS BIGINT) AS debit,
@@ -119,24 +119,7 @@ accounts_moved AS (
     FROM deltas WHERE accounts.id = deltas.account_id
     RETURNING accounts.id
 ),
-answered AS (
-    UPDATE idempotent_requests SET content_type = kept.content_type, answer = kept.answer
-    FROM fence, UNNEST($55::text[], $56::text[], $57::text[], $58::text[], $59::text[], $60::bytea[])
-        AS kept (organization_id, project_id, key_digest, request_id, content_type, answer)
-    WHERE idempotent_requests.organization_id = kept.organization_id
-        AND idempotent_requests.project_id = kept.project_id
-        AND idempotent_requests.key_digest = kept.key_digest
-        AND idempotent_requests.request_id = kept.request_id
-),
-unclaimed AS (
-    DELETE FROM idempotent_requests
-    USING fence, UNNEST($61::text[], $62::text[], $63::text[], $64::text[])
-        AS free (organization_id, project_id, key_digest, request_id)
-    WHERE idempotent_requests.organization_id = free.organization_id
-        AND idempotent_requests.project_id = free.project_id
-        AND idempotent_requests.key_digest = free.key_digest
-        AND idempotent_requests.request_id = free.request_id
-),
+-- Here go the keys of requests, where the batch has any.
 hours AS (
     INSERT INTO usage_hours (
         organization_id, hour_at_us, project_id, key_id, model, endpoint, requests,
@@ -183,7 +166,7 @@ hours AS (
 SELECT (SELECT COUNT(*) FROM fence),
     CASE
         WHEN (SELECT COUNT(*) FROM fence) = 0 THEN 0
-        WHEN (SELECT COUNT(*) FROM settled) <> $67 OR (SELECT COUNT(*) FROM moved) <> $68
+        WHEN (SELECT COUNT(*) FROM settled) <> $57 OR (SELECT COUNT(*) FROM moved) <> $58
             THEN refuse('FB001', 'some of the batch was settled before')
         WHEN (SELECT COUNT(*) FROM deltas) <> (SELECT COUNT(*) FROM accounts_moved)
             THEN refuse('P0001', 'money was to move on an account that does not exist')

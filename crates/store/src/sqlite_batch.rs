@@ -98,11 +98,10 @@ impl SqliteCommitter {
         self.write_settlements(batch, writer, &mut linking, &mut sums)?;
         self.move_accounts(&sums)?;
         self.fold_hours(&sums)?;
-        // The ballast's room is for money.
-        if self.shortage().is_none() {
+        if batch.has_keys() {
             self.keep_answers(batch)?;
+            self.give_back_keys(batch)?;
         }
-        self.give_back_keys(batch)?;
         let link = linking.finish();
         if link.is_empty() {
             return Ok(head);
@@ -223,8 +222,12 @@ impl SqliteCommitter {
         Ok(())
     }
 
-    /// A key whose row went on to another request keeps what that one does.
+    /// Keeps nothing on a disk that is short of room: the ballast's is for money. A key whose row went
+    /// on to another request is that one's.
     fn keep_answers(&self, batch: &Batch) -> Result<(), StoreError> {
+        if self.shortage().is_some() {
+            return Ok(());
+        }
         let mut update = self.connection.prepare_cached(
             "UPDATE idempotent_requests SET content_type = ?5, answer = ?6
              WHERE organization_id = ?1 AND project_id = ?2 AND key_digest = ?3 AND request_id = ?4",

@@ -1,0 +1,20 @@
+-- What a batch does to the keys of requests: part of its statement only if there are any, since even
+-- planning it takes time.
+answered AS (
+    UPDATE idempotent_requests SET content_type = kept.content_type, answer = kept.answer
+    FROM fence, UNNEST($63::text[], $64::text[], $65::text[], $66::text[], $67::text[], $68::bytea[])
+        AS kept (organization_id, project_id, key_digest, request_id, content_type, answer)
+    WHERE idempotent_requests.organization_id = kept.organization_id
+        AND idempotent_requests.project_id = kept.project_id
+        AND idempotent_requests.key_digest = kept.key_digest
+        AND idempotent_requests.request_id = kept.request_id
+),
+unclaimed AS (
+    DELETE FROM idempotent_requests
+    USING fence, UNNEST($69::text[], $70::text[], $71::text[], $72::text[])
+        AS free (organization_id, project_id, key_digest, request_id)
+    WHERE idempotent_requests.organization_id = free.organization_id
+        AND idempotent_requests.project_id = free.project_id
+        AND idempotent_requests.key_digest = free.key_digest
+        AND idempotent_requests.request_id = free.request_id
+),
