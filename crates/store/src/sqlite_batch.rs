@@ -222,8 +222,8 @@ impl SqliteCommitter {
         Ok(())
     }
 
-    /// Keeps nothing on a disk that is short of room: the ballast's is for money. A key whose row went
-    /// on to another request is that one's.
+    /// Keeps nothing on a disk that is short of room: the ballast's is for money. A key whose row
+    /// went on to another request is that one's.
     fn keep_answers(&self, batch: &Batch) -> Result<(), StoreError> {
         if self.shortage().is_some() {
             return Ok(());
