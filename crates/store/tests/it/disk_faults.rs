@@ -123,13 +123,13 @@ async fn a_log_that_cannot_be_folded_into_the_file_is_told_and_kept() {
 
 /// Waits until the fault has come and its outcome is known; or until so much is durable without it.
 async fn suffer(fault: &DiskFault, child: &mut Child, enough: usize) -> Outcome {
-    const MORE: usize = 30;
-    let mut before = 0;
+    // Far more than can be durable already and not told yet.
+    const MORE: usize = 1_000;
     eventually("the fault comes, or not", async || {
-        before = child.durable().len();
-        !fault.told().is_empty() || child.has_ended() || before > enough
+        !fault.told().is_empty() || child.has_ended() || child.durable().len() > enough
     })
     .await;
+    let before = child.durable().len();
     if fault.told().is_empty() {
         assert!(!child.has_ended(), "{}", child.output());
         return Outcome::Spared;
