@@ -139,7 +139,9 @@ struct ShareRow {
     units: u64,
     /// The number of the last beat that named the limit.
     beat: u64,
-    /// How much of what the answer to it gave was filled. The node may never get that answer.
+    /// What the answer to it raised the share by, and how much of that was filled. The node may
+    /// never get that answer.
+    raised: u64,
     filled: u64,
     /// The units that the node was asked for lately.
     demand: u64,

@@ -44,34 +44,38 @@ impl Office {
         }
         let before = *share;
         row.drain(shares, now);
+        let mut units = before.units;
         if line.adopted != before.beat {
             // The answer never arrived, and no longer can: a node takes only that to its last beat.
+            units -= before.raised;
             row.fill(before.filled, now);
         }
         let share = ShareRow {
-            units: before.units.min(line.using),
+            units: units.min(line.using),
             beat,
+            raised: 0,
             filled: 0,
             demand: line.demand,
         };
         shares.insert(node.clone(), share);
         let target = target(row.rate.units(), shares, node);
         let spare = row.spare(shares);
-        let raise = target.saturating_sub(share.units).min(spare);
+        let raised = target.saturating_sub(share.units).min(spare);
         let empty = row.bucket.state(row.rate.of(spare), now).remaining;
-        let filled = raise.saturating_sub(empty);
+        let filled = raised.saturating_sub(empty);
         row.bucket.give_back(row.rate, filled);
-        let raised = ShareRow {
-            units: share.units + raise,
+        let raise = ShareRow {
+            units: share.units + raised,
+            raised,
             filled,
             ..share
         };
-        shares.insert(node.clone(), raised);
+        shares.insert(node.clone(), raise);
         Some(RateAnswer {
             limit: line.limit.clone(),
             rate: row.rate,
             target,
-            raise,
+            raise: raised,
             filled,
         })
     }
