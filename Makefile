@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo build dev check test sdk-test e2e-test bench clean
+.PHONY: help demo build dev check test sdk-test e2e-test bench mutants clean
 
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 CONSOLE_SOURCES := $(shell find console/src console/public console/scripts -type f 2>/dev/null) \
@@ -83,6 +83,17 @@ bench: ## Measure throughput, latency and memory beside a bare relay (ARGS="…"
 	cargo build --release --locked -p farebox -p farebox-bench
 	$(call step,2/2,Measuring (some minutes; leave the machine alone)…)
 	FAREBOX_BIN="$(TARGET)/release/farebox" $(TARGET)/release/farebox-bench $(ARGS)
+
+# What decides about money. A mutant that survives says what no test would notice.
+MONEY := admission/** hold.rs price.rs money.rs ledger.rs rate.rs budget.rs window.rs
+
+mutants: ## Break the money code in every small way, and see that a test notices (one to two hours)
+	$(call step,1/2,Installing cargo-mutants if it is missing…)
+	@command -v cargo-mutants >/dev/null || cargo install cargo-mutants --locked
+	$(call step,2/2,Testing the mutants of the domain…)
+	nice -n 19 cargo mutants --package farebox-domain --jobs 1 --timeout 300 \
+		$(foreach file,$(MONEY),--file 'crates/domain/src/$(file)') \
+		--output "$(TARGET)" $(ARGS) -- --lib
 
 clean: ## Remove everything built or installed here (the model's weights stay)
 	cargo clean

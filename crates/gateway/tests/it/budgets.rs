@@ -227,9 +227,7 @@ async fn a_soft_budget_stops_nobody_and_tells_each_threshold_once() {
 /// The same with as many clients as there may be, and often, where `FAREBOX_RUSHES` says how often.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn four_thousand_clients_on_a_budget_for_a_thousand() {
-    let rushes = std::env::var("FAREBOX_RUSHES").ok();
-    let rushes: usize = rushes.and_then(|text| text.parse().ok()).unwrap_or(1);
-    for _ in 0..rushes {
+    for _ in 0..testkit::times("FAREBOX_RUSHES", 1) {
         let upstream = Upstream::start(|_| Reply::chat_with_usage("Hi there", 20, 40)).await;
         let body = hello(50);
         let database = testkit::databases::sqlite();
