@@ -21,7 +21,7 @@ demo: ## Build all, fetch the small model, set up, say hello, and keep serving
 	@scripts/install-build-deps.sh
 	$(call step,2/4,Building the console (under a minute)…)
 	@$(MAKE) --no-print-directory console/dist/index.html
-	$(call step,3/4,Building the binaries (most of the time goes here: about 8 minutes on 2 cores)…)
+	$(call step,3/4,Building the binaries (most of the time goes here: 6 to 8 minutes on 2 cores)…)
 	cargo build --release --locked -p farebox -p farebox-local -p xtask
 	$(call step,4/4,Fetching the built-in model (93 MB, once)…)
 	@$(TARGET)/release/xtask model
