@@ -88,6 +88,7 @@ pub(crate) fn options(config: &Config, role: Role) -> Options {
         role,
         ballast_bytes: config.limits.ballast_bytes,
         clock: clock::system(),
+        mono: clock::mono,
     }
 }
 

@@ -4,11 +4,12 @@
 //! reaches its table: its settlement is all there is to keep. Committing a batch twice is
 //! committing it once, so a lost acknowledgement is answered by sending the same batch again.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use domain::hold::{Charge, Flags, Hold};
 use domain::id::{OrganizationId, RequestId};
+use domain::lease::PotId;
 use domain::ledger::{Account, Transfer, TransferCode};
 use domain::money::Nusd;
 use domain::time::AtUs;
@@ -75,6 +76,10 @@ pub(crate) enum Op {
     Release(RequestId),
     /// Gives a key back whose request was never charged.
     Unclaim(Arc<Claim>),
+    /// A budget is new to a request in flight: its hold counts in this pot too.
+    Adopt(RequestId, PotId),
+    /// This much is leased no longer.
+    Return(PotId, Nusd),
 }
 
 impl Op {
@@ -114,6 +119,10 @@ pub(crate) struct Batch {
     /// By organization, then request, each once: the order in which they are chained.
     pub(crate) settlements: Vec<Arc<Settlement>>,
     pub(crate) unclaimed: Vec<Arc<Claim>>,
+    /// Pots that holds came to count in: each hold is in the database, or settled in this batch.
+    pub(crate) adopted: Vec<(RequestId, PotId)>,
+    /// What goes back to each pot; nothing answers a recall when all is held.
+    pub(crate) returns: Vec<(PotId, Nusd)>,
 }
 
 /// What a run of steps comes to, while it is being folded.
@@ -125,6 +134,8 @@ struct Gathering {
     ended: HashSet<RequestId>,
     settlements: Vec<Arc<Settlement>>,
     unclaimed: Vec<Arc<Claim>>,
+    adopted: Vec<(RequestId, PotId)>,
+    returns: BTreeMap<PotId, Nusd>,
 }
 
 impl Gathering {
@@ -149,6 +160,8 @@ impl Gathering {
             },
             Op::Release(id) => self.end(id),
             Op::Unclaim(claim) => self.unclaimed.push(claim),
+            Op::Adopt(id, pot) => self.adopted.push((id, pot)),
+            Op::Return(pot, amount) => *self.returns.entry(pot).or_default() += amount,
             Op::Settle(settlement) => {
                 self.end(settlement.hold.id);
                 self.settlements.push(settlement);
@@ -181,6 +194,8 @@ impl Batch {
             ended: all.ended.into_iter().collect(),
             settlements: all.settlements,
             unclaimed: all.unclaimed,
+            adopted: all.adopted,
+            returns: all.returns.into_iter().collect(),
         }
     }
 
@@ -318,6 +333,7 @@ pub(crate) mod tests {
             price: stated.into(),
             cost: UnitPrices::by_class([Nusd::ZERO; 9]),
             admitted_at: at,
+            legs: Arc::default(),
         })
     }
 

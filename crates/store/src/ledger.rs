@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use domain::hold::Hold;
 use domain::id::RequestId;
+use domain::lease::PotId;
 use domain::money::Nusd;
 use tokio::sync::oneshot;
 
@@ -130,6 +131,17 @@ impl Ledger {
         let (sender, ack) = oneshot::channel();
         self.queue.push_urgent(Op::Unclaim(claim), Some(sender));
         UnclaimTicket(ack)
+    }
+
+    /// A hold counts in this pot too, from now on: a budget came while its request was in flight.
+    pub fn adopt(&self, id: RequestId, pot: PotId) {
+        self.queue.push(Op::Adopt(id, pot), None);
+    }
+
+    /// Gives back what was leased of a pot. Whatever was held of it before is in the ledger's queue
+    /// before this, so that it is there first.
+    pub fn give_back(&self, pot: PotId, amount: Nusd) {
+        self.queue.push_urgent(Op::Return(pot, amount), None);
     }
 
     /// Whether the ledger can commit: if not, nothing new may be admitted.

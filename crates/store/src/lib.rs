@@ -14,10 +14,12 @@ mod commit;
 pub mod copy;
 mod disk;
 mod error;
+mod fleet;
 pub mod grants;
 pub mod idempotency;
 pub mod installation;
 pub mod keys;
+mod leases;
 mod ledger;
 mod migrate;
 mod orphans;
@@ -41,6 +43,7 @@ pub mod wallets;
 
 pub use batch::Settlement;
 pub use error::{OpenError, StoreError};
+pub use fleet::{Fleet, Member};
 pub use ledger::{
     HoldTicket, Ledger, LedgerError, LedgerState, NoteTicket, SettleTicket, UnclaimTicket,
 };

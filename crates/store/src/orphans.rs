@@ -55,6 +55,7 @@ fn ending(tx: &mut Tx<'_>, row: &Row, now: AtUs) -> Result<Op, StoreError> {
         price: price.price,
         cost: price.cost,
         admitted_at: AtUs(row.int(8)?),
+        legs: Arc::default(),
     };
     let usage = Usage::text(input_tokens, output_tokens);
     Ok(Op::Settle(Arc::new(Settlement {

@@ -117,7 +117,7 @@ impl SqliteCommitter {
         sums: &mut Sums,
     ) -> Result<(), StoreError> {
         let mut insert = self.connection.prepare_cached(
-            "INSERT INTO holds VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+            "INSERT INTO holds VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, '[]')
              ON CONFLICT (id) DO NOTHING",
         )?;
         for new in &batch.holds {

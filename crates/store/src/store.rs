@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use domain::time::{AtUs, Clock};
+use domain::time::{AtUs, Clock, MonoClock};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot, watch};
@@ -14,6 +14,7 @@ use tokio::sync::{Notify, oneshot, watch};
 use crate::ballast::{Ballast, Room};
 use crate::batch::{Batch, Writer};
 use crate::commit::{CommitError, Committer};
+use crate::fleet::Fleet;
 use crate::idempotency::Waiting;
 use crate::ledger::Ledger;
 use crate::postgres::PostgresServer;
@@ -54,6 +55,8 @@ pub struct Options {
     pub ballast_bytes: u64,
     /// Tells the time.
     pub clock: Clock,
+    /// Tells how time passes.
+    pub mono: MonoClock,
 }
 
 /// An open installation. Cheap to clone; the last clone closes it.
@@ -63,6 +66,7 @@ pub struct Store(Arc<Inner>);
 struct Inner {
     engine: StoreEngine,
     writer: Writer,
+    fleet: Option<Fleet>,
     claims: Waiting,
     queue: Arc<Queue>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -182,6 +186,7 @@ impl Store {
         Store(Arc::new(Inner {
             engine,
             writer,
+            fleet: None,
             claims: Waiting::default(),
             queue,
             thread: Mutex::new(Some(thread)),
@@ -194,6 +199,12 @@ impl Store {
     #[must_use]
     pub fn ledger(&self) -> Ledger {
         Ledger::new(Arc::clone(&self.0.queue))
+    }
+
+    /// This process among the nodes that share the installation; none where it is the only one.
+    #[must_use]
+    pub fn fleet(&self) -> Option<&Fleet> {
+        self.0.fleet.as_ref()
     }
 
     /// Who this process is to the database.

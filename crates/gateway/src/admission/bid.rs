@@ -102,6 +102,7 @@ impl Bid {
             price: self.price.price,
             cost: self.price.cost,
             admitted_at,
+            legs: Arc::default(),
         }
     }
 }

@@ -107,6 +107,7 @@ pub(crate) async fn open(database: &TestDatabase, role: Role) -> Store {
         role,
         ballast_bytes: 0,
         clock: clock(),
+        mono: || domain::time::MonoUs(testkit::mono_us()),
     })
     .await
     .expect("a test database opens")

@@ -35,6 +35,7 @@ pub(crate) async fn open(database: &TestDatabase, role: Role) -> Store {
         role,
         ballast_bytes: 0,
         clock,
+        mono: || domain::time::MonoUs(testkit::mono_us()),
     })
     .await;
     opened.expect("it opens")

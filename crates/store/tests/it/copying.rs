@@ -30,6 +30,7 @@ fn order(from: &str, to: &str) -> Order {
             role: Role::Server,
             ballast_bytes: 0,
             clock: clock(),
+            mono: || domain::time::MonoUs(testkit::mono_us()),
         },
         to: DatabaseUrl::parse(to).expect("an address"),
         rows_at_once: ROWS_AT_ONCE,

@@ -55,6 +55,7 @@ pub(crate) async fn open_with(
         role,
         ballast_bytes,
         clock,
+        mono: || domain::time::MonoUs(testkit::mono_us()),
     })
     .await
 }
@@ -160,6 +161,7 @@ impl Customer {
             price: self.price.price,
             cost: self.price.cost,
             admitted_at,
+            legs: Arc::default(),
         })
     }
 

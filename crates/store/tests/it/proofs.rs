@@ -82,6 +82,7 @@ async fn books(store: &Store) -> Books {
     // In the same hour, whatever the clock.
     let plain = Arc::new(Hold {
         admitted_at: overrun.admitted_at,
+        legs: Arc::default(),
         ..Hold::clone(&customer.hold(100))
     });
     for hold in [&overrun, &plain, &open] {
