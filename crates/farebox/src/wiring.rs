@@ -12,7 +12,7 @@ use domain::price::{PriceHistory, UnitPrices};
 use gateway::{BaseUrl, Catalog, Deployment, Gateway, Model, Tokenizer, Upstream, UpstreamSpec};
 use prometheus_client::registry::Registry;
 use store::prices::{self, Stated};
-use store::{LedgerState, Options, Role, Store, StoreError};
+use store::{Fleet, LedgerState, Options, Role, Store, StoreError};
 use tokio::sync::watch;
 use wire::request::{ChatLimit, Endpoint};
 
@@ -37,6 +37,8 @@ pub(crate) struct Planes {
     pub(crate) ready: Ready,
     /// To be awaited when no request runs any more.
     pub(crate) end: End,
+    /// This process among several that serve one database.
+    pub(crate) fleet: Option<Fleet>,
 }
 
 /// Puts upstreams, models and prices into force: at the start, and when the configuration changed.
@@ -136,6 +138,7 @@ pub(crate) async fn planes(
             }
         })
     });
+    let fleet = store.fleet().cloned();
     let ending = gateway.clone();
     let provisioned = store.clone();
     let end: End = Box::pin(async move {
@@ -158,6 +161,7 @@ pub(crate) async fn planes(
         registry,
         ready,
         end,
+        fleet,
     })
 }
 

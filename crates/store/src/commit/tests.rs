@@ -72,7 +72,7 @@ async fn postgres_committer(database: &TestDatabase) -> PostgresCommitter {
     let runtime = tokio::runtime::Handle::current();
     let server = PostgresServer::new(&database.url, runtime.clone()).expect("an address");
     let connection = server.connect().await.expect("it answers");
-    PostgresCommitter::new(Arc::new(server), runtime, connection)
+    PostgresCommitter::new(Arc::new(server), runtime, connection, None)
 }
 
 fn committer(runtime: &Runtime, database: &TestDatabase) -> Box<dyn Committer> {

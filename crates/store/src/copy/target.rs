@@ -47,7 +47,7 @@ impl Target {
                 database: name.clone(),
                 reason: error.to_string(),
             })?;
-        PostgresServer::lock(&client).await?;
+        PostgresServer::take_all_places(&client).await?;
         // What is done at the end takes as long as there are rows.
         client
             .batch_execute("SET statement_timeout = 0")
