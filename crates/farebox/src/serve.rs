@@ -57,7 +57,7 @@ pub async fn run(loaded: &Loaded, environment: &Environment) -> Result<(), Failu
             () = stop.cancelled() => break Ok(()),
             () = running.fenced() => break Err(Failure::new(
                 "other nodes went on without this one, which was out of reach for too long; \
-                 start it again.".into(),
+                 start it again.",
             )),
             _ = hangup.recv() => running.reload(loaded.file.as_deref(), environment).await,
         }

@@ -354,7 +354,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::idempotency::Answer;
     use bytes::Bytes;
-    use domain::id::{KeyId, PriceId, ProjectId};
+    use domain::id::{BudgetId, KeyId, PriceId, ProjectId};
     use domain::idempotency::{IdempotencyKey, RequestDigest};
     use domain::price::{StatedPrices, UnitPrices};
 
@@ -464,6 +464,43 @@ pub(crate) mod tests {
         assert_eq!(batch.progress, [(b.id, Progress { seen, more })]);
         let ended = Batch::gather([Op::Extend(b.id, Nusd::new(3)), Op::Release(b.id)]);
         assert!(ended.progress.is_empty(), "its row goes as it is");
+    }
+
+    #[test]
+    fn a_hold_that_counts_in_a_pot_since_a_moment_ago_takes_no_lease_for_what_it_had() {
+        let (new, old, gone) = (hold(1, 10), hold(2, 10), hold(3, 10));
+        let pot = |name: &str| PotId::Window {
+            budget: BudgetId::new(name),
+            start: AtUs(0),
+        };
+        let more = |id, amount| Op::Extend(id, Nusd::new(amount));
+        let batch = Batch::gather([
+            Op::Hold(Arc::clone(&new)),
+            more(new.id, 5),
+            more(old.id, 3),
+            Op::Adopt(new.id, pot("a")),
+            Op::Adopt(old.id, pot("a")),
+            Op::Adopt(old.id, pot("b")),
+            Op::Adopt(gone.id, pot("b")),
+            more(new.id, 1),
+            more(old.id, 1),
+            Op::Settle(settle(&gone, 3)),
+            Op::Return(pot("a"), Nusd::new(7)),
+            Op::Return(pot("a"), Nusd::ZERO),
+        ]);
+        let leases = &batch.leases;
+        let excused: Vec<_> = leases
+            .excused
+            .iter()
+            .map(|(pot, it)| (pot, it.get()))
+            .collect();
+        assert_eq!(excused, [(&pot("a"), 15 + 3), (&pot("b"), 3)]);
+        assert_eq!(leases.returns, BTreeMap::from([(pot("a"), Nusd::new(7))]));
+        assert_eq!(leases.legs(&new), [&pot("a")]);
+        assert_eq!(leases.adopted(old.id), [pot("a"), pot("b")]);
+        assert_eq!(leases.legs(&gone), [&pot("b")]);
+        let progress: Vec<RequestId> = batch.progress.iter().map(|(id, _)| *id).collect();
+        assert_eq!(progress, [old.id], "what has ended makes none");
     }
 
     #[test]

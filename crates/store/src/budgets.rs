@@ -276,6 +276,37 @@ pub fn standings(
         .collect())
 }
 
+/// The thresholds that an organization's budgets have reached by `now`, told before or not: where
+/// several nodes spend, only the database knows.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn reached(
+    tx: &mut Tx<'_>,
+    organization: &OrganizationId,
+    now: AtUs,
+) -> Result<Vec<Crossing>, StoreError> {
+    let mut budgets = of(tx, organization)?;
+    budgets.retain(|budget| !budget.thresholds.is_empty());
+    let places: Vec<_> = budgets
+        .iter()
+        .map(|it| (&it.scope, it.window.span(now)))
+        .collect();
+    let spent = sums(tx, organization, SETTLED, &places)?;
+    let all = budgets.iter().zip(&places).zip(spent);
+    let crossings = all.flat_map(|((budget, (_, span)), spent)| {
+        budget.reached(spent).map(move |threshold| Crossing {
+            budget: budget.id.clone(),
+            window_at: span.start,
+            threshold,
+            limit: budget.limit,
+            spent,
+            at: now,
+        })
+    });
+    Ok(crossings.collect())
+}
+
 const SETTLED: &str = "SELECT project_id, key_id, CAST(SUM(cost_nusd) AS BIGINT) FROM usage_hours
      WHERE organization_id = $1 AND hour_at_us >= $2 AND hour_at_us < $3
      GROUP BY project_id, key_id";
