@@ -98,6 +98,21 @@ text_id!(
     "svc_acct_"
 );
 text_id!(
+    /// A role that somebody made.
+    RoleId,
+    "role_"
+);
+text_id!(
+    /// A group of an organization's members.
+    GroupId,
+    "group_"
+);
+text_id!(
+    /// A role assigned to somebody.
+    RoleAssignmentId,
+    "role_assignment_"
+);
+text_id!(
     /// An entry of the price book.
     PriceId,
     "price_"

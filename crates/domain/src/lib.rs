@@ -21,6 +21,7 @@ pub mod key;
 pub mod lease;
 pub mod ledger;
 pub mod money;
+pub mod permission;
 pub mod price;
 pub mod rate;
 pub mod time;
