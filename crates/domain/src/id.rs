@@ -122,6 +122,11 @@ text_id!(
     BudgetId,
     "budget_"
 );
+text_id!(
+    /// A job: work that waits in the database until it succeeded.
+    JobId,
+    "job_"
+);
 
 /// Names one request: its hold, its usage record and its answer's `x-request-id`.
 ///
