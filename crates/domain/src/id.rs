@@ -127,6 +127,11 @@ text_id!(
     JobId,
     "job_"
 );
+text_id!(
+    /// Somebody's being signed in.
+    SessionId,
+    "session_"
+);
 
 /// Names one request: its hold, its usage record and its answer's `x-request-id`.
 ///
