@@ -23,11 +23,8 @@ pub mod lease;
 pub mod ledger;
 pub mod message;
 pub mod money;
-<<<<<<< HEAD
-pub mod permission;
-=======
 pub mod people;
->>>>>>> 9657301 (domain: the rules about people: addresses, passwords, codes, sessions, throttles)
+pub mod permission;
 pub mod price;
 pub mod rate;
 pub mod time;

@@ -473,8 +473,8 @@ mod tests {
         assert_eq!(ProjectViewer.id("proj_a"), viewer);
     }
 
-    /// Roles, whether keys may run models in the project, and whether its keys may be seen there and
-    /// everywhere.
+    /// Roles, whether keys may run models in the project, and whether its keys may be seen there
+    /// and everywhere.
     #[test]
     fn roles_add_up() {
         let role = HeldRole::Predefined;
