@@ -1,7 +1,6 @@
 //! `/api/budgets/{budget_id}/events`: the thresholds that a budget's spending reached.
 
-use axum::Json;
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::response::Response;
 use domain::time::AtUs;
 use serde::Serialize;
@@ -11,10 +10,9 @@ use utoipa::ToSchema;
 use crate::Control;
 use crate::authenticate::Admin;
 use crate::budgets::find_budget;
-use crate::pagination::{List, Page, unknown_cursor};
+use crate::pagination::{List, Listed, Page};
 use crate::path::Ids;
-use crate::query::Query;
-use crate::respond::{Outcome, answer};
+use crate::respond::answer;
 
 /// Spending in a budget's window reached a threshold. It is told once for each window.
 #[derive(Debug, Serialize, ToSchema)]
@@ -56,6 +54,12 @@ impl From<Event> for BudgetEvent {
     }
 }
 
+impl Listed for BudgetEvent {
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
+
 /// List the thresholds that a budget's spending reached, newest window first.
 #[utoipa::path(
     get, path = "/api/budgets/{budget_id}/events", tag = "Budgets",
@@ -71,31 +75,21 @@ pub(crate) async fn list(
     State(control): State<Control>,
     Admin(admin): Admin,
     Ids([budget_id]): Ids<1>,
-    RawQuery(query): RawQuery,
+    page: Page,
 ) -> Response {
-    let outcome = async {
-        let page = Page::of(&Query::parse(query.as_deref())?)?;
-        let after = page.after.as_deref().map(|id| {
-            let place = place(id);
-            place.ok_or_else(|| unknown_cursor("after", id))
-        });
-        let (after, limit) = (after.transpose()?, page.rows());
-        let read = control.store.read(move |tx| -> Outcome<_> {
-            let budget = find_budget(tx, &admin.organization, &budget_id)?.budget.id;
-            Ok(budgets::events(
-                tx,
-                &admin.organization,
-                &budget,
-                after,
-                limit,
-            )?)
-        });
-        let events = read.await?.into_iter().map(BudgetEvent::from).collect();
-        Ok(Json(
-            page.list(events, |event: &BudgetEvent| event.id.clone()),
-        ))
-    };
-    answer(&control, outcome.await)
+    let list = page.list::<BudgetEvent, _>(&control, move |tx, page| {
+        let organization = &admin.organization;
+        let after = page.cursor(|id| Ok(place(id)))?;
+        let budget = find_budget(tx, organization, &budget_id)?.budget.id;
+        Ok(budgets::events(
+            tx,
+            organization,
+            &budget,
+            after,
+            page.rows(),
+        )?)
+    });
+    answer(&control, list.await)
 }
 
 /// The place in the list that an event's id names.

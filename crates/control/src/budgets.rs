@@ -3,7 +3,7 @@
 //! OpenAI's spend limits are budgets too, and are shown here, marked.
 
 use axum::Json;
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::response::Response;
 use domain::budget::{Budget as Rules, Force, Scope};
 use domain::id::{BudgetId, OrganizationId};
@@ -18,9 +18,8 @@ use crate::Control;
 use crate::authenticate::Admin;
 use crate::body::Fields;
 use crate::limit_scope::{LimitScope, NewLimitScope};
-use crate::pagination::{List, Page, unknown_cursor};
+use crate::pagination::{List, Listed, Page};
 use crate::path::Ids;
-use crate::query::Query;
 use crate::respond::{Outcome, Refusal, answer};
 use crate::service_accounts::Deleted;
 
@@ -179,6 +178,12 @@ impl Budget {
     }
 }
 
+impl Listed for Budget {
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
+
 impl NewBudget {
     fn read(fields: &Fields) -> Outcome<Self> {
         Ok(NewBudget {
@@ -262,31 +267,20 @@ fn usual_thresholds(force: Force) -> Vec<u16> {
 pub(crate) async fn list(
     State(control): State<Control>,
     Admin(admin): Admin,
-    RawQuery(query): RawQuery,
+    page: Page,
 ) -> Response {
-    let outcome = async {
-        let page = Page::of(&Query::parse(query.as_deref())?)?;
-        let (after, limit, now) = (page.after.clone(), page.rows(), control.now());
-        let organization = admin.organization.clone();
-        let read = control.store.read(move |tx| -> Outcome<_> {
-            let after = after.map(|after| {
-                let found = budgets::get(tx, &organization, &BudgetId::new(&after))?;
-                found.ok_or_else(|| unknown_cursor("after", &after))
-            });
-            let rows = budgets::list(tx, &organization, after.transpose()?.as_ref(), limit)?;
-            let rules: Vec<Rules> = rows.iter().map(|row| row.budget.clone()).collect();
-            let standings = budgets::standings(tx, &organization, &rules, now)?;
-            Ok(rows.into_iter().zip(standings).collect::<Vec<_>>())
-        });
-        let rows = read.await?.into_iter();
-        let shown = |(row, standing)| Budget::of(&control, &admin.organization, row, standing);
-        Ok(Json(
-            page.list(rows.map(shown).collect(), |budget: &Budget| {
-                budget.id.clone()
-            }),
-        ))
-    };
-    answer(&control, outcome.await)
+    let of = control.clone();
+    let list = page.list::<Budget, _>(&control, move |tx, page| {
+        let organization = &admin.organization;
+        let find = |id: &str| budgets::get(tx, organization, &BudgetId::new(id));
+        let after = page.cursor(find)?;
+        let rows = budgets::list(tx, organization, after.as_ref(), page.rows())?;
+        let rules: Vec<Rules> = rows.iter().map(|row| row.budget.clone()).collect();
+        let standings = budgets::standings(tx, organization, &rules, of.now())?;
+        let shown = |(row, standing)| Budget::of(&of, organization, row, standing);
+        Ok(rows.into_iter().zip(standings).map(shown).collect())
+    });
+    answer(&control, list.await)
 }
 
 /// Create a budget. What its window holds already counts in it from the start.

@@ -1,10 +1,23 @@
 //! Cursor lists: `limit` and `after`, answered with `first_id`, `last_id` and `has_more`.
+//!
+//! A list handler takes a [`Page`] and says how its rows are found; the rest is here.
 
+use axum::Json;
+use axum::extract::FromRequestParts;
+use axum::response::Response;
+use http::request::Parts;
 use serde::Serialize;
+use store::{StoreError, Tx};
 use utoipa::ToSchema;
 
+use crate::Control;
 use crate::query::Query;
-use crate::respond::Refusal;
+use crate::respond::{Outcome, Refusal, answer};
+
+/// What a list shows: its id is where the list goes on.
+pub(crate) trait Listed {
+    fn id(&self) -> &str;
+}
 
 /// One page of a list.
 #[derive(Debug, Serialize, ToSchema)]
@@ -17,47 +30,78 @@ pub(crate) struct List<T> {
     has_more: bool,
 }
 
-/// What a caller asks of a list.
-pub(crate) struct Page {
+/// What a caller asks of a list: at most `MOST` rows, `USUAL` if nobody says how many.
+#[derive(Clone, Debug)]
+pub(crate) struct Page<const USUAL: i64 = 20, const MOST: i64 = 100> {
     pub(crate) limit: usize,
     pub(crate) after: Option<String>,
 }
 
-impl Page {
-    pub(crate) fn of(query: &Query) -> Result<Self, Refusal> {
-        Self::with_default(query, 20)
-    }
+impl<const USUAL: i64, const MOST: i64> FromRequestParts<Control> for Page<USUAL, MOST> {
+    type Rejection = Response;
 
-    /// As [`Page::of`], for a list that shows `default` rows if nobody says how many.
-    pub(crate) fn with_default(query: &Query, default: i64) -> Result<Self, Refusal> {
-        let limit = query.number("limit", default, 1..=100)?;
+    async fn from_request_parts(parts: &mut Parts, control: &Control) -> Result<Self, Response> {
+        let page = Query::parse(parts.uri.query()).and_then(|query| Page::of(&query));
+        page.map_err(|refusal| answer::<()>(control, Err(refusal)))
+    }
+}
+
+impl<const USUAL: i64, const MOST: i64> Page<USUAL, MOST> {
+    fn of(query: &Query) -> Outcome<Self> {
+        let limit = query.number("limit", USUAL, 1..=MOST)?;
         let after = query.one("after").filter(|after| !after.is_empty());
         Ok(Page {
-            limit: usize::try_from(limit).expect("at most 100"),
+            limit: usize::try_from(limit).expect("at least one"),
             after: after.map(ToOwned::to_owned),
         })
     }
 
     /// How many rows to read: one more than shown tells whether there are more.
     pub(crate) fn rows(&self) -> i64 {
-        i64::try_from(self.limit + 1).expect("at most 101")
+        i64::try_from(self.limit + 1).expect("it was an i64")
     }
 
-    /// The answer, from as many rows as [`Page::rows`] asks for.
-    pub(crate) fn list<T>(&self, mut rows: Vec<T>, id: impl Fn(&T) -> String) -> List<T> {
-        let has_more = rows.len() > self.limit;
-        rows.truncate(self.limit);
-        List::of(rows, has_more, id)
+    /// Where the page begins, from what `find` knows of the row that the last page ended with.
+    pub(crate) fn cursor<C>(
+        &self,
+        find: impl FnOnce(&str) -> Result<Option<C>, StoreError>,
+    ) -> Outcome<Option<C>> {
+        let Some(id) = &self.after else {
+            return Ok(None);
+        };
+        match find(id)? {
+            None => Err(unknown_cursor("after", id)),
+            found => Ok(found),
+        }
+    }
+
+    /// The answer, from the [`Page::rows`] that `read` finds.
+    pub(crate) async fn list<T, R>(
+        self,
+        control: &Control,
+        read: impl FnOnce(&mut Tx<'_>, &Self) -> Outcome<Vec<R>> + Send + 'static,
+    ) -> Outcome<Json<List<T>>>
+    where
+        T: Listed + From<R>,
+        R: Send + 'static,
+    {
+        let limit = self.limit;
+        let mut rows = control.store.read(move |tx| read(tx, &self)).await?;
+        let has_more = rows.len() > limit;
+        rows.truncate(limit);
+        let shown = rows.into_iter().map(T::from).collect();
+        Ok(Json(List::of(shown, has_more)))
     }
 }
 
-impl<T> List<T> {
+impl<T: Listed> List<T> {
     /// The answer of exactly these rows.
-    pub(crate) fn of(rows: Vec<T>, has_more: bool, id: impl Fn(&T) -> String) -> Self {
+    pub(crate) fn of(rows: Vec<T>, has_more: bool) -> Self {
+        let id = |row: &T| row.id().to_owned();
         List {
             object: "list",
-            first_id: rows.first().map(&id),
-            last_id: rows.last().map(&id),
+            first_id: rows.first().map(id),
+            last_id: rows.last().map(id),
             data: rows,
             has_more,
         }

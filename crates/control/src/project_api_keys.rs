@@ -1,7 +1,7 @@
 //! `/v1/organization/projects/{project_id}/api_keys`.
 
 use axum::Json;
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::response::Response;
 use domain::access::Owner;
 use domain::id::{KeyId, ProjectId};
@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use crate::Control;
 use crate::authenticate::Admin;
-use crate::pagination::{List, Page, unknown_cursor};
+use crate::pagination::{List, Listed, Page};
 use crate::path::Ids;
 use crate::projects::find;
 use crate::query::{Query, invalid};
@@ -117,6 +117,12 @@ impl From<OwnerRow> for KeyOwner {
     }
 }
 
+impl Listed for ProjectApiKey {
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
+
 /// List the keys of a project.
 #[utoipa::path(
     get, path = "/v1/organization/projects/{project_id}/api_keys", tag = "Project API keys",
@@ -132,27 +138,21 @@ pub(crate) async fn list(
     State(control): State<Control>,
     Admin(admin): Admin,
     Ids([project_id]): Ids<1>,
-    RawQuery(query): RawQuery,
+    query: Query,
+    page: Page,
 ) -> Response {
     let outcome = async {
-        let query = Query::parse(query.as_deref())?;
-        let page = Page::of(&query)?;
         let some_work = with_access(&query)?;
-        let (after, limit) = (page.after.clone(), page.rows());
-        let rows = control.store.read(move |tx| -> Outcome<_> {
+        let list = page.list(&control, move |tx, page| {
             let project = find(tx, &admin.organization, &project_id)?.id;
-            let after = after.map(|after| {
-                let found = keys::cursor(tx, &project, &KeyId::new(&after))?;
-                found.ok_or_else(|| unknown_cursor("after", &after))
-            });
-            let after = after.transpose()?;
+            let after = page.cursor(|id| keys::cursor(tx, &project, &KeyId::new(id)))?;
             match some_work {
-                true => Ok(keys::list(tx, &project, after.as_ref(), limit)?),
+                true => Ok(keys::list(tx, &project, after.as_ref(), page.rows())?),
                 false => Ok(Vec::new()),
             }
         });
-        let rows = rows.await?.into_iter().map(ProjectApiKey::from).collect();
-        Ok(Json(page.list(rows, |key: &ProjectApiKey| key.id.clone())))
+        let list: Json<List<ProjectApiKey>> = list.await?;
+        Ok(list)
     };
     answer(&control, outcome.await)
 }

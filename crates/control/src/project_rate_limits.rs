@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::response::Response;
 use domain::admission::{DefaultRates, RateRule, RateRules};
 use domain::budget::Scope;
@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use crate::Control;
 use crate::authenticate::Admin;
 use crate::body::Fields;
-use crate::pagination::{List, Page, unknown_cursor};
+use crate::pagination::{List, Listed, Page, unknown_cursor};
 use crate::path::Ids;
 use crate::projects::{find, find_active};
 use crate::query::Query;
@@ -74,6 +74,12 @@ impl ProjectRateLimit {
     }
 }
 
+impl Listed for ProjectRateLimit {
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
+
 impl ProjectRateLimitChanges {
     fn read(fields: &Fields) -> Outcome<Self> {
         if let Some(param) = NOT_ENFORCED.into_iter().find(|param| fields.has(param)) {
@@ -119,11 +125,10 @@ pub(crate) async fn list(
     State(control): State<Control>,
     Admin(admin): Admin,
     Ids([project_id]): Ids<1>,
-    RawQuery(query): RawQuery,
+    query: Query,
+    page: Page<100>,
 ) -> Response {
     let outcome = async {
-        let query = Query::parse(query.as_deref())?;
-        let page = Page::with_default(&query, 100)?;
         let models = control.models();
         let (models, has_more) = on_page(&models, &page, query.one("before"))?;
         let models = models.to_vec();
@@ -135,7 +140,7 @@ pub(crate) async fn list(
             Ok(models.iter().map(row).collect())
         });
         let rows: Vec<ProjectRateLimit> = rows.await?;
-        Ok(Json(List::of(rows, has_more, |row| row.id.clone())))
+        Ok(Json(List::of(rows, has_more)))
     };
     answer(&control, outcome.await)
 }
@@ -144,7 +149,7 @@ pub(crate) async fn list(
 /// after it; else behind it.
 fn on_page<'a>(
     models: &'a [Arc<str>],
-    page: &Page,
+    page: &Page<100>,
     before: Option<&str>,
 ) -> Outcome<(&'a [Arc<str>], bool)> {
     let place = |param: &'static str, id: &str| {

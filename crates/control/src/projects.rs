@@ -1,7 +1,7 @@
 //! `/v1/organization/projects`.
 
 use axum::Json;
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::response::Response;
 use domain::id::{OrganizationId, ProjectId};
 use serde::Serialize;
@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use crate::Control;
 use crate::authenticate::Admin;
 use crate::body::Fields;
-use crate::pagination::{List, Page, unknown_cursor};
+use crate::pagination::{List, Listed, Page};
 use crate::path::Ids;
 use crate::query::Query;
 use crate::respond::{Outcome, Refusal, answer};
@@ -46,6 +46,12 @@ impl From<projects::Project> for Project {
     }
 }
 
+impl Listed for Project {
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
+
 /// List projects.
 #[utoipa::path(
     get, path = "/v1/organization/projects", tag = "Projects",
@@ -60,32 +66,21 @@ impl From<projects::Project> for Project {
 pub(crate) async fn list(
     State(control): State<Control>,
     Admin(admin): Admin,
-    RawQuery(query): RawQuery,
+    query: Query,
+    page: Page,
 ) -> Response {
-    let outcome = async {
-        let query = Query::parse(query.as_deref())?;
-        let page = Page::of(&query)?;
-        let include_archived = query.one("include_archived") == Some("true");
-        let (after, limit) = (page.after.clone(), page.rows());
-        let organization = admin.organization;
-        let rows = control.store.read(move |tx| -> Outcome<_> {
-            let after = after.map(|after| {
-                let found = projects::get(tx, &organization, &ProjectId::new(&after))?;
-                found.ok_or_else(|| unknown_cursor("after", &after))
-            });
-            let page = ProjectPage {
-                after: after.transpose()?,
-                limit,
-                include_archived,
-            };
-            Ok(projects::list(tx, &organization, &page)?)
-        });
-        let rows = rows.await?.into_iter().map(Project::from).collect();
-        Ok(Json(
-            page.list(rows, |project: &Project| project.id.clone()),
-        ))
-    };
-    answer(&control, outcome.await)
+    let include_archived = query.one("include_archived") == Some("true");
+    let list = page.list::<Project, _>(&control, move |tx, page| {
+        let organization = &admin.organization;
+        let find = |id: &str| projects::get(tx, organization, &ProjectId::new(id));
+        let page = ProjectPage {
+            after: page.cursor(find)?,
+            limit: page.rows(),
+            include_archived,
+        };
+        Ok(projects::list(tx, organization, &page)?)
+    });
+    answer(&control, list.await)
 }
 
 /// Create a project.

@@ -1,9 +1,23 @@
 //! Query parameters: arrays as `name[]=a&name[]=b`, as bare repeats, or with commas left alone.
 
-use crate::respond::Refusal;
+use axum::extract::FromRequestParts;
+use axum::response::Response;
+use http::request::Parts;
+
+use crate::Control;
+use crate::respond::{self, Refusal};
 
 /// The parameters of a request, in order.
 pub(crate) struct Query(Vec<(String, String)>);
+
+impl FromRequestParts<Control> for Query {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, control: &Control) -> Result<Self, Response> {
+        Query::parse(parts.uri.query())
+            .map_err(|refusal| respond::answer::<()>(control, Err(refusal)))
+    }
+}
 
 impl Query {
     /// Reads them. A null character, which no database keeps, is refused here for all.

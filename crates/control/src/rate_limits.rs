@@ -19,7 +19,7 @@ use crate::Control;
 use crate::authenticate::Admin;
 use crate::body::Fields;
 use crate::limit_scope::{LimitScope, NewLimitScope, ScopeType};
-use crate::pagination::{List, Page, unknown_cursor};
+use crate::pagination::{List, Listed, Page};
 use crate::query::{Query, invalid};
 use crate::respond::{Outcome, Refusal, answer};
 use crate::service_accounts::Deleted;
@@ -94,6 +94,12 @@ impl RateLimit {
     }
 }
 
+impl Listed for RateLimit {
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
+
 impl NewRateLimit {
     fn read(fields: &Fields) -> Outcome<Self> {
         let limit = |param| -> Outcome<_> {
@@ -137,28 +143,22 @@ impl NewRateLimit {
 pub(crate) async fn list(
     State(control): State<Control>,
     Admin(admin): Admin,
-    RawQuery(query): RawQuery,
+    query: Query,
+    page: Page,
 ) -> Response {
     let outcome = async {
-        let query = Query::parse(query.as_deref())?;
-        let page = Page::of(&query)?;
         let organization = admin.organization;
         let of = NewLimitScope::asked(&query)?;
         let of = of.map(|scope| scope.named(&organization)).transpose()?;
-        let after = page.after.as_deref().map(|id| {
-            let place = place(id, &organization);
-            place.ok_or_else(|| unknown_cursor("after", id))
-        });
-        let (after, limit, asked) = (after.transpose()?, page.rows(), organization.clone());
-        let read = control.store.read(move |tx| -> Outcome<_> {
+        let list = page.list(&control, move |tx, page| {
+            let after = page.cursor(|id| Ok(place(id, &organization)))?;
             let (of, after) = (of.as_ref(), after.as_ref());
-            Ok(rate_limits::list(tx, &asked, of, after, limit)?)
+            let rows = rate_limits::list(tx, &organization, of, after, page.rows())?;
+            let shown = rows.iter().map(|row| RateLimit::of(row, &organization));
+            Ok(shown.collect())
         });
-        let rows = read.await?;
-        let rows = rows.iter().map(|row| RateLimit::of(row, &organization));
-        Ok(Json(
-            page.list(rows.collect(), |row: &RateLimit| row.id.clone()),
-        ))
+        let list: Json<List<RateLimit>> = list.await?;
+        Ok(list)
     };
     answer(&control, outcome.await)
 }

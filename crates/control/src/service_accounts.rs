@@ -1,7 +1,7 @@
 //! `/v1/organization/projects/{project_id}/service_accounts`.
 
 use axum::Json;
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::response::Response;
 use domain::access::Owner;
 use domain::id::{KeyId, ServiceAccountId};
@@ -14,10 +14,9 @@ use utoipa::ToSchema;
 use crate::Control;
 use crate::authenticate::Admin;
 use crate::body::Fields;
-use crate::pagination::{List, Page, unknown_cursor};
+use crate::pagination::{List, Listed, Page};
 use crate::path::Ids;
 use crate::projects::{find, find_active};
-use crate::query::Query;
 use crate::respond::{Outcome, Refusal, answer};
 
 /// The longest that a key may be made to work.
@@ -77,6 +76,12 @@ impl From<service_accounts::ServiceAccount> for ServiceAccount {
     }
 }
 
+impl Listed for ServiceAccount {
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
+
 /// List the service accounts of a project.
 #[utoipa::path(
     get, path = "/v1/organization/projects/{project_id}/service_accounts",
@@ -93,31 +98,20 @@ pub(crate) async fn list(
     State(control): State<Control>,
     Admin(admin): Admin,
     Ids([project_id]): Ids<1>,
-    RawQuery(query): RawQuery,
+    page: Page,
 ) -> Response {
-    let outcome = async {
-        let page = Page::of(&Query::parse(query.as_deref())?)?;
-        let (after, limit) = (page.after.clone(), page.rows());
-        let rows = control.store.read(move |tx| -> Outcome<_> {
-            let project = find(tx, &admin.organization, &project_id)?.id;
-            let after = after.map(|after| {
-                let id = ServiceAccountId::new(&after);
-                let found = service_accounts::cursor(tx, &project, &id)?;
-                found.ok_or_else(|| unknown_cursor("after", &after))
-            });
-            Ok(service_accounts::list(
-                tx,
-                &project,
-                after.transpose()?.as_ref(),
-                limit,
-            )?)
-        });
-        let rows = rows.await?.into_iter().map(ServiceAccount::from).collect();
-        Ok(Json(
-            page.list(rows, |account: &ServiceAccount| account.id.clone()),
-        ))
-    };
-    answer(&control, outcome.await)
+    let list = page.list::<ServiceAccount, _>(&control, move |tx, page| {
+        let project = find(tx, &admin.organization, &project_id)?.id;
+        let find = |id: &str| service_accounts::cursor(tx, &project, &ServiceAccountId::new(id));
+        let after = page.cursor(find)?;
+        Ok(service_accounts::list(
+            tx,
+            &project,
+            after.as_ref(),
+            page.rows(),
+        )?)
+    });
+    answer(&control, list.await)
 }
 
 /// Create a service account, and its first key.

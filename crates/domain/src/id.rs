@@ -98,6 +98,21 @@ text_id!(
     "svc_acct_"
 );
 text_id!(
+    /// A role that somebody made.
+    RoleId,
+    "role_"
+);
+text_id!(
+    /// A group of an organization's members.
+    GroupId,
+    "group_"
+);
+text_id!(
+    /// A role assigned to somebody.
+    RoleAssignmentId,
+    "role_assignment_"
+);
+text_id!(
     /// An entry of the price book.
     PriceId,
     "price_"
@@ -106,6 +121,16 @@ text_id!(
     /// A budget.
     BudgetId,
     "budget_"
+);
+text_id!(
+    /// A job: work that waits in the database until it succeeded.
+    JobId,
+    "job_"
+);
+text_id!(
+    /// Somebody's being signed in.
+    SessionId,
+    "session_"
 );
 
 /// Names one request: its hold, its usage record and its answer's `x-request-id`.

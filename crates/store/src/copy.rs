@@ -135,6 +135,8 @@ const TABLES: &[&str] = &[
     "budgets",
     "budget_events",
     "rate_limits",
+    "jobs",
+    "outbox",
 ];
 /// The most rows at once of a table whose rows may be large.
 const LARGE_ROWS: usize = 16;

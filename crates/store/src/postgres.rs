@@ -231,12 +231,12 @@ impl PostgresServer {
             .runtime
             .block_on(builder.start())
             .map_err(StoreError::from)?;
-        let mut tx = Tx(Engine::Postgres {
+        let mut tx = Tx::on(Engine::Postgres {
             transaction,
             runtime: self.runtime.clone(),
         });
         let answer = body(&mut tx)?;
-        let Engine::Postgres { transaction, .. } = tx.0 else {
+        let Engine::Postgres { transaction, .. } = tx.engine else {
             unreachable!("opened above")
         };
         self.runtime

@@ -88,7 +88,7 @@ impl SqliteCommitter {
         let chain = chain::of_node(writer);
         let head = match self.head.take() {
             Some(head) => head,
-            None => chain::head(&mut Tx(Engine::Sqlite(&self.connection)), &chain)?,
+            None => chain::head(&mut Tx::on(Engine::Sqlite(&self.connection)), &chain)?,
         };
         let mut linking = Linking::after(&head, chain);
         let mut sums = Sums::default();
@@ -106,7 +106,7 @@ impl SqliteCommitter {
         if link.is_empty() {
             return Ok(head);
         }
-        chain::append(&mut Tx(Engine::Sqlite(&self.connection)), &link)?;
+        chain::append(&mut Tx::on(Engine::Sqlite(&self.connection)), &link)?;
         Ok(link.into_head())
     }
 

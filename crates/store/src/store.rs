@@ -71,6 +71,7 @@ struct Inner {
     queue: Arc<Queue>,
     thread: Mutex<Option<JoinHandle<()>>>,
     changed: Arc<Notify>,
+    enqueued: Notify,
     heard: watch::Sender<Option<i64>>,
 }
 
@@ -228,6 +229,7 @@ impl Store {
             queue,
             thread: Mutex::new(Some(thread)),
             changed,
+            enqueued: Notify::new(),
             heard,
         }))
     }
@@ -307,11 +309,11 @@ impl Store {
         E: From<StoreError> + Send + 'static,
         F: FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
     {
-        let body = move |tx: &mut Tx<'_>| -> Result<(T, i64), E> {
+        let body = move |tx: &mut Tx<'_>| -> Result<(T, i64, bool), E> {
             let answer = write(tx)?;
-            Ok((answer, changes::latest(tx)?))
+            Ok((answer, changes::latest(tx)?, tx.has_enqueued))
         };
-        let (answer, seq) = match &self.0.engine {
+        let (answer, seq, has_enqueued) = match &self.0.engine {
             StoreEngine::Sqlite(_) => self.write_sqlite(body).await?,
             StoreEngine::Postgres(server) => {
                 let server = Arc::clone(server);
@@ -321,6 +323,9 @@ impl Store {
                     .unwrap_or_else(|_| Err(stopped().into()))?
             }
         };
+        if has_enqueued {
+            self.0.enqueued.notify_one();
+        }
         self.until_heard(seq).await;
         Ok(answer)
     }
@@ -362,6 +367,11 @@ impl Store {
         let _ = tokio::time::timeout(most, self.0.changed.notified()).await;
     }
 
+    /// Waits until this process has put a job into the queue, or `most` has passed.
+    pub async fn enqueued(&self, most: Duration) {
+        let _ = tokio::time::timeout(most, self.0.enqueued.notified()).await;
+    }
+
     async fn until_heard(&self, seq: i64) {
         let mut heard = self.0.heard.subscribe();
         let done = |heard: &Option<i64>| heard.is_none_or(|heard| heard >= seq);
@@ -393,7 +403,7 @@ impl StoreEngine {
     ) -> Result<T, E> {
         match self {
             StoreEngine::Sqlite(file) => {
-                file.read(|connection| read(&mut Tx(Engine::Sqlite(connection))))?
+                file.read(|connection| read(&mut Tx::on(Engine::Sqlite(connection))))?
             }
             StoreEngine::Postgres(server) => server.transaction(true, read),
         }
@@ -485,7 +495,7 @@ fn in_sqlite_transaction<T, E: From<StoreError>>(
     let transaction = connection
         .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
         .map_err(StoreError::from)?;
-    let answer = body(&mut Tx(Engine::Sqlite(&transaction)))?;
+    let answer = body(&mut Tx::on(Engine::Sqlite(&transaction)))?;
     transaction.commit().map_err(StoreError::from)?;
     Ok(answer)
 }

@@ -17,7 +17,11 @@ use crate::{Row, StoreError, Value};
 const PORTAL_ROWS: i32 = 2_000;
 
 /// An open transaction. It is committed or rolled back by whoever opened it.
-pub struct Tx<'a>(pub(crate) Engine<'a>);
+pub struct Tx<'a> {
+    pub(crate) engine: Engine<'a>,
+    /// Whether a job was put into the queue: its workers are woken when this is committed.
+    pub(crate) has_enqueued: bool,
+}
 
 pub(crate) enum Engine<'a> {
     Sqlite(&'a Connection),
@@ -27,13 +31,20 @@ pub(crate) enum Engine<'a> {
     },
 }
 
-impl Tx<'_> {
+impl<'a> Tx<'a> {
+    pub(crate) fn on(engine: Engine<'a>) -> Self {
+        Tx {
+            engine,
+            has_enqueued: false,
+        }
+    }
+
     /// Runs a statement; answers how many rows it touched.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn execute(&mut self, sql: &str, params: &[Value]) -> Result<u64, StoreError> {
-        match &mut self.0 {
+        match &mut self.engine {
             Engine::Sqlite(connection) => {
                 let mut statement = connection.prepare_cached(&numbered(sql))?;
                 let rows = statement.execute(rusqlite::params_from_iter(params))?;
@@ -51,7 +62,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn query(&mut self, sql: &str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
-        match &mut self.0 {
+        match &mut self.engine {
             Engine::Sqlite(_) => {
                 let mut answer = Vec::new();
                 self.for_each(sql, params, |row| -> Result<(), StoreError> {
@@ -85,7 +96,7 @@ impl Tx<'_> {
         params: &[Value],
         mut each: impl FnMut(&Row) -> Result<(), E>,
     ) -> Result<(), E> {
-        match &mut self.0 {
+        match &mut self.engine {
             Engine::Sqlite(connection) => {
                 let mut statement = connection
                     .prepare_cached(&numbered(sql))
@@ -167,7 +178,7 @@ impl Tx<'_> {
 
     /// Runs statements without parameters, such as a migration.
     pub(crate) fn batch(&mut self, sql: &str) -> Result<(), StoreError> {
-        match &mut self.0 {
+        match &mut self.engine {
             Engine::Sqlite(connection) => Ok(connection.execute_batch(sql)?),
             Engine::Postgres {
                 transaction,
@@ -178,7 +189,7 @@ impl Tx<'_> {
 
     /// The migrations of this database.
     pub(crate) fn is_sqlite(&self) -> bool {
-        matches!(self.0, Engine::Sqlite(_))
+        matches!(self.engine, Engine::Sqlite(_))
     }
 }
 

@@ -345,6 +345,40 @@ CREATE TABLE rate_limits (
     CHECK (project_id = '' OR key_id = '')
 );
 
+-- Messages to be sent once what caused them is committed, each at least once, and one for a key. A
+-- worker's claim lasts until due_at_us. The facts go when a message is sent: they hold codes.
+CREATE TABLE jobs (
+    id TEXT PRIMARY KEY,
+    job_key TEXT NOT NULL UNIQUE,
+    kind TEXT NOT NULL CHECK (kind IN ('mail', 'sms')),
+    recipient TEXT NOT NULL,
+    template TEXT NOT NULL,
+    facts TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('waiting', 'done', 'dead')),
+    due_at_us BIGINT NOT NULL,
+    tries BIGINT NOT NULL,
+    claim TEXT,
+    error TEXT,
+    expires_at_us BIGINT,
+    created_at_us BIGINT NOT NULL,
+    ended_at_us BIGINT,
+    CHECK ((state = 'waiting') = (ended_at_us IS NULL)),
+    CHECK (state = 'waiting' OR claim IS NULL)
+);
+CREATE INDEX jobs_due ON jobs (due_at_us, id) WHERE state = 'waiting';
+CREATE INDEX jobs_ended ON jobs (state, ended_at_us, id) WHERE state <> 'waiting';
+
+-- Where messages end that are not to be sent: an installation to try Farebox with shows them.
+CREATE TABLE outbox (
+    id TEXT PRIMARY KEY,
+    channel TEXT NOT NULL CHECK (channel IN ('mail', 'sms')),
+    recipient TEXT NOT NULL,
+    subject TEXT,
+    body TEXT NOT NULL,
+    at_us BIGINT NOT NULL
+);
+CREATE INDEX outbox_by_age ON outbox (at_us, id);
+
 -- Hot rows: room on their pages lets an update stay on its page.
 ALTER TABLE accounts SET (fillfactor = 50);
 ALTER TABLE leases SET (fillfactor = 50);

@@ -55,7 +55,7 @@ impl Source {
     }
 
     fn tx(&self) -> Tx<'_> {
-        Tx(Engine::Sqlite(&self.connection))
+        Tx::on(Engine::Sqlite(&self.connection))
     }
 
     /// What is to be copied, in the order of [`TABLES`].

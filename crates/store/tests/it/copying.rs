@@ -78,6 +78,9 @@ async fn source() -> TestDatabase {
         ),
         format!("INSERT INTO budget_events VALUES ('budget_1', 0, 50, '{organization}', 5, 3, 4)"),
         format!("INSERT INTO rate_limits VALUES ('{organization}', '', '', 'm', 1, NULL, 3, 4, NULL)"),
+        "INSERT INTO jobs VALUES ('job_1', 'k', 'mail', 'a@b.c', 'invite', '{}', 'waiting', 5, 1,
+                                  'claimed', 'no answer', NULL, 6, NULL)".into(),
+        "INSERT INTO outbox VALUES ('job_2', 'sms', '+49', NULL, 'Hello', 7)".into(),
     ] {
         execute(&store, &sql).await.expect(&sql);
     }

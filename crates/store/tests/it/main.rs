@@ -16,6 +16,7 @@ mod disk_faults;
 mod fixture;
 mod full_disk;
 mod idempotency;
+mod jobs;
 mod kill9;
 mod ledger_life;
 mod ledger_trouble;

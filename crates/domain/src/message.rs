@@ -1,0 +1,364 @@
+//! What Farebox writes to people: which message, to whom, and the facts in it. The words around the
+//! facts are templates, where messages are sent.
+//!
+//! Codes and links in here let whoever reads them in, so a message prints without its facts.
+
+use std::fmt;
+
+use crate::budget::Force;
+use crate::money::Nusd;
+use crate::time::AtUs;
+use crate::window::Window;
+
+/// The longest a name may be that somebody chose and that is shown to others.
+const NAME_CHARS: usize = 100;
+
+/// A message to one person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Message {
+    /// A mail.
+    Mail {
+        /// The address, such as `ada@example.com`.
+        to: String,
+        /// What it says.
+        letter: Letter,
+    },
+    /// A text message.
+    Sms {
+        /// The number as `+` and digits (E.164), such as `+4930123456`.
+        to: String,
+        /// What it says.
+        text: Text,
+    },
+}
+
+/// What a mail says.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Letter {
+    /// Prove that this address is yours.
+    EmailCode {
+        /// What to type in.
+        code: String,
+        /// How long it works.
+        valid_minutes: u32,
+    },
+    /// Somebody asks you into an organization.
+    Invite {
+        /// Its name.
+        organization: String,
+        /// Who asks: a name or an address.
+        inviter: String,
+        /// Where to accept.
+        link: String,
+        /// How long the link works.
+        valid_days: u32,
+    },
+    /// Choose a new password.
+    PasswordReset {
+        /// Where.
+        link: String,
+        /// How long the link works.
+        valid_minutes: u32,
+    },
+    /// Your password was changed.
+    PasswordChanged {
+        /// When.
+        at: AtUs,
+    },
+    /// The address of your account was changed: to the old address.
+    EmailChanged {
+        /// The address that it has now.
+        new: String,
+        /// When.
+        at: AtUs,
+    },
+    /// Spending reached a threshold of a budget.
+    BudgetThreshold(BudgetAlert),
+    /// One of your keys was found where others can read it.
+    KeyLeaked {
+        /// The key's redacted value.
+        key: String,
+        /// What its owner calls it.
+        name: String,
+        /// Where it was found.
+        place: String,
+        /// Whether it was revoked, or somebody must.
+        revoked: bool,
+    },
+}
+
+/// Spending reached a threshold of a budget.
+#[derive(Clone, PartialEq, Eq)]
+pub struct BudgetAlert {
+    /// The organization's name.
+    pub organization: String,
+    /// Whose spending: as "the project Search", or the organization's name again.
+    pub scope: String,
+    /// What the budget counts over.
+    pub window: Window,
+    /// Per cent of the limit.
+    pub threshold: u16,
+    /// The limit.
+    pub limit: Nusd,
+    /// What was spent of it.
+    pub spent: Nusd,
+    /// Whether requests are refused at the limit.
+    pub force: Force,
+    /// When it was reached.
+    pub at: AtUs,
+}
+
+/// What a text message says.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Text {
+    /// Prove that this number is yours.
+    PhoneCode {
+        /// What to type in.
+        code: String,
+        /// How long it works.
+        valid_minutes: u32,
+    },
+}
+
+/// The facts of a message by name.
+pub type Facts = Vec<(&'static str, String)>;
+
+impl Message {
+    /// The address or number.
+    #[must_use]
+    pub fn to(&self) -> &str {
+        match self {
+            Message::Mail { to, .. } | Message::Sms { to, .. } => to,
+        }
+    }
+
+    /// The name of its template.
+    #[must_use]
+    pub fn template(&self) -> &'static str {
+        match self {
+            Message::Mail { letter, .. } => letter.template(),
+            Message::Sms { text, .. } => text.template(),
+        }
+    }
+
+    /// What its template fills in.
+    #[must_use]
+    pub fn facts(&self) -> Facts {
+        match self {
+            Message::Mail { letter, .. } => letter.facts(),
+            Message::Sms { text, .. } => text.facts(),
+        }
+    }
+}
+
+impl Letter {
+    fn template(&self) -> &'static str {
+        match self {
+            Letter::EmailCode { .. } => "email_code",
+            Letter::Invite { .. } => "invite",
+            Letter::PasswordReset { .. } => "password_reset",
+            Letter::PasswordChanged { .. } => "password_changed",
+            Letter::EmailChanged { .. } => "email_changed",
+            Letter::BudgetThreshold(_) => "budget_threshold",
+            Letter::KeyLeaked { .. } => "key_leaked",
+        }
+    }
+
+    fn facts(&self) -> Facts {
+        match self {
+            Letter::EmailCode {
+                code,
+                valid_minutes,
+            } => vec![
+                ("code", one_line(code)),
+                ("valid", spelled(*valid_minutes, "minute")),
+            ],
+            Letter::Invite {
+                organization,
+                inviter,
+                link,
+                valid_days,
+            } => vec![
+                ("organization", one_line(organization)),
+                ("inviter", one_line(inviter)),
+                ("link", link.clone()),
+                ("valid", spelled(*valid_days, "day")),
+            ],
+            Letter::PasswordReset {
+                link,
+                valid_minutes,
+            } => vec![
+                ("link", link.clone()),
+                ("valid", spelled(*valid_minutes, "minute")),
+            ],
+            Letter::PasswordChanged { at } => vec![("at", minute(*at))],
+            Letter::EmailChanged { new, at } => vec![("new", one_line(new)), ("at", minute(*at))],
+            Letter::BudgetThreshold(alert) => alert.facts(),
+            Letter::KeyLeaked {
+                key,
+                name,
+                place,
+                revoked,
+            } => vec![
+                ("key", one_line(key)),
+                ("name", one_line(name)),
+                ("place", one_line(place)),
+                ("revoked", yes(*revoked)),
+            ],
+        }
+    }
+}
+
+impl BudgetAlert {
+    fn facts(&self) -> Facts {
+        let window = match self.window {
+            Window::Day => "daily budget",
+            Window::Week => "weekly budget",
+            Window::Month => "monthly budget",
+            Window::Always => "budget",
+        };
+        vec![
+            ("organization", one_line(&self.organization)),
+            ("scope", one_line(&self.scope)),
+            ("budget", window.to_owned()),
+            ("threshold", self.threshold.to_string()),
+            ("limit", format!("${}", self.limit.to_usd())),
+            ("spent", format!("${}", self.spent.to_usd())),
+            ("hard", yes(self.force == Force::Hard)),
+            ("reached", yes(self.threshold >= 100)),
+            ("at", minute(self.at)),
+        ]
+    }
+}
+
+impl Text {
+    fn template(&self) -> &'static str {
+        match self {
+            Text::PhoneCode { .. } => "phone_code",
+        }
+    }
+
+    fn facts(&self) -> Facts {
+        match self {
+            Text::PhoneCode {
+                code,
+                valid_minutes,
+            } => vec![
+                ("code", one_line(code)),
+                ("valid", spelled(*valid_minutes, "minute")),
+            ],
+        }
+    }
+}
+
+impl fmt::Debug for Letter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Letter({})", self.template())
+    }
+}
+
+impl fmt::Debug for BudgetAlert {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BudgetAlert")
+    }
+}
+
+impl fmt::Debug for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Text({})", self.template())
+    }
+}
+
+/// A name that somebody chose, in one line and not endless: it may not add to what a mail says.
+fn one_line(name: &str) -> String {
+    let words: Vec<&str> = name
+        .split(|letter: char| letter.is_whitespace() || letter.is_control())
+        .filter(|word| !word.is_empty())
+        .collect();
+    let line = words.join(" ");
+    match line.char_indices().nth(NAME_CHARS) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
+}
+
+/// `1 day`, `2 days`.
+fn spelled(number: u32, unit: &str) -> String {
+    match number {
+        1 => format!("1 {unit}"),
+        many => format!("{many} {unit}s"),
+    }
+}
+
+/// A fact that is so or not: templates take the empty text as "no".
+fn yes(it_is_so: bool) -> String {
+    match it_is_so {
+        true => "yes".to_owned(),
+        false => String::new(),
+    }
+}
+
+/// As `2026-12-01 14:05 UTC`.
+fn minute(at: AtUs) -> String {
+    let text = at.to_utc();
+    match (text.get(..10), text.get(11..16)) {
+        (Some(day), Some(time)) => format!("{day} {time} UTC"),
+        _ => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_prints_without_its_facts() {
+        let code = || "482913".to_owned();
+        let messages = [
+            Message::Mail {
+                to: "ada@example.com".into(),
+                letter: Letter::EmailCode {
+                    code: code(),
+                    valid_minutes: 10,
+                },
+            },
+            Message::Sms {
+                to: "+4930123456".into(),
+                text: Text::PhoneCode {
+                    code: code(),
+                    valid_minutes: 1,
+                },
+            },
+        ];
+        for message in messages {
+            let printed = format!("{message:?}");
+            assert!(!printed.contains("482913"), "{printed}");
+            assert!(printed.contains(message.template()), "{printed}");
+            assert!(message.facts().contains(&("code", code())));
+        }
+    }
+
+    #[test]
+    fn a_name_cannot_begin_a_new_line_or_go_on_forever() {
+        assert_eq!(
+            one_line("  Acme\r\n\r\nhttp://evil \u{2028}x"),
+            "Acme http://evil x"
+        );
+        let long = one_line(&"ä".repeat(1000));
+        assert_eq!(long.chars().count(), NAME_CHARS + 1);
+        assert!(long.ends_with("ä…"));
+        assert_eq!(one_line(&"b".repeat(NAME_CHARS)), "b".repeat(NAME_CHARS));
+    }
+
+    #[test]
+    fn facts_are_written_for_people() {
+        assert_eq!(spelled(1, "day"), "1 day");
+        assert_eq!(spelled(10, "minute"), "10 minutes");
+        assert_eq!(
+            minute(AtUs::from_seconds(1_796_083_200)),
+            "2026-12-01 00:00 UTC"
+        );
+        assert_eq!(minute(AtUs(i64::MAX)), "never");
+        assert_eq!((yes(true).as_str(), yes(false).as_str()), ("yes", ""));
+    }
+}
