@@ -16,6 +16,7 @@ mod demo;
 #[cfg(target_os = "linux")]
 mod disk_faults;
 mod door;
+mod fleet;
 mod insisting;
 mod limits;
 mod load;
