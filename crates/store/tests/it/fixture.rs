@@ -8,6 +8,7 @@ use domain::admission::Wallet;
 use domain::hold::{Flags, Hold};
 use domain::id::{KeyId, OrganizationId, PriceId, ProjectId, RequestId};
 use domain::idempotency::{IdempotencyKey, RequestDigest};
+use domain::lease::{Ask, AskLine, PotId};
 use domain::money::Nusd;
 use domain::price::{PriceEntry, StatedPrices, UnitPrices};
 use domain::time::{AtUs, Clock};
@@ -71,10 +72,42 @@ pub(crate) async fn serve_url(url: &str) -> Store {
             Err(OpenError::InUse(_)) => {
                 tokio::time::sleep(std::time::Duration::from_millis(10)).await
             }
-            opened => return opened.expect("the installation opens"),
+            opened => {
+                let store = opened.expect("the installation opens");
+                lease_everything(&store).await;
+                return store;
+            }
         }
     }
     panic!("the last server never gave its lock back");
+}
+
+/// Leases whatever is free, so that it can be held: what a gateway does when a request comes.
+pub(crate) async fn lease_everything(store: &Store) {
+    static NUMBERS: AtomicU64 = AtomicU64::new(1);
+    let Some(fleet) = store.fleet() else {
+        return;
+    };
+    let wallets = store.read(|tx| {
+        let mut all = Vec::new();
+        wallets::each(tx, |organization, _| all.push(organization))?;
+        Ok::<_, StoreError>(all)
+    });
+    for organization in wallets.await.expect("wallets are read") {
+        let line = AskLine {
+            pot: PotId::Wallet(organization),
+            need: Nusd::new(1),
+            want: Nusd::new(1),
+        };
+        let ask = Ask {
+            node: fleet.node().clone(),
+            epoch: fleet.epoch(),
+            number: NUMBERS.fetch_add(1, Ordering::Relaxed),
+            lines: vec![line],
+        };
+        // There may be nothing to be had, or nobody to have it any more.
+        let _ = fleet.ask(ask).await;
+    }
 }
 
 /// An organization with money, and a price to spend it at.
@@ -144,7 +177,9 @@ impl Customer {
             reason: "a test".into(),
         };
         let now = clock()();
-        store.write(move |tx| grants::give(tx, &grant, now)).await
+        let given = store.write(move |tx| grants::give(tx, &grant, now)).await;
+        lease_everything(store).await;
+        given
     }
 
     pub(crate) fn hold(&self, amount_nusd: i64) -> Arc<Hold> {
@@ -178,10 +213,15 @@ impl Customer {
         credits.expect("the wallet is read").expect("it exists")
     }
 
-    /// Balance and what is available of it, in nUSD.
+    /// Balance and what is not held of it, in nUSD.
     pub(crate) async fn money(&self, store: &Store) -> (i64, i64) {
-        let wallet = self.wallet(store).await;
-        (wallet.balance().get(), wallet.available().get())
+        let balance = self.wallet(store).await.balance().get();
+        let organization = &self.organization;
+        let sql = format!(
+            "SELECT CAST(COALESCE(SUM(amount_nusd), 0) AS BIGINT) FROM holds
+             WHERE organization_id = '{organization}'"
+        );
+        (balance, balance - number(store, &sql).await)
     }
 }
 
