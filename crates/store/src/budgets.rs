@@ -14,7 +14,7 @@ use domain::time::AtUs;
 use domain::window::{Span, Window};
 
 use crate::changes::{self, ChangeKind};
-use crate::{Row, StoreError, Tx};
+use crate::{Row, StoreError, Tx, leases};
 
 /// A budget as lists show it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,7 +116,11 @@ pub fn change(
             thresholds_text(&budget.thresholds).into(),
         ],
     )?;
-    changes::record(tx, ChangeKind::Limits, organization.as_str(), now)
+    changes::record(tx, ChangeKind::Limits, organization.as_str(), now)?;
+    match budget.force {
+        Force::Hard => leases::set_limit(tx, organization, &budget.id, budget.limit),
+        Force::Soft => leases::close(tx, organization, &budget.id),
+    }
 }
 
 /// Removes a budget; false if there is none.
@@ -133,6 +137,7 @@ pub fn delete(
     let deleted = tx.execute(sql, &[organization.as_str().into(), id.as_str().into()])?;
     if deleted == 1 {
         changes::record(tx, ChangeKind::Limits, organization.as_str(), now)?;
+        leases::close(tx, organization, id)?;
     }
     Ok(deleted == 1)
 }

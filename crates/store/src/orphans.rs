@@ -24,7 +24,7 @@ pub(crate) fn resolve(tx: &mut Tx<'_>, now: AtUs) -> Result<Vec<Op>, StoreError>
     let rows = tx.query(
         "SELECT id, organization_id, project_id, key_id, model, endpoint, amount_nusd, price_id,
                 admitted_at_us, seen_input_tokens, seen_output_tokens
-         FROM holds ORDER BY id",
+         FROM holds h WHERE NOT EXISTS (SELECT 1 FROM nodes n WHERE n.id = h.node_id AND n.epoch = h.epoch) ORDER BY id LIMIT 2000",
         &[],
     )?;
     rows.iter().map(|row| ending(tx, row, now)).collect()

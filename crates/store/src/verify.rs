@@ -113,8 +113,10 @@ const INVARIANTS: &[Invariant] = &[
         name: "held",
         claim: "what each wallet holds is the sum of its open holds",
         sql: "SELECT a.id, a.held_nusd, CAST(COALESCE(h.total, 0) AS BIGINT) FROM accounts a
-              LEFT JOIN (SELECT 'wallet:' || organization_id AS id, SUM(amount_nusd) AS total
-                         FROM holds GROUP BY organization_id) h ON h.id = a.id
+              LEFT JOIN (SELECT id, SUM(amount) AS total FROM (
+                             SELECT 'wallet:' || organization_id AS id, amount_nusd AS amount FROM holds
+                             UNION ALL SELECT pot_id, free_nusd FROM leases) p
+                         GROUP BY id) h ON h.id = a.id
               WHERE a.held_nusd <> COALESCE(h.total, 0)",
         unit: "nUSD",
     },

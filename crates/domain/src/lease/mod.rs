@@ -68,6 +68,21 @@ pub enum PotId {
     },
 }
 
+impl PotId {
+    /// The pot named by `text`, as [`fmt::Display`] writes it.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (name, rest) = text.rsplit_once(':')?;
+        Some(match name {
+            "wallet" => PotId::Wallet(OrganizationId::new(rest)),
+            budget => PotId::Window {
+                budget: BudgetId::new(budget),
+                start: AtUs(rest.parse().ok()?),
+            },
+        })
+    }
+}
+
 impl fmt::Display for PotId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

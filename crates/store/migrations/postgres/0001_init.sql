@@ -178,6 +178,7 @@ CREATE TABLE pots (
     id TEXT PRIMARY KEY,
     budget_id TEXT NOT NULL,
     window_at_us BIGINT NOT NULL,
+    window_end_us BIGINT NOT NULL,
     limit_nusd BIGINT NOT NULL CHECK (limit_nusd >= 0),
     cap_nusd BIGINT NOT NULL,
     taken_nusd BIGINT NOT NULL CHECK (taken_nusd >= 0),
@@ -189,7 +190,7 @@ CREATE INDEX pots_by_budget ON pots (budget_id, window_at_us);
 -- What one node may still hold of one pot. A wallet's pot is its account.
 CREATE TABLE leases (
     pot_id TEXT NOT NULL,
-    node_id TEXT NOT NULL REFERENCES nodes (id),
+    node_id TEXT NOT NULL,
     free_nusd BIGINT NOT NULL CHECK (free_nusd >= 0),
     asked BIGINT NOT NULL,
     granted_nusd BIGINT NOT NULL,
@@ -209,8 +210,8 @@ CREATE TABLE rate_parts (
     at_us BIGINT NOT NULL
 );
 CREATE TABLE rate_shares (
-    limit_id TEXT NOT NULL REFERENCES rate_parts (limit_id),
-    node_id TEXT NOT NULL REFERENCES nodes (id),
+    limit_id TEXT NOT NULL,
+    node_id TEXT NOT NULL,
     units BIGINT NOT NULL,
     beat BIGINT NOT NULL,
     filled BIGINT NOT NULL,

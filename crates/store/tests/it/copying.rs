@@ -131,12 +131,16 @@ async fn everything(url: &str) -> BTreeMap<String, Vec<String>> {
     all
 }
 
+/// Tables without rows in an installation at rest.
+const EMPTY: [&str; 5] = ["holds", "leases", "pots", "rate_parts", "rate_shares"];
+
 #[tokio::test]
 async fn everything_is_copied_and_can_be_served() {
     let (from, to) = (source().await, testkit::databases::postgres().await);
     let before = everything(&from.url).await;
     for (table, rows) in &before {
-        assert_eq!(rows.is_empty(), table == "holds", "{table}: {rows:?}");
+        let is_empty = EMPTY.contains(&table.as_str());
+        assert_eq!(rows.is_empty(), is_empty, "{table}: {rows:?}");
     }
     let told = Arc::new(Mutex::new(Vec::new()));
     let tell = Arc::clone(&told);
@@ -150,7 +154,7 @@ async fn everything_is_copied_and_can_be_served() {
         "the source is as it was"
     );
     let all: usize = before.values().map(Vec::len).sum();
-    assert_eq!((done.tables, done.rows), (before.len(), all as u64));
+    assert_eq!((done.tables, done.rows), (before.len() - EMPTY.len() + 1, all as u64));
     assert!(done.report.holds());
 
     let told = told.lock().expect("no panic").clone();

@@ -98,6 +98,7 @@ async fn books(store: &Store) -> Books {
         let ticket = ledger.settle(settlement);
         ticket.durable().await.expect("durable");
     }
+    customer.return_leases(store).await;
     let hour_at_us = overrun.admitted_at.floor(HOUR_US).0;
     let (overrun, plain) = (overrun.id.to_string(), plain.id.to_string());
     Books {
@@ -358,6 +359,7 @@ async fn a_head_that_was_kept_proves_what_came_before_it() {
         let customer = Customer::new(&store, 1_000).await;
         let kept = report(&store).await.heads;
         customer.grant(&store, 10).await.expect("a grant");
+        customer.return_leases(&store).await;
         let both = [kept.clone(), report(&store).await.heads].concat();
         let hashes: Vec<String> = both.iter().map(|head| head.hash.clone()).collect();
         let places: Vec<_> = both.iter().map(|it| (&*it.chain, it.batch)).collect();

@@ -31,7 +31,7 @@ impl Office {
             return self.joined(begun.epoch);
         }
         self.give_up(&join.node, now);
-        let epoch = before.map_or(Epoch(1), |it| Epoch(it.epoch.0 + 1));
+        let epoch = self.members.get(&join.node).map_or(Epoch(1), |it| it.epoch);
         let member = Member {
             epoch,
             process: join.process,
@@ -99,7 +99,7 @@ impl Office {
         let due = self.holds.iter().filter(|(_, hold)| {
             let member = &self.members[&hold.node];
             let dead = hold.epoch < member.first_epoch;
-            let ended = hold.epoch != member.epoch || member.expires_at.is_none();
+            let ended = hold.epoch < member.epoch;
             dead || (ended && hold.deadline <= now)
         });
         let due: Vec<(RequestId, Nusd)> = due.map(|(id, hold)| (*id, hold.seen)).collect();
@@ -120,6 +120,8 @@ impl Office {
         if member.expires_at.take().is_none() {
             return;
         }
+        member.epoch = Epoch(member.epoch.0 + 1);
+        member.batch = 0;
         for (pot, of_pot) in &mut self.leases {
             if let Some(lease) = of_pot.remove(node) {
                 let row = self.pots.get_mut(pot).expect("a leased pot has a row");

@@ -21,7 +21,7 @@ use crate::rate::{Bucket, Rate};
 use crate::time::AtUs;
 
 pub use check::Broken;
-pub use grant::Asked;
+pub use grant::{Asked, Decision, Found, Place, decide};
 pub use member::Beaten;
 
 /// A row of a pot. Always `spent + reserved <= cap`.
@@ -183,6 +183,13 @@ impl Office {
         leases.filter_map(move |(pot, of_pot)| Some((pot, of_pot.get(node)?)))
     }
 
+    /// The present epoch of a node and when it expires; or its next epoch, while it has none.
+    #[must_use]
+    pub fn epoch(&self, node: &NodeId) -> Option<(Epoch, Option<AtUs>)> {
+        let member = self.members.get(node)?;
+        Some((member.epoch, member.expires_at))
+    }
+
     /// The hold of a request, while it is open.
     #[must_use]
     pub fn hold(&self, id: RequestId) -> Option<&OpenHold> {
@@ -214,8 +221,8 @@ impl Office {
     /// The row of a node, if this is its present epoch: locked, so that the epoch cannot end before
     /// the transaction does.
     fn fence(&mut self, node: &NodeId, epoch: Epoch) -> Result<&mut Member, Fenced> {
-        let member = self.members.get_mut(node).filter(|it| it.epoch == epoch);
-        member.filter(|it| it.expires_at.is_some()).ok_or(Fenced)
+        let member = self.members.get_mut(node);
+        member.filter(|it| it.epoch == epoch).ok_or(Fenced)
     }
 
     fn pot_mut(&mut self, pot: &PotId) -> &mut Pot {

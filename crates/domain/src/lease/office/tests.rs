@@ -524,8 +524,9 @@ fn a_deleted_budgets_pot_is_gone_for_questions_and_there_for_its_holds() {
         ),
         []
     );
-    office.open(&window(), nusd(7));
-    assert!(office.pot(&window()).expect("there").closed, "it was there");
+    office.open(&window(), nusd(27));
+    let answer = ask(&mut office, "b", 3, &[(window(), 1, 1)]);
+    assert_eq!(answer, Answer::Wait, "a has what 20 that were spent left");
 }
 
 /// A node that follows its share of one limit, and a bucket for it.

@@ -1,0 +1,5 @@
+//! Leases on a real PostgreSQL, held against the office.
+
+mod desk;
+mod same;
+mod walk;

@@ -1,0 +1,557 @@
+//! Random calls of three nodes, made to the office and to the database alike.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use domain::budget::Force;
+use domain::id::RequestId;
+use domain::lease::office::Office;
+use domain::lease::{
+    Ask, AskLine, Batch, Beat, End, Ending, Epoch, Join, Joined, Late, NewHold, NodeId, PotId,
+    Return, TTL_US,
+};
+use domain::money::Nusd;
+use domain::time::{AtUs, DAY_US, HOUR_US, SECOND_US};
+
+use super::desk::{self, BEGIN, CREDITS, Desk, Owned, node, wallet};
+use crate::{StoreError, Tx, budgets, leases};
+
+/// Numbers that a seed decides: SplitMix64.
+pub(super) struct Rng(pub(super) u64);
+
+impl Rng {
+    fn draw(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// From zero, and less than `count`.
+    pub(super) fn below(&mut self, count: u64) -> u64 {
+        self.draw() % count
+    }
+
+    pub(super) fn amount(&mut self, most: i64) -> Nusd {
+        let most = u64::try_from(most).expect("not negative");
+        Nusd::new(i64::try_from(self.below(most + 1)).expect("small"))
+    }
+
+    pub(super) fn one<'a, T>(&mut self, all: &'a [T]) -> &'a T {
+        let count = u64::try_from(all.len()).expect("few");
+        &all[usize::try_from(self.below(count)).expect("few")]
+    }
+}
+
+/// What a node knows of itself.
+#[derive(Clone, Debug, Default)]
+struct Known {
+    epoch: Epoch,
+    processes: u64,
+    questions: u64,
+    beats: u64,
+    batches: u64,
+    asked: Vec<Ask>,
+}
+
+pub(super) struct Walk {
+    pub(super) desk: Desk,
+    pub(super) office: Office,
+    pub(super) now: AtUs,
+    pub(super) budgets: Vec<Owned>,
+    pub(super) tally: BTreeMap<String, u64>,
+    rng: Rng,
+    nodes: BTreeMap<NodeId, Known>,
+    ids: u32,
+}
+
+impl Walk {
+    pub(super) fn new(desk: Desk, seed: u64) -> Self {
+        let mut office = Office::default();
+        let budgets = desk::all_budgets();
+        for owned in &budgets {
+            office.open(&wallet(&owned.organization), CREDITS);
+        }
+        let names = ["a", "b", "c"].map(|name| (node(name), Known::default()));
+        Walk {
+            desk,
+            office,
+            now: BEGIN,
+            budgets,
+            tally: BTreeMap::new(),
+            rng: Rng(seed),
+            nodes: names.into(),
+            ids: 0,
+        }
+    }
+
+    /// Something happens. Answers what.
+    pub(super) fn step(&mut self) -> String {
+        let nodes: Vec<NodeId> = self.nodes.keys().cloned().collect();
+        let node = self.rng.one(&nodes).clone();
+        let gone = self
+            .office
+            .epoch(&node)
+            .is_none_or(|(_, expires_at)| expires_at.is_none());
+        let what = match self.rng.below(100) {
+            0..60 if gone => self.join(&node),
+            0..2 => self.join(&node),
+            2..3 => self.leave(&node),
+            3..12 => self.beat(&node),
+            12..45 => self.ask(&node),
+            45..80 => self.commit(&node),
+            80..85 => self.late(&node),
+            85..89 => self.expire(),
+            89..96 => self.pass(),
+            _ => self.change_budget(),
+        };
+        let kind = what.split(':').next().unwrap_or_default().to_owned();
+        *self.tally.entry(kind).or_default() += 1;
+        what
+    }
+
+    fn known(&mut self, node: &NodeId) -> &mut Known {
+        self.nodes.get_mut(node).expect("one of three")
+    }
+
+    /// The epoch that a node is in, or at times one that has ended.
+    fn epoch(&mut self, node: &NodeId) -> Epoch {
+        let stale = self.rng.below(12) == 0;
+        let epoch = self.known(node).epoch;
+        match stale {
+            true => Epoch(epoch.0 - 1),
+            false => epoch,
+        }
+    }
+
+    fn join(&mut self, node: &NodeId) -> String {
+        let known = self.known(node);
+        known.processes += 1;
+        let join = Join {
+            node: node.clone(),
+            process: known.processes,
+            attempt: 1,
+        };
+        let joined = self.office.join(&join, self.now);
+        let (epoch, nodes) = self.desk.run(|tx| leases::join(tx, node));
+        assert_eq!(joined, Joined::In { epoch, nodes });
+        let known = self.known(node);
+        known.epoch = epoch;
+        known.batches = 0;
+        format!("joined: {node} {joined:?}")
+    }
+
+    fn beat(&mut self, node: &NodeId) -> String {
+        let epoch = self.epoch(node);
+        let known = self.known(node);
+        known.beats += 1;
+        let beat = Beat {
+            node: node.clone(),
+            epoch,
+            number: known.beats,
+            rates: Vec::new(),
+        };
+        let beaten = self.office.beat(&beat, self.now);
+        let found = self.desk.run(|tx| leases::beat(tx, &beat, 0));
+        assert_eq!(found, beaten, "{beat:?}");
+        match beaten {
+            Ok(beaten) if beaten.alive.recalled.is_empty() => format!("alive: {node}"),
+            Ok(beaten) => format!("alive and recalled: {node} {beaten:?}"),
+            Err(_) => format!("beat fenced: {node}"),
+        }
+    }
+
+    fn ask(&mut self, node: &NodeId) -> String {
+        let ask = match self.rng.below(5) {
+            0 if !self.nodes[node].asked.is_empty() => {
+                let asked = self.nodes[node].asked.clone();
+                self.rng.one(&asked).clone()
+            }
+            _ => self.question(node),
+        };
+        let known = &self.nodes[node];
+        let again = match ask.number < known.questions {
+            true => " again",
+            false => "",
+        };
+        let lives = self
+            .office
+            .epoch(node)
+            .is_some_and(|(epoch, _)| epoch == ask.epoch);
+        for line in ask.lines.iter().filter(|_| lives) {
+            let hard = |it: &&Owned| it.budget.force == Force::Hard && it.pot(self.now) == line.pot;
+            // A repeated question may be about a day that is over.
+            let over = |it: &&Owned| hard(it) || is_of(&line.pot, it);
+            let owned = self.budgets.iter().find(over);
+            if let Some(owned) = owned.filter(|it| it.budget.force == Force::Hard) {
+                self.office.open(&line.pot, owned.budget.limit);
+            }
+        }
+        let asked = self.office.ask(&ask);
+        let found = self.desk.run(|tx| leases::ask(tx, &ask));
+        assert_eq!(found, asked, "{ask:?}");
+        match asked {
+            Ok(asked) => {
+                let answer = format!("{:?}", asked.answered.answer);
+                let kind = answer.split('(').next().unwrap_or_default();
+                format!("{kind}{again}: {answer} to {ask:?}")
+            }
+            Err(_) => format!("question fenced: {ask:?}"),
+        }
+    }
+
+    fn question(&mut self, node: &NodeId) -> Ask {
+        let epoch = self.epoch(node);
+        let lines = self.pots().into_iter().map(|pot| {
+            let need = self.rng.amount(120);
+            let want = need + self.rng.amount(200);
+            AskLine { pot, need, want }
+        });
+        let lines = lines.collect();
+        let known = self.known(node);
+        known.questions += 1;
+        let ask = Ask {
+            node: node.clone(),
+            epoch,
+            number: known.questions,
+            lines,
+        };
+        known.asked.push(ask.clone());
+        if known.asked.len() > 4 {
+            known.asked.remove(0);
+        }
+        ask
+    }
+
+    /// Some pots of an organization, in order.
+    fn pots(&mut self) -> Vec<PotId> {
+        let organization = self.rng.one(&self.budgets).organization.clone();
+        let of = |it: &&Owned| it.organization == organization;
+        let windows = self.budgets.iter().filter(of).map(|it| it.pot(self.now));
+        let mut pots: Vec<PotId> = windows.collect();
+        pots.push(wallet(&organization));
+        pots.retain(|_| self.rng.below(4) > 0);
+        pots.sort();
+        pots
+    }
+
+    /// A batch with one of the steps that there are, if it fits into the leases.
+    fn commit(&mut self, node: &NodeId) -> String {
+        let epoch = self.known(node).epoch;
+        if self
+            .office
+            .epoch(node)
+            .is_none_or(|(present, _)| present != epoch)
+        {
+            return "no commit: fenced".into();
+        }
+        let number = self.known(node).batches + 1;
+        let mut batch = Batch {
+            node: node.clone(),
+            epoch,
+            number,
+            holds: Vec::new(),
+            grown: Vec::new(),
+            seen: Vec::new(),
+            ends: Vec::new(),
+            quick: Vec::new(),
+            returns: Vec::new(),
+        };
+        let held = self.office.holds();
+        let own = held.filter(|(_, hold)| hold.node == *node && hold.epoch == epoch);
+        let own: Vec<(RequestId, Nusd)> = own.map(|(id, hold)| (*id, hold.amount)).collect();
+        match self.rng.below(6) {
+            0 | 1 => batch.holds.extend(self.new_hold(node)),
+            2 => {
+                let new = self.new_hold(node);
+                batch.quick.extend(new.map(|it| (it.clone(), it.amount)));
+            }
+            3 | 4 if !own.is_empty() => {
+                let (id, amount) = *self.rng.one(&own);
+                batch.ends.push(self.end_of(id, amount));
+            }
+            _ => {
+                let pots: Vec<(PotId, Nusd)> = self
+                    .office
+                    .leases(node)
+                    .map(|(pot, lease)| (pot.clone(), lease.free))
+                    .collect();
+                if let Some((pot, free)) =
+                    pots.get(usize::try_from(self.rng.below(4)).expect("few"))
+                {
+                    let amount = self.rng.amount(free.get());
+                    let pot = pot.clone();
+                    batch.returns.push(Return { pot, amount });
+                }
+            }
+        }
+        let hold = batch
+            .ends
+            .first()
+            .and_then(|end| self.office.hold(end.id))
+            .cloned();
+        let now = self.now;
+        self.known(node).batches = number;
+        let committed = self.office.commit(&batch, now).expect("a living epoch");
+        assert_eq!(committed.refused, [], "{batch:?}");
+        self.desk.run(|tx| {
+            tx.execute_one(
+                "UPDATE nodes SET batch = $2 WHERE id = $1",
+                &[
+                    node.to_string().into(),
+                    i64::try_from(number).expect("small").into(),
+                ],
+            )?;
+            for new in &batch.holds {
+                write_hold(tx, node, epoch, new, now)?;
+            }
+            for (new, cost) in &batch.quick {
+                take(tx, node, &new.legs, *cost)?;
+                charge(tx, &new.legs, *cost, now)?;
+            }
+            if let (Some(end), Some(hold)) = (batch.ends.first(), hold) {
+                end_hold(tx, end.id)?;
+                take(tx, node, &hold.legs, end.ending.cost() - hold.amount)?;
+                charge(tx, &hold.legs, end.ending.cost(), now)?;
+            }
+            for back in &batch.returns {
+                take(tx, node, std::slice::from_ref(&back.pot), back.amount)?;
+                leases::rows::reserve(tx, &back.pot, Nusd::ZERO - back.amount)?;
+                let sql = "UPDATE leases SET recalled = 0 WHERE pot_id = $1 AND node_id = $2";
+                tx.execute(sql, &[back.pot.to_string().into(), node.to_string().into()])?;
+            }
+            Ok(())
+        });
+        format!("commit: {batch:?}")
+    }
+
+    fn end_of(&mut self, id: RequestId, amount: Nusd) -> End {
+        let ending = match self.rng.below(3) {
+            0 => Ending::Released,
+            _ => Ending::Settled(self.rng.amount(amount.get())),
+        };
+        End {
+            id,
+            ending,
+            grown: Nusd::ZERO,
+        }
+    }
+
+    fn new_hold(&mut self, node: &NodeId) -> Option<NewHold> {
+        let organization = self.rng.one(&self.budgets).organization.clone();
+        let counts =
+            |it: &&Owned| it.organization == organization && it.budget.force == Force::Hard;
+        let windows = self
+            .budgets
+            .iter()
+            .filter(counts)
+            .map(|it| it.pot(self.now));
+        let windows: Vec<PotId> = windows.filter(|_| self.rng.below(3) > 0).collect();
+        let legs: Arc<[PotId]> = std::iter::once(wallet(&organization))
+            .chain(windows)
+            .collect();
+        let free = |leg| Some(self.office.lease(leg, node)?.free);
+        let most = legs.iter().map(free).min()??;
+        self.ids += 1;
+        Some(NewHold {
+            id: RequestId::parse(&format!("req_{:032x}", self.ids)).expect("32 digits"),
+            amount: self.rng.amount(most.get()),
+            legs,
+            seen: Nusd::ZERO,
+        })
+    }
+
+    /// An end of a hold whose epoch is over.
+    fn late(&mut self, node: &NodeId) -> String {
+        let present = self.office.epoch(node).map(|(epoch, _)| epoch);
+        let over = |hold: &&domain::lease::office::OpenHold| {
+            hold.node == *node && present.is_some_and(|epoch| hold.epoch < epoch)
+        };
+        let left = self.office.holds().find(|(_, hold)| over(hold));
+        let Some((id, hold)) = left.map(|(id, hold)| (*id, hold.clone())) else {
+            return "no late end".into();
+        };
+        let end = self.end_of(id, hold.amount);
+        let late = Late {
+            node: node.clone(),
+            ends: vec![end],
+        };
+        assert_eq!(self.office.commit_late(&late).refused, []);
+        let now = self.now;
+        self.desk.run(|tx| {
+            end_hold(tx, id)?;
+            for leg in hold.legs.iter() {
+                leases::rows::reserve(tx, leg, end.ending.cost() - hold.amount)?;
+            }
+            charge(tx, &hold.legs, end.ending.cost(), now)
+        });
+        format!("late end: {late:?}")
+    }
+
+    fn leave(&mut self, node: &NodeId) -> String {
+        let epoch = self.epoch(node);
+        self.office.leave(node, epoch, self.now);
+        self.desk.run(|tx| leases::leave(tx, node, epoch));
+        format!("left: {node} {epoch:?}")
+    }
+
+    /// Somebody who is no node looks after all of them; at times it sees that one has died.
+    fn expire(&mut self) -> String {
+        let (nobody, finds) = (node("nobody"), self.rng.below(2) == 0);
+        let ended = self
+            .desk
+            .run(|tx| leases::expire(tx, &nobody, |_, _| Ok(finds)));
+        self.office.expire(self.now);
+        for dead in &ended {
+            let (epoch, expires_at) = self.office.epoch(dead).expect("a node");
+            let silent = expires_at.is_none_or(|at| at <= self.now.plus(TTL_US - 5 * SECOND_US));
+            assert!(
+                silent && (finds || expires_at.is_none()),
+                "{dead} {expires_at:?}"
+            );
+            self.office.leave(dead, epoch, self.now);
+        }
+        format!("expired: {ended:?}")
+    }
+
+    /// Time passes, or the database's clock is set back.
+    fn pass(&mut self) -> String {
+        let us = match self.rng.below(40) {
+            0 => -HOUR_US,
+            1 => DAY_US,
+            2 => HOUR_US,
+            _ => self.rng.amount(4 * SECOND_US).get(),
+        };
+        self.now = self.now.plus(us);
+        self.desk.set_clock(self.now);
+        format!("time passed: {us}")
+    }
+
+    fn change_budget(&mut self) -> String {
+        let index = usize::try_from(self.rng.below(3)).expect("few");
+        let limit = self.rng.amount(800);
+        let harder = self.rng.below(5) > 0;
+        let owned = &mut self.budgets[index];
+        owned.budget.limit = limit;
+        owned.budget.force = match harder {
+            true => Force::Hard,
+            false => Force::Soft,
+        };
+        let owned = owned.clone();
+        let pots = self.office.pots().map(|(pot, _)| pot.clone());
+        let pots: Vec<PotId> = pots.filter(|pot| is_of(pot, &owned)).collect();
+        for pot in pots {
+            match owned.budget.force {
+                Force::Hard if self.office.pot(&pot).is_some_and(|row| !row.closed) => {
+                    self.office.set_limit(&pot, limit);
+                }
+                Force::Soft if self.office.pot(&pot).is_some_and(|row| !row.closed) => {
+                    self.office.close(&pot);
+                }
+                _ => {}
+            }
+        }
+        let now = self.now;
+        let change = |tx: &mut Tx<'_>| budgets::change(tx, &owned.organization, &owned.budget, now);
+        self.desk.run(change);
+        self.desk.all_have_heard();
+        format!("budget changed: {:?}", owned.budget)
+    }
+}
+
+fn is_of(pot: &PotId, owned: &Owned) -> bool {
+    matches!(pot, PotId::Window { budget, .. } if *budget == owned.budget.id)
+}
+
+/// Takes so much from what a node has leased.
+fn take(tx: &mut Tx<'_>, node: &NodeId, legs: &[PotId], amount: Nusd) -> Result<(), StoreError> {
+    for leg in legs {
+        tx.execute_one(
+            "UPDATE leases SET free_nusd = free_nusd - $3 WHERE pot_id = $1 AND node_id = $2",
+            &[
+                leg.to_string().into(),
+                node.to_string().into(),
+                amount.get().into(),
+            ],
+        )?;
+    }
+    Ok(())
+}
+
+/// The organization, the project and the key of a request with these legs.
+fn whose(legs: &[PotId]) -> [String; 3] {
+    let has = |id: &str| legs.iter().any(|leg| leg.to_string().starts_with(id));
+    let organization = legs[0].to_string().replace("wallet:", "");
+    let project = match (has("budget_a"), has("budget_c")) {
+        (true, _) => "proj_a",
+        (_, true) => "proj_b",
+        _ => "proj_other",
+    };
+    let key = if has("budget_b") {
+        "key_a"
+    } else {
+        "key_other"
+    };
+    [organization, project.into(), key.into()]
+}
+
+fn write_hold(
+    tx: &mut Tx<'_>,
+    node: &NodeId,
+    epoch: Epoch,
+    new: &NewHold,
+    now: AtUs,
+) -> Result<(), StoreError> {
+    take(tx, node, &new.legs, new.amount)?;
+    let [organization, project, key] = whose(&new.legs);
+    let windows: Vec<String> = new.legs[1..].iter().map(ToString::to_string).collect();
+    tx.execute_one(
+        "INSERT INTO holds (id, organization_id, project_id, key_id, model, endpoint, node_id, epoch,
+             amount_nusd, price_id, admitted_at_us, seen_input_tokens, seen_output_tokens, legs)
+         VALUES ($1, $2, $3, $4, '', 'chat', $5, $6, $7, '', $8, 0, 0, $9)",
+        &[
+            new.id.to_string().into(),
+            organization.into(),
+            project.into(),
+            key.into(),
+            node.to_string().into(),
+            epoch.0.into(),
+            new.amount.get().into(),
+            now.0.into(),
+            serde_json::to_string(&windows).expect("texts").into(),
+        ],
+    )
+}
+
+fn end_hold(tx: &mut Tx<'_>, id: RequestId) -> Result<(), StoreError> {
+    let sql = "DELETE FROM holds WHERE id = $1";
+    tx.execute_one(sql, &[id.to_string().into()])
+}
+
+/// A request is charged: in the window in which it was admitted, which its legs tell.
+fn charge(tx: &mut Tx<'_>, legs: &[PotId], cost: Nusd, now: AtUs) -> Result<(), StoreError> {
+    let sql = "UPDATE accounts SET debits_nusd = debits_nusd + $2, held_nusd = held_nusd - $2
+               WHERE id = $1";
+    tx.execute_one(sql, &[legs[0].to_string().into(), cost.get().into()])?;
+    let start = |leg: &PotId| match leg {
+        PotId::Window { start, .. } if start.0 > 0 => Some(start.0),
+        _ => None,
+    };
+    let hour = legs.iter().find_map(start).unwrap_or(now.floor(HOUR_US).0);
+    let [organization, project, key] = whose(legs);
+    tx.execute(
+        "INSERT INTO usage_hours
+         VALUES ($1, $2, $3, $4, 'm', 'chat', 1, 0, 0, 0, 0, 0, 0, 0, 0, $5, 0, 0, 0, 0, 0)
+         ON CONFLICT (organization_id, hour_at_us, project_id, key_id, model, endpoint) DO UPDATE
+         SET cost_nusd = usage_hours.cost_nusd + EXCLUDED.cost_nusd",
+        &[
+            organization.into(),
+            hour.into(),
+            project.into(),
+            key.into(),
+            cost.get().into(),
+        ],
+    )?;
+    Ok(())
+}
