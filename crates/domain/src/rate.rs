@@ -3,6 +3,9 @@
 //! The bucket's level is kept in units times the window's microseconds, so that it drains by
 //! exactly `limit` a microsecond and no rounding ever adds or loses a unit. Keeping the level
 //! free of the limit lets a limit change without touching what was used.
+//!
+//! Instants are of whichever clock the caller goes by, as long as it is always the same. A node
+//! goes by its monotonic clock: one that is set ahead would empty every bucket.
 
 use crate::time::{AtUs, DAY_US, MINUTE_US};
 
@@ -56,10 +59,20 @@ impl Rate {
 }
 
 /// What was used of a rate limit and has not drained yet.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bucket {
     level: i128,
     at: AtUs,
+}
+
+impl Default for Bucket {
+    /// Empty since ever: whatever instant comes first is later.
+    fn default() -> Self {
+        Bucket {
+            level: 0,
+            at: AtUs(i64::MIN),
+        }
+    }
 }
 
 /// Where a rate limit stands: what the `x-ratelimit-*` headers tell.

@@ -205,6 +205,7 @@ fn settings(config: &Config) -> gateway::Settings {
         rates: default_rates(config),
         public_url: config.public_url.clone(),
         clock: clock::system(),
+        mono: clock::mono,
         entropy: entropy::system,
     }
 }

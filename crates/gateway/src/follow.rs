@@ -111,7 +111,7 @@ async fn keep_crossings(gateway: &Gateway, store: &Store) {
 
 /// Writes when keys were last used, and forgets what is idle or old.
 async fn tend(gateway: &Gateway, store: &Store) {
-    gateway.0.books.forget_idle(gateway.now());
+    gateway.0.books.forget_idle();
     forget_requests(gateway, store).await;
     let uses = gateway.0.directory.take_last_uses();
     if uses.is_empty() {

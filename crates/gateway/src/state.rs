@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use domain::Entropy;
 use domain::admission::DefaultRates;
 use domain::id::{BudgetId, OrganizationId};
-use domain::time::{AtUs, Clock};
+use domain::time::{AtUs, Clock, MonoClock};
 use prometheus_client::registry::Registry;
 use store::{Ledger, LedgerState, Store, StoreError};
 use tokio_util::sync::CancellationToken;
@@ -55,6 +55,8 @@ pub struct Settings {
     pub public_url: String,
     /// Tells the time.
     pub clock: Clock,
+    /// Tells how time passes, by which rate limits drain.
+    pub mono: MonoClock,
     /// Gives randomness.
     pub entropy: Entropy,
 }
@@ -69,11 +71,11 @@ impl Gateway {
         catalog: Catalog,
         settings: Settings,
     ) -> Result<Self, StoreError> {
-        let rates = settings.rates;
+        let (rates, mono) = (settings.rates, settings.mono);
         let (seq, books, directory, limits) = store
             .read(move |tx| {
                 let seq = store::changes::latest(tx)?;
-                let (books, directory) = (Books::read(tx, rates)?, Directory::read(tx)?);
+                let (books, directory) = (Books::read(tx, rates, mono)?, Directory::read(tx)?);
                 let mut limits = Vec::new();
                 for organization in store::budgets::limited_organizations(tx)? {
                     let of = Limits::read(tx, &organization)?;

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use crate::budget::Budget;
 use crate::id::{BudgetId, KeyId, ProjectId, RequestId};
 use crate::money::Nusd;
-use crate::time::AtUs;
+use crate::time::{AtUs, MonoUs};
 use crate::window::Span;
 
 use budgets::Budgets;
@@ -119,27 +119,28 @@ impl Book {
     }
 
     /// Takes everything `ask` needs, or nothing. Rates are looked at before money: a caller who
-    /// may simply wait is told so, and only one who cannot is told to pay.
+    /// may simply wait is told so, and only one who cannot is told to pay. Windows are told by the
+    /// clock, `now`; rates by how time passes, `mono`.
     ///
     /// # Errors
     /// The first limit that does not have room.
     ///
     /// # Panics
     /// If a request of that id is in flight.
-    pub fn admit(&mut self, ask: &Ask, now: AtUs) -> Result<Admission, Refusal> {
+    pub fn admit(&mut self, ask: &Ask, now: AtUs, mono: MonoUs) -> Result<Admission, Refusal> {
         let now = self.turn(now);
         let who = Who {
             project: &ask.project,
             key: &ask.key,
             model: &ask.model,
         };
-        let applied = self.rates.check(&who, ask.tokens, self.defaults, now);
+        let applied = self.rates.check(&who, ask.tokens, self.defaults, mono);
         let applied = applied.map_err(|stop| Refusal::Rate(Box::new(stop)))?;
         // A price of zero needs no money; anything else needs some, even if it rounds to nothing.
         if ask.amount > Nusd::ZERO {
             self.check_money(ask, now)?;
         }
-        let rates = self.rates.take(&who, ask.tokens, &applied, now);
+        let rates = self.rates.take(&who, ask.tokens, &applied, mono);
         let open = Open {
             project: ask.project.clone(),
             key: ask.key.clone(),
@@ -244,10 +245,11 @@ impl Book {
         self.rates.set_rules(rules);
     }
 
-    /// Counts what was used before this book was opened against the limits a day. Tell it in the
-    /// order of time, once the rules are known.
-    pub fn recall(&mut self, past: &PastUse) {
-        self.rates.recall(past, self.defaults);
+    /// Counts what was used before this book was opened against the limits a day: as long ago as
+    /// it was by the clock. Tell it in the order of time, once the rules are known.
+    pub fn recall(&mut self, past: &PastUse, now: AtUs, mono: MonoUs) {
+        let at = mono.plus(-now.since(past.at));
+        self.rates.recall(past, self.defaults, at);
     }
 
     /// Whether a budget stops requests now: the latest that needed money of it was refused for it.
@@ -264,9 +266,8 @@ impl Book {
     }
 
     /// Forgets rates that have drained: they are as good as new.
-    pub fn forget_idle(&mut self, now: AtUs) {
-        let now = self.turn(now);
-        self.rates.forget_idle(self.defaults, now);
+    pub fn forget_idle(&mut self, mono: MonoUs) {
+        self.rates.forget_idle(self.defaults, mono);
     }
 
     fn turn(&mut self, now: AtUs) -> AtUs {

@@ -2,6 +2,8 @@
 //!
 //! A project and model are limited by the project's rule, which can only lower the organization's,
 //! which stands in for the installation's. A key with a rule of its own is limited by that as well.
+//!
+//! What was used drains by the monotonic clock: one that somebody sets ahead would empty all of it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,7 +11,7 @@ use std::sync::Arc;
 use crate::budget::Scope;
 use crate::id::{KeyId, ProjectId};
 use crate::rate::{Bucket, Rate, RateRefusal, RateState};
-use crate::time::AtUs;
+use crate::time::{AtUs, MonoUs};
 
 /// The rate limits that apply to requests of one scope and model; none means no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -68,7 +70,7 @@ pub struct PastUse {
     pub requests: u64,
     /// Tokens.
     pub tokens: u64,
-    /// When, at the latest.
+    /// When, at the latest, by the clock of whoever noted it.
     pub at: AtUs,
 }
 
@@ -210,6 +212,11 @@ const TIMED: [RateKind; 4] = [
 const REQUESTS_PER_MINUTE: usize = 0;
 const TOKENS_PER_MINUTE: usize = 1;
 
+/// An instant of the clock by which buckets drain.
+fn drain(now: MonoUs) -> AtUs {
+    AtUs(now.0)
+}
+
 impl RateKind {
     fn counts_tokens(self) -> bool {
         matches!(self, RateKind::TokensPerMinute | RateKind::TokensPerDay)
@@ -237,13 +244,15 @@ impl RateRule {
 }
 
 impl Used {
-    fn check(&self, rule: &RateRule, tokens: u64, now: AtUs) -> Result<(), Stop> {
+    fn check(&self, rule: &RateRule, tokens: u64, now: MonoUs) -> Result<(), Stop> {
         for (kind, bucket) in TIMED.into_iter().zip(&self.buckets) {
             let Some(rate) = rule.rate(kind) else {
                 continue;
             };
             let stop = |refusal| (kind, refusal);
-            bucket.check(rate, kind.units(tokens), now).map_err(stop)?;
+            bucket
+                .check(rate, kind.units(tokens), drain(now))
+                .map_err(stop)?;
         }
         match rule.concurrent_requests {
             Some(limit) if self.running >= limit => {
@@ -263,10 +272,10 @@ impl Used {
         }
     }
 
-    fn take(&mut self, rule: &RateRule, tokens: u64, now: AtUs) {
+    fn take(&mut self, rule: &RateRule, tokens: u64, now: MonoUs) {
         for (kind, bucket) in TIMED.into_iter().zip(&mut self.buckets) {
             if let Some(rate) = rule.rate(kind) {
-                bucket.take(rate, kind.units(tokens), now);
+                bucket.take(rate, kind.units(tokens), drain(now));
             }
         }
         self.running += 1;
@@ -284,10 +293,10 @@ impl Used {
         self.running = self.running.saturating_sub(1);
     }
 
-    fn states(&self, rule: &RateRule, now: AtUs) -> Option<RateStates> {
+    fn states(&self, rule: &RateRule, now: MonoUs) -> Option<RateStates> {
         let state = |index: usize| {
             let rate = rule.rate(TIMED[index])?;
-            Some(self.buckets[index].state(rate, now))
+            Some(self.buckets[index].state(rate, drain(now)))
         };
         Some(RateStates {
             requests: state(REQUESTS_PER_MINUTE)?,
@@ -295,8 +304,8 @@ impl Used {
         })
     }
 
-    /// Counts what was used earlier against the limits a day.
-    fn recall(&mut self, rule: &RateRule, past: &PastUse) {
+    /// Counts what was used earlier, at `at`, against the limits a day.
+    fn recall(&mut self, rule: &RateRule, past: &PastUse, at: MonoUs) {
         for (kind, bucket) in TIMED.into_iter().zip(&mut self.buckets) {
             let units = match kind {
                 RateKind::RequestsPerDay => past.requests,
@@ -304,16 +313,16 @@ impl Used {
                 _ => continue,
             };
             if let Some(rate) = rule.rate(kind) {
-                bucket.take(rate, units, past.at);
+                bucket.take(rate, units, drain(at));
             }
         }
     }
 
     /// Whether nothing is left of what was used.
-    fn is_idle(&self, rule: &RateRule, now: AtUs) -> bool {
+    fn is_idle(&self, rule: &RateRule, now: MonoUs) -> bool {
         let empty = |(kind, bucket): (RateKind, &Bucket)| {
             rule.rate(kind)
-                .is_none_or(|rate| bucket.is_empty(rate, now))
+                .is_none_or(|rate| bucket.is_empty(rate, drain(now)))
         };
         self.running == 0 && TIMED.into_iter().zip(&self.buckets).all(empty)
     }
@@ -339,7 +348,7 @@ pub(super) struct Applied {
 
 impl Applied {
     /// Where the limits a minute stand: those of the key, if less is left of them.
-    fn states(&self, of_project: &Used, of_key: &Used, now: AtUs) -> RateStates {
+    fn states(&self, of_project: &Used, of_key: &Used, now: MonoUs) -> RateStates {
         let states = of_project.states(&self.project, now);
         let states = states.expect("every project has limits a minute");
         let own = self.key.map(|rule| rule.or(self.project));
@@ -378,7 +387,7 @@ impl Rates {
         who: &Who<'_>,
         tokens: u64,
         defaults: DefaultRates,
-        now: AtUs,
+        now: MonoUs,
     ) -> Result<Applied, RateStop> {
         let applied = Applied {
             project: self.rules.of_project(who.project, who.model, defaults),
@@ -408,7 +417,7 @@ impl Rates {
         who: &Who<'_>,
         tokens: u64,
         applied: &Applied,
-        now: AtUs,
+        now: MonoUs,
     ) -> RateStates {
         let used = self.projects.entry(who.of_project()).or_default();
         used.take(&applied.project, tokens, now);
@@ -433,8 +442,8 @@ impl Rates {
         }
     }
 
-    /// Counts what was used before this was made; tell it in the order of time.
-    pub(super) fn recall(&mut self, past: &PastUse, defaults: DefaultRates) {
+    /// Counts what was used before this was made, at `at`; tell it in the order of time.
+    pub(super) fn recall(&mut self, past: &PastUse, defaults: DefaultRates, at: MonoUs) {
         let who = Who {
             project: &past.project,
             key: &past.key,
@@ -442,15 +451,15 @@ impl Rates {
         };
         let rule = self.rules.of_project(who.project, who.model, defaults);
         let used = self.projects.entry(who.of_project()).or_default();
-        used.recall(&rule, past);
+        used.recall(&rule, past, at);
         if let Some(rule) = self.rules.of_key(who.key, who.model) {
             let used = self.keys.entry(who.of_key()).or_default();
-            used.recall(&rule, past);
+            used.recall(&rule, past, at);
         }
     }
 
     /// Forgets what has drained: it is as good as new.
-    pub(super) fn forget_idle(&mut self, defaults: DefaultRates, now: AtUs) {
+    pub(super) fn forget_idle(&mut self, defaults: DefaultRates, now: MonoUs) {
         let Rates {
             rules,
             projects,

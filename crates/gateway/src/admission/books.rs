@@ -7,7 +7,7 @@ use domain::admission::{Book, Crossing, DefaultRates, RateRules, Wallet};
 use domain::budget::Budget;
 use domain::id::OrganizationId;
 use domain::money::Nusd;
-use domain::time::{AtUs, DAY_US, HOUR_US};
+use domain::time::{AtUs, DAY_US, HOUR_US, MonoClock, MonoUs};
 use parking_lot::{Mutex, RwLock};
 use store::{Store, StoreError, Tx, budgets, rate_limits, wallets};
 
@@ -31,6 +31,8 @@ impl Limits {
 pub(crate) struct Books {
     books: RwLock<HashMap<OrganizationId, Arc<Mutex<Book>>>>,
     defaults: DefaultRates,
+    /// By which rates drain.
+    mono: MonoClock,
     /// Thresholds that were reached and are not written yet.
     crossings: Mutex<HashMap<OrganizationId, Vec<Crossing>>>,
 }
@@ -40,7 +42,11 @@ impl Books {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub(crate) fn read(tx: &mut Tx<'_>, defaults: DefaultRates) -> Result<Self, StoreError> {
+    pub(crate) fn read(
+        tx: &mut Tx<'_>,
+        defaults: DefaultRates,
+        mono: MonoClock,
+    ) -> Result<Self, StoreError> {
         let mut books = HashMap::new();
         wallets::each(tx, |id, wallet| {
             books.insert(id, Arc::new(Mutex::new(Book::new(wallet, defaults))));
@@ -48,6 +54,7 @@ impl Books {
         Ok(Books {
             books: RwLock::new(books),
             defaults,
+            mono,
             crossings: Mutex::default(),
         })
     }
@@ -60,6 +67,11 @@ impl Books {
         let new = || Arc::new(Mutex::new(Book::new(Wallet::default(), self.defaults)));
         let mut books = self.books.write();
         Arc::clone(books.entry(organization.clone()).or_insert_with(new))
+    }
+
+    /// The time by which rates drain: nobody sets that clock.
+    pub(super) fn mono(&self) -> MonoUs {
+        (self.mono)()
     }
 
     /// Follows the ledger: this much was ever paid in.
@@ -112,7 +124,8 @@ impl Books {
         let used = store.read(read).await?;
         let book = self.of(organization);
         let mut book = book.lock();
-        used.iter().for_each(|past| book.recall(past));
+        let mono = self.mono();
+        used.iter().for_each(|past| book.recall(past, now, mono));
         Ok(())
     }
 
@@ -131,10 +144,10 @@ impl Books {
     }
 
     /// Forgets rates that nobody used lately.
-    pub(crate) fn forget_idle(&self, now: AtUs) {
+    pub(crate) fn forget_idle(&self) {
         let books: Vec<_> = self.books.read().values().cloned().collect();
         books
             .into_iter()
-            .for_each(|book| book.lock().forget_idle(now));
+            .for_each(|book| book.lock().forget_idle(self.mono()));
     }
 }

@@ -29,13 +29,13 @@ pub(crate) fn admit(
     let book = books.of(&bid.organization);
     let (hold, rates, ticket, bound) = {
         let mut book = book.lock();
-        let now = clock();
+        let (now, mono) = (clock(), books.mono());
         let mut bound = bid.bound;
-        let admission = match book.admit(&bid.ask(&bound), now) {
+        let admission = match book.admit(&bid.ask(&bound), now, mono) {
             Err(refusal) if refusal.is_about_money() => {
                 let room = book.room(&bid.project, &bid.key, now);
                 bound = bid.shortened(room).ok_or(refusal)?;
-                book.admit(&bid.ask(&bound), now)?
+                book.admit(&bid.ask(&bound), now, mono)?
             }
             outcome => outcome?,
         };

@@ -12,7 +12,7 @@ use domain::id::OrganizationId;
 use domain::key::KeySecret;
 use domain::money::Nusd;
 use domain::price::{PriceHistory, StatedPrices};
-use domain::time::{AtUs, Clock};
+use domain::time::{AtUs, Clock, MonoUs};
 use farebox_gateway::{
     Catalog, Deployment, Gateway, Model, OnDisconnect, ResponsesMode, Settings, Tokenizer,
     Upstream, UpstreamSpec,
@@ -40,6 +40,7 @@ pub(crate) struct Plan {
     pub(crate) max_output_tokens: u64,
     pub(crate) input: InputBounds,
     pub(crate) tokenizer: Option<Tokenizer>,
+    pub(crate) clock: Clock,
 }
 
 impl Default for Plan {
@@ -55,6 +56,7 @@ impl Default for Plan {
             max_output_tokens: 1_000,
             input: InputBounds::default(),
             tokenizer: None,
+            clock: clock(),
         }
     }
 }
@@ -86,6 +88,10 @@ pub(crate) fn clock() -> Clock {
     })
 }
 
+fn mono() -> MonoUs {
+    MonoUs(testkit::mono_us())
+}
+
 pub(crate) fn entropy(buffer: &mut [u8]) {
     static COUNTER: AtomicU64 = AtomicU64::new(1);
     for chunk in buffer.chunks_mut(8) {
@@ -107,7 +113,7 @@ pub(crate) async fn open(database: &TestDatabase, role: Role) -> Store {
         role,
         ballast_bytes: 0,
         clock: clock(),
-        mono: || domain::time::MonoUs(testkit::mono_us()),
+        mono,
     })
     .await
     .expect("a test database opens")
@@ -177,7 +183,8 @@ impl World {
                 tokens_per_minute: 100_000_000_000,
             },
             public_url: "http://farebox.test".into(),
-            clock: clock(),
+            clock: Arc::clone(&plan.clock),
+            mono,
             entropy,
         };
         let gateway = Gateway::start(store.clone(), catalog, settings)

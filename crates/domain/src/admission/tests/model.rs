@@ -153,7 +153,7 @@ impl World {
         let at = self.book.latest.max(self.now);
         let fits = wanted.amount == Nusd::ZERO
             || wanted.amount <= self.room(&wanted.project, &wanted.key, at);
-        let outcome = self.book.admit(&wanted, self.now);
+        let outcome = admit(&mut self.book, &wanted, self.now);
         assert_eq!(outcome.is_ok(), fits, "{wanted:?}: {outcome:?}");
         if let Ok(admission) = outcome {
             assert_eq!(admission.at, at);
