@@ -3,8 +3,14 @@
 //! The book lives in memory under one lock per organization. It is built from the ledger at start
 //! and follows it; its invariants are the ledger's: a wallet's `debits + held <= credits`, and in
 //! the window of a hard budget `spent + held <= limit`, unless the limit was lowered since.
+//!
+//! Where several nodes share the money, a book begins with none and sees what this node has leased:
+//! that is the wallet, and the cap of each window. [`crate::lease`] moves both; all else is the
+//! same.
 
 mod budgets;
+mod leased;
+mod pots;
 mod rates;
 mod wallet;
 
@@ -13,11 +19,13 @@ use std::sync::Arc;
 
 use crate::budget::Budget;
 use crate::id::{BudgetId, KeyId, ProjectId, RequestId};
+use crate::lease::PotId;
 use crate::money::Nusd;
 use crate::time::{AtUs, MonoUs};
 use crate::window::Span;
 
 use budgets::Budgets;
+use pots::Pots;
 use rates::{Applied, Rates, Who};
 
 pub use budgets::{BudgetRefusal, Crossing, Unknown};
@@ -66,12 +74,25 @@ impl Refusal {
 }
 
 /// A request that was admitted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Admission {
     /// When, by the book: the instant that decides in which windows it counts.
     pub at: AtUs,
     /// Where its rate limits stand.
     pub rates: RateStates,
+    /// The windows that it takes leased money of, beside the wallet.
+    pub legs: Arc<[PotId]>,
+}
+
+/// What is still to be done for budgets that were put into force.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[must_use = "until it is done, budgets are not what they should be"]
+pub struct ToDo {
+    /// Budgets of which it is not known what was spent before; see [`Book::know`].
+    pub unknown: Vec<Unknown>,
+    /// Requests in flight that count in one more leased window from now on. The ledger must hear of
+    /// it behind their holds, and before whatever becomes of them.
+    pub adopted: Vec<(RequestId, PotId)>,
 }
 
 /// A request in flight.
@@ -84,6 +105,7 @@ struct Open {
     tokens: u64,
     at: AtUs,
     applied: Applied,
+    legs: Arc<[PotId]>,
 }
 
 /// One organization's wallet, budgets and rates.
@@ -91,6 +113,8 @@ struct Open {
 pub struct Book {
     wallet: Wallet,
     budgets: Budgets,
+    /// What is leased of windows, if this book has only what is leased.
+    pots: Option<Pots>,
     rates: Rates,
     defaults: DefaultRates,
     open: HashMap<RequestId, Open>,
@@ -105,6 +129,7 @@ impl Book {
         Book {
             wallet,
             budgets: Budgets::default(),
+            pots: None,
             rates: Rates::default(),
             defaults,
             open: HashMap::new(),
@@ -136,9 +161,10 @@ impl Book {
         };
         let applied = self.rates.check(&who, ask.tokens, self.defaults, mono);
         let applied = applied.map_err(|stop| Refusal::Rate(Box::new(stop)))?;
+        let legs = self.legs_at(ask, now);
         // A price of zero needs no money; anything else needs some, even if it rounds to nothing.
         if ask.amount > Nusd::ZERO {
-            self.check_money(ask, now)?;
+            self.check_money(ask, &legs, now)?;
         }
         let rates = self.rates.take(&who, ask.tokens, &applied, mono);
         let open = Open {
@@ -149,20 +175,37 @@ impl Book {
             tokens: ask.tokens,
             at: now,
             applied,
+            legs: Arc::clone(&legs),
         };
         self.wallet.hold(ask.amount);
         self.budgets.begin(&open);
+        if let Some(pots) = &mut self.pots {
+            pots.hold(&legs, ask.amount);
+        }
         let before = self.open.insert(ask.id, open);
         assert!(before.is_none(), "a request is admitted once");
-        Ok(Admission { at: now, rates })
+        Ok(Admission {
+            at: now,
+            rates,
+            legs,
+        })
     }
 
-    fn check_money(&mut self, ask: &Ask, now: AtUs) -> Result<(), Refusal> {
+    fn check_money(&mut self, ask: &Ask, legs: &[PotId], now: AtUs) -> Result<(), Refusal> {
         let available = self.wallet.available();
         if ask.amount > available {
             return Err(Refusal::Credit {
                 available,
                 required: ask.amount,
+            });
+        }
+        if let Some(pots) = &self.pots {
+            let short = legs.iter().find(|leg| ask.amount > pots.room(leg));
+            return short.map_or(Ok(()), |leg| {
+                let refusal = self.budgets.short(leg, pots.room(leg), ask.amount);
+                Err(Refusal::Budget(Box::new(
+                    refusal.expect("it is a budget's"),
+                )))
             });
         }
         self.budgets
@@ -174,14 +217,17 @@ impl Book {
     #[must_use]
     pub fn room(&mut self, project: &ProjectId, key: &KeyId, now: AtUs) -> Nusd {
         let now = self.turn(now);
-        self.room_at(project, key, now)
+        let windows = match &self.pots {
+            Some(pots) => pots.least_room(&self.budgets.legs(project, key, now)),
+            None => self.budgets.room(project, key, now),
+        };
+        self.room_within(windows)
     }
 
-    fn room_at(&mut self, project: &ProjectId, key: &KeyId, at: AtUs) -> Nusd {
+    fn room_within(&self, windows: Option<Nusd>) -> Nusd {
         let available = self.wallet.available();
-        let room = self.budgets.room(project, key, at);
-        room.map_or(available, |room| room.min(available))
-            .max(Nusd::ZERO)
+        let room = windows.map_or(available, |room| room.min(available));
+        room.max(Nusd::ZERO)
     }
 
     /// Holds more for a request in flight: up to `most`, as much as there is, at least `least`, or
@@ -189,12 +235,19 @@ impl Book {
     #[must_use]
     pub fn extend(&mut self, id: RequestId, least: Nusd, most: Nusd) -> Option<Nusd> {
         let open = self.open.get(&id)?.clone();
-        let more = self.room_at(&open.project, &open.key, open.at).min(most);
+        let windows = match &self.pots {
+            Some(pots) => pots.least_room(&open.legs),
+            None => self.budgets.room(&open.project, &open.key, open.at),
+        };
+        let more = self.room_within(windows).min(most);
         if more < least || more <= Nusd::ZERO {
             return None;
         }
         self.wallet.hold(more);
         self.budgets.extend(&open, more);
+        if let Some(pots) = &mut self.pots {
+            pots.hold(&open.legs, more);
+        }
         self.open.get_mut(&id)?.amount += more;
         Some(more)
     }
@@ -210,6 +263,9 @@ impl Book {
         assert!(charge <= open.amount, "a charge never exceeds its hold");
         self.wallet.end(open.amount, charge);
         self.budgets.end(&open, charge, now);
+        if let Some(pots) = &mut self.pots {
+            pots.end(&open.legs, open.amount, charge);
+        }
         let who = Who {
             project: &open.project,
             key: &open.key,
@@ -229,10 +285,15 @@ impl Book {
     /// A budget that this book did not know, or of which it has not been told yet, is answered: it
     /// stops nobody until [`Book::know`] is called with what was settled in its span *before* this
     /// call. What settles after it, the book counts itself.
-    #[must_use]
-    pub fn set_budgets(&mut self, budgets: Vec<Budget>, now: AtUs) -> Vec<Unknown> {
+    ///
+    /// Where money is leased, caps do not wait for that, and requests in flight are adopted: what
+    /// one holds counts as leased and held in the window that is new to it.
+    pub fn set_budgets(&mut self, budgets: Vec<Budget>, now: AtUs) -> ToDo {
         let now = self.turn(now);
-        self.budgets.set(budgets, &self.open, now)
+        ToDo {
+            unknown: self.budgets.set(budgets, &self.open, now),
+            adopted: self.adopt(now),
+        }
     }
 
     /// Tells what had been spent in a window before the book counted for its budget.

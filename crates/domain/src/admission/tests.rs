@@ -5,7 +5,9 @@ use crate::budget::{Force, Scope};
 use crate::time::{DAY_US, SECOND_US};
 use crate::window::Window;
 
+mod leased;
 mod model;
+mod nodes;
 
 const ROOMY: DefaultRates = DefaultRates {
     requests_per_minute: 1_000_000,
@@ -45,7 +47,7 @@ fn budget(name: &str, scope: Scope, window: Window, limit: i64) -> Budget {
 
 /// Puts budgets into force of which nothing was spent before.
 fn enforce(book: &mut Book, budgets: Vec<Budget>, now: AtUs) {
-    for unknown in book.set_budgets(budgets, now) {
+    for unknown in book.set_budgets(budgets, now).unknown {
         book.know(&unknown.budget, unknown.span, Nusd::ZERO);
     }
 }
@@ -196,7 +198,7 @@ fn what_was_spent_is_told_to_the_budget_that_asked() {
     let (a, b) = ("budget_a", "budget_b");
     let of = |name: &str| budget(name, Scope::Organization, Window::Day, 10);
     let mut book = book(100);
-    let unknown = book.set_budgets(vec![of(a), of(b)], AtUs(0));
+    let unknown = book.set_budgets(vec![of(a), of(b)], AtUs(0)).unknown;
     // The second is told first; what it is told is not the first one's.
     book.know(&unknown[1].budget, unknown[1].span, Nusd::new(4));
     book.know(&unknown[0].budget, unknown[0].span, Nusd::new(1));
@@ -364,16 +366,16 @@ fn a_new_budget_counts_what_is_in_flight_and_waits_for_what_was_spent() {
     let mut book = book(100);
     admit(&mut book, &ask(1, 6), AtUs(1)).expect("fits");
     let new = budget("budget_a", Scope::Organization, Window::Always, 10);
-    let unknown = book.set_budgets(vec![new.clone()], AtUs(2));
+    let unknown = book.set_budgets(vec![new.clone()], AtUs(2)).unknown;
     assert_eq!(unknown.len(), 1);
     admit(&mut book, &ask(2, 50), AtUs(3)).expect("it stops nobody yet");
     book.end(id(2), Nusd::new(1), 1, AtUs(4));
     // Asked again before it was told, it begins anew.
-    let unknown = book.set_budgets(vec![new.clone()], AtUs(5));
+    let unknown = book.set_budgets(vec![new.clone()], AtUs(5)).unknown;
     book.end(id(1), Nusd::new(2), 1, AtUs(6));
     book.know(&unknown[0].budget, unknown[0].span, Nusd::new(1));
     assert!(
-        book.set_budgets(vec![new], AtUs(7)).is_empty(),
+        book.set_budgets(vec![new], AtUs(7)).unknown.is_empty(),
         "it is known"
     );
     admit(&mut book, &ask(3, 7), AtUs(8)).expect("10 - 1 - 2");

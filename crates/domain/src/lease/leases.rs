@@ -177,6 +177,12 @@ impl Leases {
         }
     }
 
+    /// A request in flight came to count in a pot: what it does not spend is room there, and goes
+    /// back like all other.
+    pub fn adopted(&mut self, pot: &PotId) {
+        self.pots.entry(pot.clone()).or_default();
+    }
+
     /// A request admitted in `epoch` ended, and the book has freed what was not charged. If the
     /// epoch is over, that is the office's and not this node's.
     pub fn ended(&mut self, epoch: Epoch, legs: &[PotId], freed: Nusd) {
@@ -226,9 +232,13 @@ impl Leases {
         }
     }
 
-    /// When [`Leases::tick`] is due, whatever else happens.
+    /// When [`Leases::tick`] is due, whatever else happens; never, while nothing is leased and
+    /// nobody waits.
     #[must_use]
     pub fn due(&self) -> MonoUs {
+        if self.pots.is_empty() && self.waiters.is_empty() {
+            return MonoUs(i64::MAX);
+        }
         // All wait equally long: whoever came first gives up first.
         let patience = self.waiters.front().map(|waiter| waiter.until);
         let pauses = self.pots.values().map(|lease| lease.pause_until);

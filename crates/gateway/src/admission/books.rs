@@ -92,7 +92,7 @@ impl Books {
         let (unknown, spent) = {
             let mut book = book.lock();
             book.set_rates(limits.rates);
-            let unknown = book.set_budgets(limits.budgets, now);
+            let unknown = book.set_budgets(limits.budgets, now).unknown;
             let (questions, organization) = (unknown.clone(), organization.clone());
             // Under the lock: whatever settled before is in the ledger's queue, and whatever
             // settles after comes behind this.
