@@ -137,6 +137,7 @@ const TABLES: &[&str] = &[
     "rate_limits",
     "jobs",
     "outbox",
+    "audit_log",
 ];
 /// The most rows at once of a table whose rows may be large.
 const LARGE_ROWS: usize = 16;

@@ -325,6 +325,31 @@ CREATE TABLE outbox (
 );
 CREATE INDEX outbox_by_age ON outbox (at_us, id);
 
+-- Append-only: who changed what. Written by the transaction that makes the change. The detail is the
+-- JSON that OpenAI's audit log shows under the name of the event. Who did it is a key and its owner,
+-- a person in a session, or nobody: an operator's command.
+CREATE TABLE audit_log (
+    organization_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    at_us BIGINT NOT NULL,
+    kind TEXT NOT NULL,
+    resource_id TEXT NOT NULL,
+    project_id TEXT,
+    detail TEXT NOT NULL,
+    key_id TEXT,
+    user_id TEXT,
+    service_account_id TEXT,
+    email TEXT,
+    ip_address TEXT,
+    user_agent TEXT,
+    PRIMARY KEY (organization_id, id)
+);
+CREATE INDEX audit_log_by_time ON audit_log (organization_id, at_us, id);
+CREATE INDEX audit_log_by_kind ON audit_log (organization_id, kind, at_us, id);
+CREATE INDEX audit_log_by_resource ON audit_log (organization_id, resource_id, at_us, id);
+CREATE INDEX audit_log_by_project ON audit_log (organization_id, project_id, at_us, id);
+CREATE INDEX audit_log_by_user ON audit_log (organization_id, user_id, at_us, id);
+
 -- Hot rows: room on their pages lets an update stay on its page.
 ALTER TABLE accounts SET (fillfactor = 50);
 ALTER TABLE usage_hours SET (fillfactor = 70);
@@ -348,4 +373,6 @@ CREATE TRIGGER batches_append_only BEFORE UPDATE OR DELETE ON batches
 CREATE TRIGGER usage_records_append_only BEFORE UPDATE OR DELETE ON usage_records
     FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER prices_append_only BEFORE UPDATE OR DELETE ON prices
+    FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER audit_log_append_only BEFORE UPDATE OR DELETE ON audit_log
     FOR EACH ROW EXECUTE FUNCTION refuse_change();

@@ -325,6 +325,31 @@ CREATE TABLE outbox (
 ) STRICT;
 CREATE INDEX outbox_by_age ON outbox (at_us, id);
 
+-- Append-only: who changed what. Written by the transaction that makes the change. The detail is the
+-- JSON that OpenAI's audit log shows under the name of the event. Who did it is a key and its owner,
+-- a person in a session, or nobody: an operator's command.
+CREATE TABLE audit_log (
+    organization_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    at_us INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    resource_id TEXT NOT NULL,
+    project_id TEXT,
+    detail TEXT NOT NULL,
+    key_id TEXT,
+    user_id TEXT,
+    service_account_id TEXT,
+    email TEXT,
+    ip_address TEXT,
+    user_agent TEXT,
+    PRIMARY KEY (organization_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX audit_log_by_time ON audit_log (organization_id, at_us, id);
+CREATE INDEX audit_log_by_kind ON audit_log (organization_id, kind, at_us, id);
+CREATE INDEX audit_log_by_resource ON audit_log (organization_id, resource_id, at_us, id);
+CREATE INDEX audit_log_by_project ON audit_log (organization_id, project_id, at_us, id);
+CREATE INDEX audit_log_by_user ON audit_log (organization_id, user_id, at_us, id);
+
 CREATE TRIGGER transfers_no_update BEFORE UPDATE ON transfers
 BEGIN
     SELECT RAISE(ABORT, 'transfers is append-only: correct it with another row');
@@ -363,4 +388,14 @@ END;
 CREATE TRIGGER prices_no_delete BEFORE DELETE ON prices
 BEGIN
     SELECT RAISE(ABORT, 'prices is append-only: correct it with another row');
+END;
+
+CREATE TRIGGER audit_log_no_update BEFORE UPDATE ON audit_log
+BEGIN
+    SELECT RAISE(ABORT, 'audit_log is append-only: correct it with another row');
+END;
+
+CREATE TRIGGER audit_log_no_delete BEFORE DELETE ON audit_log
+BEGIN
+    SELECT RAISE(ABORT, 'audit_log is append-only: correct it with another row');
 END;

@@ -76,6 +76,10 @@ async fn source() -> TestDatabase {
                  ('budget_2', '{organization}', NULL, NULL, 'day', 0, 'soft', '[]', NULL, 9)"
         ),
         format!("INSERT INTO budget_events VALUES ('budget_1', 0, 50, '{organization}', 5, 3, 4)"),
+        format!(
+            "INSERT INTO audit_log VALUES ('{organization}', 'audit_log-1', 5, 'a.b', 'c', NULL,
+                 '{{\"id\": 1}}', NULL, NULL, NULL, NULL, NULL, 'é')"
+        ),
         format!("INSERT INTO rate_limits VALUES ('{organization}', '', '', 'm', 1, NULL, 3, 4, NULL)"),
         "INSERT INTO jobs VALUES ('job_1', 'k', 'mail', 'a@b.c', 'invite', '{}', 'waiting', 5, 1,
                                   'claimed', 'no answer', NULL, 6, NULL)".into(),
