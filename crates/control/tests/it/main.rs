@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod agreement;
+mod audit_log;
+mod audit_trail;
 mod budgets;
 mod hostile;
 mod key_lists;
