@@ -54,6 +54,15 @@ pub struct Act<'a> {
 }
 
 impl Actor {
+    /// The person who acts, if it is one: in a session, or by a key of theirs.
+    #[must_use]
+    pub fn user(&self) -> Option<&UserId> {
+        match &self.who {
+            Who::Key(_, Owner::User(user)) | Who::Session(user) => Some(user),
+            Who::Key(_, Owner::ServiceAccount(_)) | Who::Operator => None,
+        }
+    }
+
     /// The operator, by a command.
     #[must_use]
     pub fn operator() -> Self {
@@ -134,12 +143,12 @@ pub fn record(tx: &mut Tx<'_>, act: &Act<'_>, events: &[Event]) -> Result<(), St
         organization,
         ..
     } = act;
-    let (key, user, service_account) = match &actor.who {
-        Who::Key(key, Owner::User(user)) => (Some(key), Some(user), None),
-        Who::Key(key, Owner::ServiceAccount(account)) => (Some(key), None, Some(account)),
-        Who::Session(user) => (None, Some(user), None),
-        Who::Operator => (None, None, None),
+    let (key, service_account) = match &actor.who {
+        Who::Key(key, Owner::ServiceAccount(account)) => (Some(key), Some(account)),
+        Who::Key(key, Owner::User(_)) => (Some(key), None),
+        Who::Session(_) | Who::Operator => (None, None),
     };
+    let user = actor.user();
     // As it is now: the person may be gone when the log is read.
     let email = match user {
         Some(user) => address(tx, user)?,

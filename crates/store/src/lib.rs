@@ -5,6 +5,7 @@
 //! - The other modules are the aggregates: plain functions on a [`Tx`], one SQL text for both.
 //! - [`verify`] proves the invariants that all of this promises.
 
+pub mod admin_keys;
 pub mod audit;
 mod ballast;
 mod batch;

@@ -173,6 +173,14 @@ async fn projects(trail: &mut Trail<'_>) {
         .step(delete, &[&default, key], nothing.clone(), &deleted)
         .await;
 
+    let keys = "POST /v1/organization/admin_api_keys";
+    let created = [("api_key.created", "{made}")];
+    let key = trail.step(keys, &[], name, &created).await;
+    let key = key["id"].as_str().unwrap();
+    let delete = "DELETE /v1/organization/admin_api_keys/{key_id}";
+    let deleted = [("api_key.deleted", key)];
+    trail.step(delete, &[key], nothing.clone(), &deleted).await;
+
     let archive = "POST /v1/organization/projects/{project_id}/archive";
     let archived = [("project.archived", project)];
     trail.step(archive, &[project], nothing, &archived).await;

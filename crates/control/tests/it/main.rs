@@ -1,6 +1,7 @@
 //! The Administration API over HTTP, on both databases.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod admin_api_keys;
 mod agreement;
 mod audit_log;
 mod audit_trail;
