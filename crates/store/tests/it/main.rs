@@ -9,6 +9,7 @@ mod connection_loss;
 mod copying;
 mod crud_installation;
 mod crud_keys;
+mod crud_people;
 mod crud_projects;
 mod crud_service_accounts;
 mod crud_world;
