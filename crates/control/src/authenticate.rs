@@ -1,29 +1,61 @@
 //! Recognises the admin key of a request.
 
-use axum::extract::FromRequestParts;
+use std::net::SocketAddr;
+
+use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::response::Response;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use domain::access::{self, Claims, Principal};
+use domain::id::OrganizationId;
 use domain::key::{KeySecret, mask};
 use http::HeaderMap;
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, USER_AGENT};
 use http::request::Parts;
+use store::audit::{Actor, Who};
 use store::keys;
 
 use crate::Control;
 use crate::respond::{self, Refusal};
 
 /// The caller of the Administration API: a handler that takes it cannot be reached without one.
-pub(crate) struct Admin(pub(crate) Principal);
+pub(crate) struct Admin(pub(crate) Caller);
+
+/// Who calls, for whom.
+pub(crate) struct Caller {
+    /// Whose affairs it is about.
+    pub(crate) organization: OrganizationId,
+    /// What the audit log says of whoever calls.
+    pub(crate) actor: Actor,
+}
+
+/// The most characters of a user agent that are kept.
+const USER_AGENT_CHARS: usize = 256;
 
 impl FromRequestParts<Control> for Admin {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, control: &Control) -> Result<Self, Response> {
         match principal(&parts.headers, control).await {
-            Ok(principal) => Ok(Admin(principal)),
+            Ok(principal) => Ok(Admin(Caller::of(principal, parts))),
             Err(refusal) => Err(respond::answer::<()>(control, Err(refusal))),
+        }
+    }
+}
+
+impl Caller {
+    fn of(principal: Principal, parts: &Parts) -> Self {
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        let user_agent = parts.headers.get(USER_AGENT);
+        let user_agent = user_agent.and_then(|value| value.to_str().ok());
+        let actor = Actor {
+            who: Who::Key(principal.key, principal.owner),
+            ip_address: peer.map(|ConnectInfo(peer)| peer.ip().to_string()),
+            user_agent: user_agent.map(|text| text.chars().take(USER_AGENT_CHARS).collect()),
+        };
+        Caller {
+            organization: principal.organization,
+            actor,
         }
     }
 }

@@ -10,13 +10,16 @@ use domain::id::{BudgetId, OrganizationId};
 use domain::money::Nusd;
 use domain::window::Window;
 use serde::Serialize;
+use serde_json::{Value, json};
 use store::Tx;
+use store::audit::{Event, Kind};
 use store::budgets::{self, BudgetRow, Standing};
 use utoipa::ToSchema;
 
 use crate::Control;
 use crate::authenticate::Admin;
 use crate::body::Fields;
+use crate::change::Done;
 use crate::limit_scope::{LimitScope, NewLimitScope};
 use crate::pagination::{List, Listed, Page};
 use crate::path::Ids;
@@ -205,6 +208,19 @@ impl BudgetChanges {
         })
     }
 
+    fn is_empty(&self) -> bool {
+        self.limit_usd.is_none() && self.force.is_none() && self.thresholds.is_none()
+    }
+
+    /// As the caller wrote it.
+    fn to_json(&self) -> Value {
+        json!({
+            "limit_usd": self.limit_usd.map(Nusd::to_usd),
+            "force": self.force.map(Force::as_str),
+            "thresholds": self.thresholds,
+        })
+    }
+
     fn apply(self, row: &mut BudgetRow) -> Outcome<()> {
         let budget = &mut row.budget;
         budget.limit = self.limit_usd.unwrap_or(budget.limit);
@@ -296,11 +312,11 @@ pub(crate) async fn create(
 ) -> Response {
     let outcome = async {
         let new = NewBudget::read(&fields)?;
-        let (id, now) = (BudgetId::random(control.entropy), control.now());
-        let owner = admin.organization.clone();
-        let write = control.store.write(move |tx| -> Outcome<_> {
-            let scope = new.scope.found(tx, &owner)?;
-            ensure_room(tx, &owner, &scope)?;
+        let id = BudgetId::random(control.entropy);
+        let organization = admin.organization.clone();
+        let change = control.change(admin, move |tx, owner, now| {
+            let scope = new.scope.found(tx, owner)?;
+            ensure_room(tx, owner, &scope)?;
             let thresholds = new.thresholds;
             let row = BudgetRow {
                 budget: Rules {
@@ -314,11 +330,18 @@ pub(crate) async fn create(
                 is_spend_limit: false,
                 created_at: now,
             };
-            budgets::create(tx, &owner, &row)?;
-            Ok(row)
+            budgets::create(tx, owner, &row)?;
+            let event = event(Kind::BudgetCreated, &row.budget).data(json!({
+                "scope": LimitScope::of(&row.budget.scope, owner),
+                "window": row.budget.window.as_str(),
+                "limit_usd": row.budget.limit.to_usd(),
+                "force": row.budget.force.as_str(),
+                "thresholds": row.budget.thresholds,
+            }));
+            Ok(Done::new(event, row))
         });
-        let row = write.await?;
-        with_standing(&control, admin.organization, row).await
+        let row = change.await?;
+        with_standing(&control, organization, row).await
     };
     answer(&control, outcome.await)
 }
@@ -365,21 +388,26 @@ pub(crate) async fn update(
         let (scope, window) = (NewLimitScope::read(&fields)?, window(&fields)?);
         let scope = scope.map(|scope| scope.named(&admin.organization));
         let scope = scope.transpose()?;
-        let (owner, now) = (admin.organization.clone(), control.now());
-        let write = control.store.write(move |tx| -> Outcome<_> {
-            let mut row = find_budget(tx, &owner, &budget_id)?;
+        let organization = admin.organization.clone();
+        let change = control.change(admin, move |tx, owner, now| {
+            let mut row = find_budget(tx, owner, &budget_id)?;
             if scope.is_some_and(|scope| scope != row.budget.scope) {
                 return Err(fixed("scope"));
             }
             if window.is_some_and(|window| window != row.budget.window) {
                 return Err(fixed("window"));
             }
+            if changes.is_empty() {
+                return Ok(Done::nothing(row));
+            }
+            let requested = changes.to_json();
             changes.apply(&mut row)?;
-            budgets::change(tx, &owner, &row.budget, now)?;
-            Ok(row)
+            budgets::change(tx, owner, &row.budget, now)?;
+            let event = event(Kind::BudgetUpdated, &row.budget).changes(requested);
+            Ok(Done::new(event, row))
         });
-        let row = write.await?;
-        with_standing(&control, admin.organization, row).await
+        let row = change.await?;
+        with_standing(&control, organization, row).await
     };
     answer(&control, outcome.await)
 }
@@ -396,17 +424,21 @@ pub(crate) async fn delete(
     Admin(admin): Admin,
     Ids([budget_id]): Ids<1>,
 ) -> Response {
-    let now = control.now();
-    let write = control.store.write(move |tx| -> Outcome<_> {
-        let budget = find_budget(tx, &admin.organization, &budget_id)?.budget;
-        budgets::delete(tx, &admin.organization, &budget.id, now)?;
-        Ok(Deleted {
-            object: "budget.deleted",
-            id: budget_id,
-            deleted: true,
-        })
+    let change = control.change(admin, move |tx, organization, now| {
+        let budget = find_budget(tx, organization, &budget_id)?.budget;
+        budgets::delete(tx, organization, &budget.id, now)?;
+        let event = event(Kind::BudgetDeleted, &budget);
+        Ok(Done::new(event, Deleted::new("budget.deleted", budget_id)))
     });
-    answer(&control, write.await.map(Json))
+    answer(&control, change.await.map(Json))
+}
+
+/// What the audit log says of a budget: it is of a project where its scope is one.
+fn event(kind: Kind, budget: &Rules) -> Event {
+    match &budget.scope {
+        Scope::Project(project) => Event::new(kind, &budget.id).in_project(project),
+        Scope::Organization | Scope::Key(_) => Event::new(kind, &budget.id),
+    }
 }
 
 /// Adds up what counts in a budget's window: in a read, because the writer of the database has the

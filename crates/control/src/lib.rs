@@ -4,10 +4,13 @@
 //! it cannot forget, and answers refusals through [`respond`]. Nothing here knows SQL. Of the
 //! data plane it knows what [`DataPlane`] lets it ask; changes reach that through the change log.
 
+mod admin_api_keys;
+mod audit_logs;
 mod authenticate;
 mod body;
 mod budget_events;
 mod budgets;
+mod change;
 mod costs;
 mod limit_scope;
 mod pagination;

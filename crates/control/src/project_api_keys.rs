@@ -6,11 +6,13 @@ use axum::response::Response;
 use domain::access::Owner;
 use domain::id::{KeyId, ProjectId};
 use serde::Serialize;
+use store::audit::{Event, Kind};
 use store::keys::{self, KeyRow, OwnerRow};
 use utoipa::ToSchema;
 
 use crate::Control;
 use crate::authenticate::Admin;
+use crate::change::Done;
 use crate::pagination::{List, Listed, Page};
 use crate::path::Ids;
 use crate::projects::find;
@@ -197,9 +199,8 @@ pub(crate) async fn delete(
     Admin(admin): Admin,
     Ids([project_id, key_id]): Ids<2>,
 ) -> Response {
-    let now = control.now();
-    let write = control.store.write(move |tx| -> Outcome<_> {
-        let project = find(tx, &admin.organization, &project_id)?.id;
+    let change = control.change(admin, move |tx, organization, now| {
+        let project = find(tx, organization, &project_id)?.id;
         let key = find_key(tx, &project, &key_id)?;
         if matches!(key.owner.owner, Owner::ServiceAccount(_)) {
             let message =
@@ -210,14 +211,11 @@ pub(crate) async fn delete(
             });
         }
         keys::revoke(tx, &key.id, now)?;
+        let event = Event::new(Kind::ApiKeyDeleted, &key.id).in_project(&project);
         let object = "organization.project.api_key.deleted";
-        Ok(Deleted {
-            object,
-            id: key_id,
-            deleted: true,
-        })
+        Ok(Done::new(event, Deleted::new(object, key_id)))
     });
-    answer(&control, write.await.map(Json))
+    answer(&control, change.await.map(Json))
 }
 
 /// Whether `owner_project_access` lets any key through: whoever owns a key that works has access.

@@ -9,12 +9,15 @@ use domain::admission::{DefaultRates, RateRule, RateRules};
 use domain::budget::Scope;
 use domain::id::ProjectId;
 use serde::Serialize;
+use serde_json::json;
+use store::audit::{Event, Kind};
 use store::rate_limits::{self, RateLimitRow};
 use utoipa::ToSchema;
 
 use crate::Control;
 use crate::authenticate::Admin;
 use crate::body::Fields;
+use crate::change::Done;
 use crate::pagination::{List, Listed, Page, unknown_cursor};
 use crate::path::Ids;
 use crate::projects::{find, find_active};
@@ -193,28 +196,36 @@ pub(crate) async fn update(
         let models = control.models();
         let named = |model: &Arc<str>| id.strip_prefix(PREFIX) == Some(model);
         let model = models.into_iter().find(named);
-        let (rates, now) = (control.data_plane.rates, control.now());
-        let write = control.store.write(move |tx| -> Outcome<_> {
-            let organization = &admin.organization;
+        let rates = control.data_plane.rates;
+        let change = control.change(admin, move |tx, organization, now| {
             let project = find_active(tx, organization, &project_id)?.id;
             let what = "rate limit";
             let model = model.ok_or(Refusal::NotFound { what, id })?;
             let rules = rate_limits::of_project(tx, organization, &project)?;
             check_below_organization(&asked, &rules.of_organization(&model, rates))?;
-            if asked != RateRule::default() {
-                let scope = Scope::Project(project.clone());
-                let before = rate_limits::get(tx, organization, &scope, Some(&model))?;
-                let row = RateLimitRow {
-                    scope,
-                    model: Some(model.to_string()),
-                    rule: asked.or(before.unwrap_or_default()),
-                };
-                set_rule(tx, organization, &row, now)?;
+            if asked == RateRule::default() {
+                let shown = ProjectRateLimit::of(&model, &project, &rules, rates);
+                return Ok(Done::nothing(shown));
             }
+            let scope = Scope::Project(project.clone());
+            let before = rate_limits::get(tx, organization, &scope, Some(&model))?;
+            let row = RateLimitRow {
+                scope,
+                model: Some(model.to_string()),
+                rule: asked.or(before.unwrap_or_default()),
+            };
+            set_rule(tx, organization, &row, now)?;
             let rules = rate_limits::of_project(tx, organization, &project)?;
-            Ok(ProjectRateLimit::of(&model, &project, &rules, rates))
+            let shown = ProjectRateLimit::of(&model, &project, &rules, rates);
+            let event = Event::new(Kind::RateLimitUpdated, &shown.id).in_project(&project);
+            let event = event.changes(json!({
+                "max_requests_per_1_minute": asked.requests_per_minute,
+                "max_tokens_per_1_minute": asked.tokens_per_minute,
+                "max_requests_per_1_day": asked.requests_per_day,
+            }));
+            Ok(Done::new(event, shown))
         });
-        Ok(Json(write.await?))
+        Ok(Json(change.await?))
     };
     answer(&control, outcome.await)
 }

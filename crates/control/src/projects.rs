@@ -5,12 +5,15 @@ use axum::extract::State;
 use axum::response::Response;
 use domain::id::{OrganizationId, ProjectId};
 use serde::Serialize;
+use serde_json::json;
+use store::audit::{Event, Kind};
 use store::projects::{self, Page as ProjectPage};
 use utoipa::ToSchema;
 
 use crate::Control;
 use crate::authenticate::Admin;
 use crate::body::Fields;
+use crate::change::Done;
 use crate::pagination::{List, Listed, Page};
 use crate::path::Ids;
 use crate::query::Query;
@@ -95,19 +98,22 @@ pub(crate) async fn create(
     fields: Fields,
 ) -> Response {
     let outcome = async {
-        let name = fields.name("name")?;
-        let project = projects::Project {
-            id: ProjectId::random(control.entropy),
-            name: fields.required("name", name)?,
-            is_default: false,
-            created_at: control.now(),
-            archived_at: None,
-        };
-        let write = control.store.write(move |tx| -> Outcome<_> {
-            projects::create(tx, &admin.organization, &project)?;
-            Ok(project)
+        let name = fields.required("name", fields.name("name")?)?;
+        let id = ProjectId::random(control.entropy);
+        let change = control.change(admin, move |tx, organization, now| {
+            let project = projects::Project {
+                id,
+                name,
+                is_default: false,
+                created_at: now,
+                archived_at: None,
+            };
+            projects::create(tx, organization, &project)?;
+            let data = json!({"name": project.name, "title": project.name});
+            let event = Event::new(Kind::ProjectCreated, &project.id).in_project(&project.id);
+            Ok(Done::new(event.data(data), project))
         });
-        Ok(Json(Project::from(write.await?)))
+        Ok(Json(Project::from(change.await?)))
     };
     answer(&control, outcome.await)
 }
@@ -146,16 +152,18 @@ pub(crate) async fn update(
 ) -> Response {
     let outcome = async {
         let name = fields.name("name")?;
-        let now = control.now();
-        let write = control.store.write(move |tx| -> Outcome<_> {
-            let mut project = find_active(tx, &admin.organization, &project_id)?;
-            if let Some(name) = name {
-                projects::rename(tx, &project.id, &name, now)?;
-                project.name = name;
-            }
-            Ok(project)
+        let change = control.change(admin, move |tx, organization, now| {
+            let mut project = find_active(tx, organization, &project_id)?;
+            let Some(name) = name else {
+                return Ok(Done::nothing(project));
+            };
+            projects::rename(tx, &project.id, &name, now)?;
+            let event = Event::new(Kind::ProjectUpdated, &project.id).in_project(&project.id);
+            let event = event.changes(json!({"title": name}));
+            project.name = name;
+            Ok(Done::new(event, project))
         });
-        Ok(Json(Project::from(write.await?)))
+        Ok(Json(Project::from(change.await?)))
     };
     answer(&control, outcome.await)
 }
@@ -172,20 +180,24 @@ pub(crate) async fn archive(
     Admin(admin): Admin,
     Ids([project_id]): Ids<1>,
 ) -> Response {
-    let now = control.now();
-    let write = control.store.write(move |tx| -> Outcome<_> {
-        let project = find_active(tx, &admin.organization, &project_id)?;
+    let change = control.change(admin, move |tx, organization, now| {
+        let project = find_active(tx, organization, &project_id)?;
         if project.is_default {
             let message = "The default project cannot be archived.";
             return Err(Refusal::Archived { message });
         }
         projects::archive(tx, &project.id, now)?;
-        Ok(projects::Project {
-            archived_at: Some(now),
-            ..project
-        })
+        let event = Event::new(Kind::ProjectArchived, &project.id).in_project(&project.id);
+        let archived_at = Some(now);
+        Ok(Done::new(
+            event,
+            projects::Project {
+                archived_at,
+                ..project
+            },
+        ))
     });
-    let outcome = write.await.map(|project| Json(Project::from(project)));
+    let outcome = change.await.map(|project| Json(Project::from(project)));
     answer(&control, outcome)
 }
 

@@ -11,13 +11,16 @@ use domain::budget::Scope;
 use domain::id::{KeyId, OrganizationId, ProjectId};
 use domain::time::AtUs;
 use serde::Serialize;
+use serde_json::json;
 use store::Tx;
+use store::audit::{Event, Kind};
 use store::rate_limits::{self, Place, RateLimitRow};
 use utoipa::ToSchema;
 
 use crate::Control;
 use crate::authenticate::Admin;
 use crate::body::Fields;
+use crate::change::Done;
 use crate::limit_scope::{LimitScope, NewLimitScope, ScopeType};
 use crate::pagination::{List, Listed, Page};
 use crate::query::{Query, invalid};
@@ -190,9 +193,8 @@ pub(crate) async fn put(
         {
             return Err(fields.invalid("model", &format!("there is no model '{model}' here")));
         }
-        let (rates, now) = (control.data_plane.rates, control.now());
-        let write = control.store.write(move |tx| -> Outcome<_> {
-            let organization = &admin.organization;
+        let rates = control.data_plane.rates;
+        let change = control.change(admin, move |tx, organization, now| {
             let row = RateLimitRow {
                 scope: new.scope.found(tx, organization)?,
                 rule: new.rule(),
@@ -212,9 +214,18 @@ pub(crate) async fn put(
                 Scope::Key(_) => {}
             }
             set_rule(tx, organization, &row, now)?;
-            Ok(RateLimit::of(&row, organization))
+            let shown = RateLimit::of(&row, organization);
+            let event = event(Kind::RateLimitUpdated, &shown.id, &row.scope);
+            let event = event.changes(json!({
+                "max_requests_per_1_minute": shown.requests_per_minute,
+                "max_tokens_per_1_minute": shown.tokens_per_minute,
+                "max_requests_per_1_day": shown.requests_per_day,
+                "max_tokens_per_1_day": shown.tokens_per_day,
+                "max_concurrent_requests": shown.concurrent_requests,
+            }));
+            Ok(Done::new(event, shown))
         });
-        Ok(Json(write.await?))
+        Ok(Json(change.await?))
     };
     answer(&control, outcome.await)
 }
@@ -239,7 +250,7 @@ pub(crate) async fn delete(
 ) -> Response {
     let outcome = async {
         let query = Query::parse(query.as_deref())?;
-        let organization = admin.organization;
+        let organization = admin.organization.clone();
         let scope = NewLimitScope::asked(&query)?.ok_or_else(|| Refusal::Missing {
             param: "scope_type".into(),
         })?;
@@ -247,22 +258,15 @@ pub(crate) async fn delete(
         let model = query.one("model").filter(|model| !model.is_empty());
         let model = model.map(ToOwned::to_owned);
         let id = id(&LimitScope::of(&scope, &organization), model.as_deref());
-        let now = control.now();
-        let write = control.store.write(move |tx| -> Outcome<_> {
-            let model = model.as_deref();
-            match rate_limits::delete(tx, &organization, &scope, model, now)? {
-                true => Ok(Deleted {
-                    object: "rate_limit.deleted",
-                    id,
-                    deleted: true,
-                }),
-                false => Err(Refusal::NotFound {
-                    what: "rate limit",
-                    id,
-                }),
+        let change = control.change(admin, move |tx, organization, now| {
+            if !rate_limits::delete(tx, organization, &scope, model.as_deref(), now)? {
+                let what = "rate limit";
+                return Err(Refusal::NotFound { what, id });
             }
+            let event = event(Kind::RateLimitDeleted, &id, &scope);
+            Ok(Done::new(event, Deleted::new("rate_limit.deleted", id)))
         });
-        Ok(Json(write.await?))
+        Ok(Json(change.await?))
     };
     answer(&control, outcome.await)
 }
@@ -323,6 +327,14 @@ fn check_all_below(rule: &RateRule, most: &RateRule, whose: &str) -> Outcome<()>
         ),
     ];
     check_below(&limits, whose)
+}
+
+/// What the audit log says of a rule: it is of a project where its scope is one.
+fn event(kind: Kind, id: &str, scope: &Scope) -> Event {
+    match scope {
+        Scope::Project(project) => Event::new(kind, id).in_project(project),
+        Scope::Organization | Scope::Key(_) => Event::new(kind, id),
+    }
 }
 
 /// A rule's id. No scope's id has a colon.

@@ -6,8 +6,8 @@ use utoipa_axum::routes;
 
 use crate::respond::BODY_BYTES;
 use crate::{
-    Control, budget_events, budgets, costs, project_api_keys, project_rate_limits, projects,
-    rate_limits, service_accounts, spend_limits, usage,
+    Control, admin_api_keys, audit_logs, budget_events, budgets, costs, project_api_keys,
+    project_rate_limits, projects, rate_limits, service_accounts, spend_limits, usage,
 };
 
 /// The control plane's routes, and their description.
@@ -47,6 +47,9 @@ pub fn router(control: Control) -> OpenApiRouter {
             rate_limits::put,
             rate_limits::delete
         ))
+        .routes(routes!(admin_api_keys::list, admin_api_keys::create))
+        .routes(routes!(admin_api_keys::retrieve, admin_api_keys::delete))
+        .routes(routes!(audit_logs::list))
         .routes(routes!(usage::completions))
         .routes(routes!(usage::embeddings))
         .routes(routes!(costs::costs))

@@ -6,7 +6,10 @@ use axum::response::Response;
 use domain::access::Owner;
 use domain::id::{KeyId, ServiceAccountId};
 use domain::key::{KeyClass, KeySecret};
+use domain::time::SECOND_US;
 use serde::Serialize;
+use serde_json::json;
+use store::audit::{Event, Kind};
 use store::keys::{self, NewKey};
 use store::service_accounts;
 use utoipa::ToSchema;
@@ -14,6 +17,7 @@ use utoipa::ToSchema;
 use crate::Control;
 use crate::authenticate::Admin;
 use crate::body::Fields;
+use crate::change::Done;
 use crate::pagination::{List, Listed, Page};
 use crate::path::Ids;
 use crate::projects::{find, find_active};
@@ -59,9 +63,25 @@ pub(crate) struct CreatedKey {
 /// Something that is gone.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Deleted {
-    pub(crate) object: &'static str,
-    pub(crate) id: String,
-    pub(crate) deleted: bool,
+    object: &'static str,
+    id: String,
+    deleted: bool,
+}
+
+impl Deleted {
+    pub(crate) fn new(object: &'static str, id: impl Into<String>) -> Self {
+        Deleted {
+            object,
+            id: id.into(),
+            deleted: true,
+        }
+    }
+}
+
+/// How long a key that is asked for is to work, in microseconds; for good if none.
+pub(crate) fn key_lifetime_us(fields: &Fields) -> Outcome<Option<i64>> {
+    let seconds = fields.integer("expires_in_seconds", 1..=YEAR_S)?;
+    Ok(seconds.map(|seconds| seconds * SECOND_US))
 }
 
 impl From<service_accounts::ServiceAccount> for ServiceAccount {
@@ -131,30 +151,32 @@ pub(crate) async fn create(
     let outcome = async {
         let name = fields.required("name", fields.name("name")?)?;
         let keyless = fields.flag("create_service_account_only")?;
-        let now = control.now();
-        let expires_at = fields
-            .integer("expires_in_seconds", 1..=YEAR_S)?
-            .map(|seconds| now.plus(seconds * 1_000_000));
-        let account = service_accounts::ServiceAccount {
-            id: ServiceAccountId::random(control.entropy),
-            name,
-            role: "member".into(),
-            created_at: now,
-        };
+        let lifetime = key_lifetime_us(&fields)?;
+        let id = ServiceAccountId::random(control.entropy);
         let secret = KeySecret::mint(KeyClass::ServiceAccount, control.entropy);
         let key_id = KeyId::random(control.entropy);
-        let write = control.store.write(move |tx| -> Outcome<_> {
-            let project = find_active(tx, &admin.organization, &project_id)?.id;
-            service_accounts::create(tx, &admin.organization, &project, &account)?;
+        let change = control.change(admin, move |tx, organization, now| {
+            let project = find_active(tx, organization, &project_id)?.id;
+            let account = service_accounts::ServiceAccount {
+                id,
+                name,
+                role: "member".into(),
+                created_at: now,
+            };
+            service_accounts::create(tx, organization, &project, &account)?;
+            let event = Event::new(Kind::ServiceAccountCreated, &account.id).in_project(&project);
+            let event = event.data(json!({"role": account.role}));
             if keyless {
-                return Ok(CreatedServiceAccount {
+                let created = CreatedServiceAccount {
                     account: account.into(),
                     api_key: None,
-                });
+                };
+                return Ok(Done::new(event, created));
             }
+            let expires_at = lifetime.map(|us| now.plus(us));
             let new = NewKey {
                 id: key_id.clone(),
-                organization: &admin.organization,
+                organization,
                 project: Some(&project),
                 owner: Owner::ServiceAccount(account.id.clone()),
                 name: "Secret key",
@@ -169,12 +191,14 @@ pub(crate) async fn create(
                 expires_at: expires_at.map(|at| at.seconds()),
                 value: secret.expose().to_owned(),
             };
-            Ok(CreatedServiceAccount {
+            let created = CreatedServiceAccount {
                 account: account.into(),
                 api_key: Some(api_key),
-            })
+            };
+            let key = Event::new(Kind::ApiKeyCreated, &key_id).in_project(&project);
+            Ok(Done::new(event, created).and(key.data(json!({"scopes": []}))))
         });
-        Ok(Json(write.await?))
+        Ok(Json(change.await?))
     };
     answer(&control, outcome.await)
 }
@@ -221,19 +245,15 @@ pub(crate) async fn delete(
     Admin(admin): Admin,
     Ids([project_id, id]): Ids<2>,
 ) -> Response {
-    let now = control.now();
-    let write = control.store.write(move |tx| -> Outcome<_> {
-        let project = find(tx, &admin.organization, &project_id)?.id;
+    let change = control.change(admin, move |tx, organization, now| {
+        let project = find(tx, organization, &project_id)?.id;
         let account = find_account(tx, &project, &id)?;
         service_accounts::delete(tx, &account.id, now)?;
+        let event = Event::new(Kind::ServiceAccountDeleted, &account.id).in_project(&project);
         let object = "organization.project.service_account.deleted";
-        Ok(Deleted {
-            object,
-            id,
-            deleted: true,
-        })
+        Ok(Done::new(event, Deleted::new(object, id)))
     });
-    answer(&control, write.await.map(Json))
+    answer(&control, change.await.map(Json))
 }
 
 fn find_account(

@@ -11,14 +11,17 @@ use domain::id::{BudgetId, OrganizationId, ProjectId};
 use domain::money::Nusd;
 use domain::window::Window;
 use serde::Serialize;
+use serde_json::json;
 use store::Tx;
+use store::audit::{Event, Kind};
 use store::budgets::{self, BudgetRow};
 use utoipa::ToSchema;
 
 use crate::Control;
-use crate::authenticate::Admin;
+use crate::authenticate::{Admin, Caller};
 use crate::body::Fields;
 use crate::budgets::{ensure_room, is_enforcing};
+use crate::change::Done;
 use crate::path::Ids;
 use crate::projects::{find, find_active};
 use crate::respond::{Outcome, Refusal, answer};
@@ -144,7 +147,7 @@ pub(crate) async fn set(
     Admin(admin): Admin,
     fields: Fields,
 ) -> Response {
-    let outcome = put(&control, admin.organization, None, &fields).await;
+    let outcome = put(&control, admin, None, &fields).await;
     answer(&control, outcome)
 }
 
@@ -159,7 +162,7 @@ pub(crate) async fn set(
     security(("admin_key" = []))
 )]
 pub(crate) async fn delete(State(control): State<Control>, Admin(admin): Admin) -> Response {
-    let outcome = remove(&control, admin.organization, None).await;
+    let outcome = remove(&control, admin, None).await;
     answer(&control, outcome)
 }
 
@@ -194,7 +197,7 @@ pub(crate) async fn set_of_project(
     Ids([project_id]): Ids<1>,
     fields: Fields,
 ) -> Response {
-    let outcome = put(&control, admin.organization, Some(project_id), &fields).await;
+    let outcome = put(&control, admin, Some(project_id), &fields).await;
     answer(&control, outcome)
 }
 
@@ -214,7 +217,7 @@ pub(crate) async fn delete_of_project(
     Admin(admin): Admin,
     Ids([project_id]): Ids<1>,
 ) -> Response {
-    let outcome = remove(&control, admin.organization, Some(project_id)).await;
+    let outcome = remove(&control, admin, Some(project_id)).await;
     answer(&control, outcome)
 }
 
@@ -242,7 +245,7 @@ async fn shown(
 
 async fn put(
     control: &Control,
-    organization: OrganizationId,
+    admin: Caller,
     project_id: Option<String>,
     fields: &Fields,
 ) -> Outcome<Json<SpendLimit>> {
@@ -253,17 +256,21 @@ async fn put(
         interval: Interval::Month,
     } = NewSpendLimit::read(fields)?;
     let id = BudgetId::random(control.entropy);
-    let now = control.now();
-    let (owner, project_asked) = (organization.clone(), project_id.clone());
-    let write = control.store.write(move |tx| -> Outcome<_> {
-        let project = project_asked.map(|id| find_active(tx, &owner, &id));
+    let (organization, project_asked) = (admin.organization.clone(), project_id.clone());
+    let change = control.change(admin, move |tx, owner, now| {
+        let project = project_asked.map(|id| find_active(tx, owner, &id));
         let project = project.transpose()?.map(|project| project.id);
-        if let Some(row) = budgets::spend_limit(tx, &owner, project.as_ref())? {
+        let event = event(Kind::SpendLimitUpdated, owner, project.as_ref());
+        let event = event.changes(json!({
+            "threshold_amount": limit.whole_cents(), "currency": "USD", "interval": "month",
+        }));
+        if let Some(row) = budgets::spend_limit(tx, owner, project.as_ref())? {
             let budget = Budget {
                 limit,
                 ..row.budget
             };
-            return Ok(budgets::change(tx, &owner, &budget, now)?);
+            budgets::change(tx, owner, &budget, now)?;
+            return Ok(Done::new(event, ()));
         }
         let budget = Budget {
             id,
@@ -273,38 +280,47 @@ async fn put(
             force: Force::Hard,
             thresholds: Vec::new(),
         };
-        ensure_room(tx, &owner, &budget.scope)?;
+        ensure_room(tx, owner, &budget.scope)?;
         let row = BudgetRow {
             budget,
             is_spend_limit: true,
             created_at: now,
         };
-        Ok(budgets::create(tx, &owner, &row)?)
+        budgets::create(tx, owner, &row)?;
+        Ok(Done::new(event, ()))
     });
-    write.await?;
+    change.await?;
     // What was spent is added up in a read: the writer has the ledger's steps to commit.
     shown(control, organization, project_id).await
 }
 
 async fn remove(
     control: &Control,
-    organization: OrganizationId,
+    admin: Caller,
     project_id: Option<String>,
 ) -> Outcome<Json<SpendLimitDeleted>> {
-    let now = control.now();
-    let write = control.store.write(move |tx| -> Outcome<_> {
-        let project = project_id.map(|id| find_active(tx, &organization, &id));
+    let change = control.change(admin, move |tx, organization, now| {
+        let project = project_id.map(|id| find_active(tx, organization, &id));
         let project = project.transpose()?.map(|project| project.id);
-        let budget = current(tx, &organization, project.as_ref())?.budget;
-        budgets::delete(tx, &organization, &budget.id, now)?;
+        let budget = current(tx, organization, project.as_ref())?.budget;
+        budgets::delete(tx, organization, &budget.id, now)?;
+        let event = event(Kind::SpendLimitDeleted, organization, project.as_ref());
         let object = match budget.scope {
             Scope::Organization => "organization.spend_limit.deleted",
             _ => "project.spend_limit.deleted",
         };
         let deleted = true;
-        Ok(SpendLimitDeleted { object, deleted })
+        Ok(Done::new(event, SpendLimitDeleted { object, deleted }))
     });
-    write.await.map(Json)
+    change.await.map(Json)
+}
+
+/// A spend limit has no id of its own: it is its organization's, or its project's.
+fn event(kind: Kind, organization: &OrganizationId, project: Option<&ProjectId>) -> Event {
+    match project {
+        Some(project) => Event::new(kind, project).in_project(project),
+        None => Event::new(kind, organization),
+    }
 }
 
 fn current(

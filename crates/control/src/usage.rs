@@ -9,7 +9,7 @@ use store::usage_reports::{self, Dimension, Kind, Question, Sums, Width};
 use utoipa::ToSchema;
 
 use crate::Control;
-use crate::authenticate::Admin;
+use crate::authenticate::{Admin, Caller};
 use crate::query::{Query, invalid};
 use crate::respond::{Outcome, Refusal, answer};
 
@@ -138,12 +138,7 @@ pub(crate) async fn embeddings(
     usage(&control, admin, query, span).await
 }
 
-async fn usage(
-    control: &Control,
-    admin: domain::access::Principal,
-    query: Option<String>,
-    span: Span,
-) -> Response {
+async fn usage(control: &Control, admin: Caller, query: Option<String>, span: Span) -> Response {
     let outcome = async {
         let query = Query::parse(query.as_deref())?;
         let mut fields = vec!["project_id", "user_id", "api_key_id", "model"];

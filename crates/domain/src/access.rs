@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::id::{KeyId, OrganizationId, ProjectId, ServiceAccountId, UserId};
 use crate::key::KeyClass;
+use crate::permission::{Permission, Permissions};
 use crate::time::AtUs;
 
 /// Who a key acts for.
@@ -13,26 +14,6 @@ pub enum Owner {
     User(UserId),
     /// A service account of the key's project.
     ServiceAccount(ServiceAccountId),
-}
-
-/// What a key may do on the data plane.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Scope {
-    /// Run models: every endpoint that costs money.
-    ModelRequest,
-    /// List models.
-    ModelRead,
-}
-
-impl Scope {
-    /// The scope's name in error messages.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Scope::ModelRequest => "model.request",
-            Scope::ModelRead => "api.model.read",
-        }
-    }
 }
 
 /// The authenticated caller of a request: a key that exists, and everything that decides what it
@@ -53,8 +34,10 @@ pub struct Principal {
     pub project_archived: bool,
     /// Models the key may use; none means all.
     pub models: Option<Vec<Arc<str>>>,
-    /// Scopes the key has; none means all.
-    pub scopes: Option<Vec<Scope>>,
+    /// What the key is restricted to; none means to nothing less than its owner may do.
+    pub scopes: Option<Permissions>,
+    /// What its owner's roles allow in the project; none if the owner does not belong to it.
+    pub granted: Option<Permissions>,
     /// When the key stops working; never if none.
     pub expires_at: Option<AtUs>,
 }
@@ -74,8 +57,10 @@ pub enum AccessRefusal {
     MismatchedOrganization,
     /// The request names another project than the key's.
     MismatchedProject,
-    /// The key lacks a scope.
-    MissingScope(Scope),
+    /// The key's owner does not belong to the project any more.
+    OwnerLeft(ProjectId),
+    /// The key, or its owner, may not do this.
+    MissingScope(Permission),
     /// The key may not use this model.
     ModelNotAllowed,
 }
@@ -96,7 +81,7 @@ pub struct Claims<'a> {
 pub fn data_plane<'a>(
     principal: &'a Principal,
     claims: Claims<'_>,
-    scope: Scope,
+    needed: Permission,
     now: AtUs,
 ) -> Result<&'a ProjectId, AccessRefusal> {
     not_expired(principal, now)?;
@@ -114,9 +99,13 @@ pub fn data_plane<'a>(
     if principal.project_archived {
         return Err(AccessRefusal::ProjectArchived(project.clone()));
     }
-    match &principal.scopes {
-        Some(scopes) if !scopes.contains(&scope) => Err(AccessRefusal::MissingScope(scope)),
-        _ => Ok(project),
+    let Some(granted) = principal.granted else {
+        return Err(AccessRefusal::OwnerLeft(project.clone()));
+    };
+    let restricted = principal.scopes;
+    match granted.contains(needed) && restricted.is_none_or(|scopes| scopes.contains(needed)) {
+        true => Ok(project),
+        false => Err(AccessRefusal::MissingScope(needed)),
     }
 }
 
@@ -168,6 +157,7 @@ fn same_organization(principal: &Principal, claims: Claims<'_>) -> Result<(), Ac
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::permission::PredefinedRole;
 
     fn principal() -> Principal {
         Principal {
@@ -179,6 +169,7 @@ mod tests {
             project_archived: false,
             models: None,
             scopes: None,
+            granted: Some(PredefinedRole::ProjectMember.permissions()),
             expires_at: None,
         }
     }
@@ -240,15 +231,32 @@ mod tests {
             ),
             (
                 Principal {
-                    scopes: Some(vec![Scope::ModelRead]),
+                    scopes: Some(Permissions::of(&[Permission::ModelRead])),
+                    ..fine.clone()
+                },
+                none,
+                Some(MissingScope(Permission::ModelRequest)),
+            ),
+            (
+                Principal {
+                    granted: Some(PredefinedRole::ProjectViewer.permissions()),
+                    scopes: Some(Permissions::of(&[Permission::ModelRequest])),
+                    ..fine.clone()
+                },
+                none,
+                Some(MissingScope(Permission::ModelRequest)),
+            ),
+            (
+                Principal {
+                    granted: None,
                     ..fine
                 },
                 none,
-                Some(MissingScope(Scope::ModelRequest)),
+                Some(OwnerLeft(ProjectId::new("proj_a"))),
             ),
         ];
         for (principal, claims, refusal) in table {
-            let got = data_plane(&principal, claims, Scope::ModelRequest, AtUs(5));
+            let got = data_plane(&principal, claims, Permission::ModelRequest, AtUs(5));
             assert_eq!(got.err(), refusal);
         }
     }

@@ -132,6 +132,11 @@ text_id!(
     SessionId,
     "session_"
 );
+text_id!(
+    /// An entry of the audit log.
+    AuditLogId,
+    "audit_log-"
+);
 
 /// Names one request: its hold, its usage record and its answer's `x-request-id`.
 ///

@@ -4,7 +4,7 @@
 //! one kind of resource: the organization, or one project. Whatever way a person comes to a role
 //! (as a member, assigned, through a group), the permissions of all roles add up.
 
-use crate::id::{OrganizationId, ProjectId};
+use crate::id::{OrganizationId, ProjectId, RoleId};
 
 /// What a role is bound to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -294,6 +294,46 @@ impl PredefinedRole {
     }
 }
 
+/// Names a role within its organization or project.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum RoleName {
+    /// One that always exists.
+    Predefined(PredefinedRole),
+    /// One that somebody made.
+    Custom(RoleId),
+}
+
+impl RoleName {
+    /// The role that an id on the wire names in `realm`; none if it cannot be one there.
+    #[must_use]
+    pub fn from_id(realm: &Realm, id: &str) -> Option<Self> {
+        let mut predefined = PredefinedRole::of(realm.resource());
+        match predefined.find(|role| role.id(realm.id()) == id) {
+            Some(role) => Some(RoleName::Predefined(role)),
+            None if id.starts_with(RoleId::PREFIX) => Some(RoleName::Custom(RoleId::new(id))),
+            None => None,
+        }
+    }
+
+    /// What it is stored as: a word or an id.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            RoleName::Predefined(role) => role.name(),
+            RoleName::Custom(id) => id.as_str(),
+        }
+    }
+
+    /// The role stored as `text`; none if there is no such role for this kind of resource.
+    #[must_use]
+    pub fn from_text(resource: Resource, text: &str) -> Option<Self> {
+        match text.starts_with(RoleId::PREFIX) {
+            true => Some(RoleName::Custom(RoleId::new(text))),
+            false => PredefinedRole::from_name(resource, text).map(RoleName::Predefined),
+        }
+    }
+}
+
 /// Where a role holds.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Realm {
@@ -471,6 +511,28 @@ mod tests {
         assert_eq!(OrganizationOwner.id("org-a"), owner);
         let viewer = "role-api-project-viewer__api-project__proj_a";
         assert_eq!(ProjectViewer.id("proj_a"), viewer);
+    }
+
+    #[test]
+    fn a_role_is_named_by_its_id_where_it_holds() {
+        let acme = Realm::Organization(OrganizationId::new("org-a"));
+        let search = Realm::Project(ProjectId::new("proj_a"));
+        for (realm, id, wanted) in [
+            (&acme, OrganizationOwner.id("org-a"), Some("owner")),
+            (&acme, OrganizationOwner.id("org-b"), None),
+            (&acme, ProjectOwner.id("org-a"), None),
+            (&search, ProjectViewer.id("proj_a"), Some("viewer")),
+            (&search, "role_abc".into(), Some("role_abc")),
+            (&search, "owner".into(), None),
+        ] {
+            let name = RoleName::from_id(realm, &id);
+            assert_eq!(name.as_ref().map(RoleName::as_str), wanted, "{id}");
+            if let Some(name) = name {
+                let read = RoleName::from_text(realm.resource(), name.as_str());
+                assert_eq!(read, Some(name));
+            }
+        }
+        assert_eq!(RoleName::from_text(Resource::Project, "reader"), None);
     }
 
     /// Roles, whether keys may run models in the project, and whether its keys may be seen there

@@ -4,11 +4,13 @@ use argon2::PasswordHasher;
 use domain::id::{OrganizationId, ProjectId, RequestId, UserId};
 use domain::key::KeySecret;
 use domain::money::Nusd;
-
+use domain::time::AtUs;
+use serde_json::json;
+use store::audit::{self, Act, Actor, Event, Kind};
 use store::grants::{self, GrantError};
 use store::installation::SetUpError;
 use store::verify::Head;
-use store::{Role, StoreError};
+use store::{Role, StoreError, Tx};
 
 use crate::cli::{Failure, Grant};
 use crate::config::{Config, Secret};
@@ -88,7 +90,7 @@ pub async fn found(config: &Config, new: &NewInstallation) -> Result<Founded, Fa
                 amount: credit,
                 reason: "credit at set-up".into(),
             };
-            grants::give(tx, &grant, now).map_err(|error| match error {
+            give(tx, &grant, now).map_err(|error| match error {
                 GrantError::Store(error) => SetUpError::Store(error),
                 other => SetUpError::Store(StoreError::Conflict(other.to_string())),
             })?;
@@ -127,7 +129,7 @@ pub async fn grant(config: &Config, grant: &Grant) -> Result<Granted, Failure> {
     let id = given.id.clone();
     let balance = store
         .write(move |tx| {
-            grants::give(tx, &given, clock::now())?;
+            give(tx, &given, clock::now())?;
             let wallet = store::wallets::get(tx, &given.organization)?;
             Ok::<_, GrantError>(wallet.map_or(Nusd::ZERO, |wallet| wallet.balance()))
         })
@@ -161,6 +163,20 @@ pub async fn verify(config: &Config, expected_heads: &[String]) -> Result<Proof,
         heads: report.heads,
         violations: report.checks.into_iter().flat_map(of_check).collect(),
     })
+}
+
+/// Gives credit, and tells the organization's audit log of it.
+fn give(tx: &mut Tx<'_>, grant: &grants::Grant, now: AtUs) -> Result<(), GrantError> {
+    grants::give(tx, grant, now)?;
+    let act = Act {
+        actor: &Actor::operator(),
+        organization: &grant.organization,
+        at: now,
+        entropy: entropy::system,
+    };
+    let event = Event::new(Kind::CreditGranted, &grant.id)
+        .data(json!({"amount_usd": grant.amount.to_usd(), "reason": grant.reason}));
+    Ok(audit::record(tx, &act, &[event])?)
 }
 
 /// An id for a grant; like a request's, it sorts by time.

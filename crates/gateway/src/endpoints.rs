@@ -3,9 +3,10 @@
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Method, Request, Response, Uri};
-use domain::access::{self, Scope};
+use domain::access;
 use domain::id::RequestId;
 use domain::money::Nusd;
+use domain::permission::Permission;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use utoipa::IntoParams;
 use wire::models;
@@ -186,13 +187,12 @@ fn look_up(
         let caller = authenticate::caller(&gateway.0.directory, headers)?;
         let principal = &caller.principal;
         let claims = authenticate::claims(headers);
-        let project =
-            access::data_plane(principal, claims, Scope::ModelRead, now).map_err(|refusal| {
-                Refusal::Access {
-                    refusal,
-                    model: None,
-                }
-            })?;
+        let project = access::data_plane(principal, claims, Permission::ModelRead, now).map_err(
+            |refusal| Refusal::Access {
+                refusal,
+                model: None,
+            },
+        )?;
         stamp.caller = Some((principal.organization.clone(), project.clone()));
         let catalog = gateway.0.catalog.load();
         let allowed = |model: &&std::sync::Arc<Model>| access::model(principal, &model.id).is_ok();

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use domain::id::{KeyId, OrganizationId, ProjectId};
+use domain::id::{KeyId, OrganizationId, ProjectId, UserId};
 use store::changes::{self, Change, ChangeKind};
 use store::keys::{self, ActiveKey};
 use store::{Store, StoreError, budgets, idempotency, wallets};
@@ -47,6 +47,13 @@ enum Effect {
     Limits(OrganizationId, Limits),
 }
 
+impl Effect {
+    /// A key that works is as it is now.
+    fn of(key: ActiveKey) -> Self {
+        Effect::Key(key.principal.key.clone(), Some(key))
+    }
+}
+
 /// Puts everything after `seq` into force; answers how far that is.
 async fn step(gateway: &Gateway, store: &Store, seq: i64) -> Result<i64, StoreError> {
     let read = store.read(move |tx| {
@@ -64,8 +71,15 @@ async fn step(gateway: &Gateway, store: &Store, seq: i64) -> Result<i64, StoreEr
                 }
                 ChangeKind::Project => {
                     let keys = keys::active_of_project(tx, &ProjectId::new(reference))?;
-                    let effect = |key: ActiveKey| Effect::Key(key.principal.key.clone(), Some(key));
-                    effects.extend(keys.into_iter().map(effect));
+                    effects.extend(keys.into_iter().map(Effect::of));
+                }
+                ChangeKind::User => {
+                    let keys = keys::active_of_user(tx, &UserId::new(reference))?;
+                    effects.extend(keys.into_iter().map(Effect::of));
+                }
+                ChangeKind::Roles => {
+                    let keys = keys::active_of_people(tx, &OrganizationId::new(reference))?;
+                    effects.extend(keys.into_iter().map(Effect::of));
                 }
                 ChangeKind::Wallet => {
                     let id = OrganizationId::new(reference);

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use domain::access::{self, AccessRefusal, Scope};
+use domain::access::{self, AccessRefusal};
 use domain::admission as rules;
 use domain::bound::{TokenBound, token_bound};
 use domain::id::{ProjectId, RequestId};
 use domain::idempotency::RequestDigest;
+use domain::permission::Permission;
 use domain::price::PriceEntry;
 use domain::time::AtUs;
 use http::{Request, Response};
@@ -94,7 +95,7 @@ async fn run(
     let (head, body) = request.into_parts();
     let caller = authenticate::caller(&gateway.0.directory, &head.headers)?;
     let claims = authenticate::claims(&head.headers);
-    let project = access::data_plane(&caller.principal, claims, Scope::ModelRequest, arrived)
+    let project = access::data_plane(&caller.principal, claims, Permission::ModelRequest, arrived)
         .map_err(|refusal| Refusal::Access {
             refusal,
             model: None,

@@ -193,14 +193,8 @@ fn access(refusal: &Refusal, url: &str) -> Answer {
                 "Incorrect API key provided: the Administration API needs an admin key. You can find yours at {url}/api-keys."
             ),
         ),
-        AccessRefusal::MismatchedOrganization => unauthorized(
-            Some("mismatched_organization"),
-            "OpenAI-Organization header should match organization for API key".into(),
-        ),
-        AccessRefusal::MismatchedProject => unauthorized(
-            Some("mismatched_project"),
-            "OpenAI-Project header should match project for API key".into(),
-        ),
+        AccessRefusal::MismatchedOrganization => mismatched("organization"),
+        AccessRefusal::MismatchedProject => mismatched("project"),
         AccessRefusal::ProjectArchived(project) => plain(
             StatusCode::FORBIDDEN,
             INVALID,
@@ -209,13 +203,19 @@ fn access(refusal: &Refusal, url: &str) -> Answer {
                 "Project `{project}` is archived and takes no more requests. Use a key of another project."
             ),
         ),
+        AccessRefusal::OwnerLeft(project) => unauthorized(
+            Some("invalid_api_key"),
+            format!(
+                "Incorrect API key provided: whoever made it does not belong to project `{project}` any more. Use another key, or ask an owner of the project to add them again."
+            ),
+        ),
         AccessRefusal::MissingScope(scope) => plain(
             StatusCode::FORBIDDEN,
             INVALID,
             Some("missing_scope"),
             format!(
                 "You have insufficient permissions for this operation. Missing scopes: {}. Check that you have the correct role in your organization (Reader, Owner) and project (Member, Owner), and if you're using a restricted API key, that it has the necessary scopes.",
-                scope.as_str()
+                scope.in_refusals()
             ),
         ),
         AccessRefusal::ModelNotAllowed => plain(
@@ -227,6 +227,15 @@ fn access(refusal: &Refusal, url: &str) -> Answer {
             ),
         ),
     }
+}
+
+fn mismatched(what: &str) -> Answer {
+    let (code, header) = match what {
+        "project" => ("mismatched_project", "OpenAI-Project"),
+        _ => ("mismatched_organization", "OpenAI-Organization"),
+    };
+    let message = format!("{header} header should match {what} for API key");
+    plain(StatusCode::UNAUTHORIZED, INVALID, Some(code), message)
 }
 
 fn no_key_message(url: &str) -> String {

@@ -18,6 +18,11 @@ pub enum ChangeKind {
     Key,
     /// A project was changed or archived; the reference is its id.
     Project,
+    /// What a user may do changed, as a member of something, of a group, or by a role; the
+    /// reference is the user's id.
+    User,
+    /// What a role allows changed, or what a group may do; the reference is the organization's id.
+    Roles,
     /// Money was paid into a wallet; the reference is the organization's id.
     Wallet,
     /// A budget or rate limit was made, changed or removed; the reference is the organization's id.
@@ -31,6 +36,8 @@ impl ChangeKind {
         match self {
             ChangeKind::Key => "key",
             ChangeKind::Project => "project",
+            ChangeKind::User => "user",
+            ChangeKind::Roles => "roles",
             ChangeKind::Wallet => "wallet",
             ChangeKind::Limits => "limits",
             ChangeKind::Other => "other",
@@ -41,6 +48,8 @@ impl ChangeKind {
         let known = [
             ChangeKind::Key,
             ChangeKind::Project,
+            ChangeKind::User,
+            ChangeKind::Roles,
             ChangeKind::Wallet,
             ChangeKind::Limits,
         ];

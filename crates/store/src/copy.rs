@@ -122,6 +122,11 @@ const TABLES: &[&str] = &[
     "users",
     "members",
     "projects",
+    "project_members",
+    "groups",
+    "group_members",
+    "roles",
+    "role_assignments",
     "service_accounts",
     "keys",
     "prices",
@@ -137,6 +142,7 @@ const TABLES: &[&str] = &[
     "rate_limits",
     "jobs",
     "outbox",
+    "audit_log",
 ];
 /// The most rows at once of a table whose rows may be large.
 const LARGE_ROWS: usize = 16;

@@ -2,13 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 
-use domain::access::{Owner, Principal, Scope};
+use domain::access::{Owner, Principal};
 use domain::id::{KeyId, OrganizationId, ProjectId, ServiceAccountId, UserId};
 use domain::key::{KeyClass, KeyDigest, KeySecret};
 use domain::time::AtUs;
 
 use crate::changes::{self, ChangeKind};
-use crate::{Row, StoreError, Tx, Value};
+use crate::standing::{HeldRoles, Whose};
+use crate::{Row, StoreError, Tx, Value, roles, service_accounts};
 
 /// A key that works: what recognises it, and whom it stands for.
 #[derive(Clone, Debug)]
@@ -123,8 +124,11 @@ pub fn revoke(tx: &mut Tx<'_>, id: &KeyId, now: AtUs) -> Result<bool, StoreError
 }
 
 const ACTIVE: &str = "SELECT k.digest, k.id, k.class, k.user_id, k.service_account_id,
-        k.organization_id, k.project_id, p.archived_at_us, k.models, k.scopes, k.expires_at_us
-     FROM keys k LEFT JOIN projects p ON p.id = k.project_id
+        k.organization_id, k.project_id, p.archived_at_us, k.models, k.scopes, k.expires_at_us,
+        s.role
+     FROM keys k
+     LEFT JOIN projects p ON p.id = k.project_id
+     LEFT JOIN service_accounts s ON s.id = k.service_account_id
      WHERE k.revoked_at_us IS NULL";
 
 /// Hands out every key that works, one by one: what a server starts from, however many there are.
@@ -132,20 +136,34 @@ const ACTIVE: &str = "SELECT k.digest, k.id, k.class, k.user_id, k.service_accou
 /// # Errors
 /// [`StoreError`].
 pub fn each_active(tx: &mut Tx<'_>, mut each: impl FnMut(ActiveKey)) -> Result<(), StoreError> {
-    // Few projects are archived: knowing them spares a look at the project of each key.
+    // Few projects are archived, and few accounts are no plain members: knowing those spares a look
+    // at the project and account of each key.
     let mut archived = HashSet::new();
     let sql = "SELECT id FROM projects WHERE archived_at_us IS NOT NULL";
     for row in tx.query(sql, &[])? {
         archived.insert(ProjectId::new(row.text(0)?));
     }
+    let mut account_roles = HashMap::new();
+    let sql = "SELECT id, role FROM service_accounts WHERE role <> 'member'";
+    for row in tx.query(sql, &[])? {
+        let role = service_accounts::project_role(row.text(1)?)?;
+        account_roles.insert(ServiceAccountId::new(row.text(0)?), role);
+    }
+    let held = HeldRoles::read(tx, &Whose::Everybodys)?;
     let mut shared = Shared::default();
     let sql = "SELECT digest, id, class, user_id, service_account_id, organization_id, project_id,
-                      NULL, models, scopes, expires_at_us
+                      NULL, models, scopes, expires_at_us, 'member'
                FROM keys WHERE revoked_at_us IS NULL";
     tx.for_each(sql, &[], |row| {
-        let mut key = active_key(row, &mut shared)?;
-        let project = key.principal.project.as_ref();
-        key.principal.project_archived = project.is_some_and(|id| archived.contains(id));
+        let mut key = active_key(row, &mut shared, &held)?;
+        let principal = &mut key.principal;
+        let project = principal.project.as_ref();
+        principal.project_archived = project.is_some_and(|id| archived.contains(id));
+        if let Owner::ServiceAccount(account) = &principal.owner
+            && let Some(role) = account_roles.get(account)
+        {
+            principal.granted = Some(role.permissions());
+        }
         each(key);
         Ok(())
     })
@@ -189,11 +207,36 @@ pub fn active_of_project(
     active(tx, "AND k.project_id = $1", &[project.as_str().into()])
 }
 
+/// Every key of a person that works.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn active_of_user(tx: &mut Tx<'_>, user: &UserId) -> Result<Vec<ActiveKey>, StoreError> {
+    active(tx, "AND k.user_id = $1", &[user.as_str().into()])
+}
+
+/// Every key of a person in an organization that works.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn active_of_people(
+    tx: &mut Tx<'_>,
+    organization: &OrganizationId,
+) -> Result<Vec<ActiveKey>, StoreError> {
+    let filter = "AND k.organization_id = $1 AND k.user_id IS NOT NULL";
+    active(tx, filter, &[organization.as_str().into()])
+}
+
 fn active(tx: &mut Tx<'_>, filter: &str, params: &[Value]) -> Result<Vec<ActiveKey>, StoreError> {
+    let rows = tx.query(&format!("{ACTIVE} {filter}"), params)?;
+    let mut owners = HashSet::new();
+    for row in &rows {
+        owners.extend(row.opt_text(3)?.map(UserId::new));
+    }
+    let held = HeldRoles::of_users(tx, &owners)?;
     let mut shared = Shared::default();
-    tx.query(&format!("{ACTIVE} {filter}"), params)?
-        .into_iter()
-        .map(|row| active_key(&row, &mut shared))
+    rows.iter()
+        .map(|row| active_key(row, &mut shared, &held))
         .collect()
 }
 
@@ -214,33 +257,37 @@ fn shared<T: Clone>(known: &mut HashMap<String, T>, text: &str, new: fn(&str) ->
     id
 }
 
-fn active_key(row: &Row, ids: &mut Shared) -> Result<ActiveKey, StoreError> {
+fn active_key(row: &Row, ids: &mut Shared, held: &HeldRoles) -> Result<ActiveKey, StoreError> {
     let corrupt = |what: &str| StoreError::Corrupt(format!("a key has {what}"));
     let digest = KeyDigest::from_hex(row.text(0)?).ok_or_else(|| corrupt("no digest"))?;
     let models =
         words(row.opt_text(8)?)?.map(|it| it.iter().map(|model| (**model).into()).collect());
-    let scope = |word: &String| match word.as_str() {
-        "model.request" => Ok(Scope::ModelRequest),
-        "api.model.read" => Ok(Scope::ModelRead),
-        other => Err(corrupt(&format!("the scope {other}"))),
+    let owner = match (row.opt_text(3)?, row.opt_text(4)?) {
+        (Some(user), None) => Owner::User(shared(&mut ids.users, user, UserId::new)),
+        (user, account) => owner(user, account)?,
     };
-    let scopes = words(row.opt_text(9)?)?
-        .map(|it| it.iter().map(scope).collect::<Result<Vec<_>, _>>())
-        .transpose()?;
+    let organization = shared(&mut ids.organizations, row.text(5)?, OrganizationId::new);
+    let project = row
+        .opt_text(6)?
+        .map(|project| shared(&mut ids.projects, project, ProjectId::new));
+    let granted = match &owner {
+        Owner::User(user) => held
+            .standing(&organization, user, project.as_ref())
+            .of_keys(),
+        Owner::ServiceAccount(_) => {
+            Some(service_accounts::project_role(row.text(11)?)?.permissions())
+        }
+    };
     let principal = Principal {
         key: KeyId::new(row.text(1)?),
         class: class(row.text(2)?)?,
-        owner: match (row.opt_text(3)?, row.opt_text(4)?) {
-            (Some(user), None) => Owner::User(shared(&mut ids.users, user, UserId::new)),
-            (user, account) => owner(user, account)?,
-        },
-        organization: shared(&mut ids.organizations, row.text(5)?, OrganizationId::new),
-        project: row
-            .opt_text(6)?
-            .map(|project| shared(&mut ids.projects, project, ProjectId::new)),
+        owner,
+        organization,
+        project,
         project_archived: row.opt_int(7)?.is_some(),
         models,
-        scopes,
+        scopes: row.opt_text(9)?.map(roles::permissions).transpose()?,
+        granted,
         expires_at: row.opt_int(10)?.map(AtUs),
     };
     Ok(ActiveKey { digest, principal })

@@ -5,6 +5,8 @@
 //! - The other modules are the aggregates: plain functions on a [`Tx`], one SQL text for both.
 //! - [`verify`] proves the invariants that all of this promises.
 
+pub mod admin_keys;
+pub mod audit;
 mod ballast;
 mod batch;
 pub mod budgets;
@@ -16,24 +18,30 @@ mod disk;
 mod error;
 mod fleet;
 pub mod grants;
+pub mod groups;
 pub mod idempotency;
 pub mod installation;
 pub mod jobs;
 pub mod keys;
 mod leases;
 mod ledger;
+pub mod members;
 mod migrate;
 mod orphans;
 pub mod outbox;
+pub mod page;
 mod postgres;
 mod postgres_batch;
 pub mod prices;
 pub mod projects;
 mod queue;
 pub mod rate_limits;
+pub mod role_assignments;
+pub mod roles;
 pub mod service_accounts;
 mod sqlite;
 mod sqlite_batch;
+pub mod standing;
 mod store;
 mod transfers;
 mod tx;

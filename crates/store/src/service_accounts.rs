@@ -1,6 +1,7 @@
 //! Service accounts: callers of a project that are no person.
 
 use domain::id::{KeyId, OrganizationId, ProjectId, ServiceAccountId};
+use domain::permission::{PredefinedRole, Resource};
 use domain::time::AtUs;
 
 use crate::{Row, StoreError, Tx, keys};
@@ -108,6 +109,12 @@ pub fn delete(tx: &mut Tx<'_>, id: &ServiceAccountId, now: AtUs) -> Result<(), S
         keys::revoke(tx, &KeyId::new(row.text(0)?), now)?;
     }
     Ok(())
+}
+
+/// What the role of a service account is called among those that always exist.
+pub(crate) fn project_role(word: &str) -> Result<PredefinedRole, StoreError> {
+    PredefinedRole::from_name(Resource::Project, word)
+        .ok_or_else(|| StoreError::Corrupt(format!("a service account has the role {word}")))
 }
 
 fn from_row(row: &Row) -> Result<ServiceAccount, StoreError> {

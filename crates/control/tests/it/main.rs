@@ -1,7 +1,10 @@
 //! The Administration API over HTTP, on both databases.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod admin_api_keys;
 mod agreement;
+mod audit_log;
+mod audit_trail;
 mod budgets;
 mod hostile;
 mod key_lists;

@@ -1,6 +1,7 @@
 //! A control plane for a test: a real database, and a listening router.
 
 use std::collections::HashSet;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -16,6 +17,7 @@ use store::installation::{NewInstallation, SetUp};
 use store::{DatabaseUrl, Options, Role, Store, StoreError};
 use testkit::TestDatabase;
 use testkit::http::{Answer, Request};
+use utoipa::openapi::OpenApi;
 
 pub(crate) struct World {
     pub(crate) store: Store,
@@ -26,6 +28,8 @@ pub(crate) struct World {
     pub(crate) now: Arc<AtomicI64>,
     /// The budgets that stop requests, as a data plane would tell.
     pub(crate) refusing: Arc<Mutex<HashSet<BudgetId>>>,
+    /// Every route there is.
+    pub(crate) description: OpenApi,
     _database: TestDatabase,
 }
 
@@ -82,9 +86,10 @@ impl World {
                 is_refusing: Arc::new(move |_, budget| asked.lock().unwrap().contains(budget)),
             },
         };
-        let (app, _) = farebox_control::router(control).split_for_parts();
+        let (app, description) = farebox_control::router(control).split_for_parts();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let root = format!("http://{}", listener.local_addr().unwrap());
+        let app = app.into_make_service_with_connect_info::<SocketAddr>();
         tokio::spawn(async move { axum::serve(listener, app).await });
         World {
             store,
@@ -93,6 +98,7 @@ impl World {
             made,
             now,
             refusing,
+            description,
             _database: database,
         }
     }

@@ -12,6 +12,7 @@ mod idempotency;
 mod ledger_away;
 mod limits;
 mod output_limits;
+mod people;
 mod plain;
 mod refusals;
 mod responses;

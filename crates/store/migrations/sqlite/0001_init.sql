@@ -52,6 +52,7 @@ CREATE TABLE members (
     added_at_us INTEGER NOT NULL,
     PRIMARY KEY (organization_id, user_id)
 ) STRICT;
+CREATE INDEX members_by_user ON members (user_id);
 
 CREATE TABLE projects (
     id TEXT PRIMARY KEY,
@@ -62,6 +63,74 @@ CREATE TABLE projects (
     archived_at_us INTEGER
 ) STRICT;
 CREATE INDEX projects_by_organization ON projects (organization_id, created_at_us, id);
+
+-- Which members of an organization belong to which of its projects, with what role.
+CREATE TABLE project_members (
+    project_id TEXT NOT NULL REFERENCES projects (id),
+    user_id TEXT NOT NULL REFERENCES users (id),
+    organization_id TEXT NOT NULL REFERENCES organizations (id),
+    role TEXT NOT NULL CHECK (role IN ('owner', 'member', 'viewer')),
+    added_at_us INTEGER NOT NULL,
+    PRIMARY KEY (project_id, user_id),
+    FOREIGN KEY (organization_id, user_id) REFERENCES members (organization_id, user_id)
+        ON DELETE CASCADE
+) STRICT;
+CREATE INDEX project_members_by_user ON project_members (user_id, organization_id);
+
+CREATE TABLE groups (
+    id TEXT PRIMARY KEY,
+    organization_id TEXT NOT NULL REFERENCES organizations (id),
+    name TEXT NOT NULL,
+    created_at_us INTEGER NOT NULL
+) STRICT;
+CREATE INDEX groups_by_organization ON groups (organization_id, created_at_us, id);
+
+CREATE TABLE group_members (
+    group_id TEXT NOT NULL REFERENCES groups (id) ON DELETE CASCADE,
+    user_id TEXT NOT NULL REFERENCES users (id),
+    organization_id TEXT NOT NULL REFERENCES organizations (id),
+    added_at_us INTEGER NOT NULL,
+    PRIMARY KEY (group_id, user_id),
+    FOREIGN KEY (organization_id, user_id) REFERENCES members (organization_id, user_id)
+        ON DELETE CASCADE
+) STRICT;
+CREATE INDEX group_members_by_user ON group_members (user_id, organization_id);
+
+-- Roles that somebody made, for the organization or (project_id) one project. Those that always exist
+-- are not here.
+CREATE TABLE roles (
+    id TEXT PRIMARY KEY,
+    organization_id TEXT NOT NULL REFERENCES organizations (id),
+    project_id TEXT REFERENCES projects (id),
+    name TEXT NOT NULL,
+    description TEXT,
+    permissions TEXT NOT NULL,
+    created_by TEXT REFERENCES users (id),
+    created_at_us INTEGER NOT NULL,
+    updated_at_us INTEGER NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX roles_by_name ON roles (organization_id, COALESCE(project_id, ''), name);
+
+-- Roles that members and groups have besides those of membership: the id of one in roles, or the
+-- name of one that always exists. They go with the member of the organization or project.
+CREATE TABLE role_assignments (
+    id TEXT PRIMARY KEY,
+    organization_id TEXT NOT NULL REFERENCES organizations (id),
+    project_id TEXT REFERENCES projects (id),
+    user_id TEXT REFERENCES users (id),
+    group_id TEXT REFERENCES groups (id) ON DELETE CASCADE,
+    role TEXT NOT NULL,
+    assigned_at_us INTEGER NOT NULL,
+    CHECK ((user_id IS NULL) <> (group_id IS NULL)),
+    FOREIGN KEY (organization_id, user_id) REFERENCES members (organization_id, user_id)
+        ON DELETE CASCADE,
+    FOREIGN KEY (project_id, user_id) REFERENCES project_members (project_id, user_id)
+        ON DELETE CASCADE
+) STRICT;
+CREATE UNIQUE INDEX role_assignments_once ON role_assignments
+    (organization_id, COALESCE(project_id, ''), COALESCE(user_id, ''), COALESCE(group_id, ''), role);
+CREATE INDEX role_assignments_by_user ON role_assignments (user_id, organization_id);
+CREATE INDEX role_assignments_by_group ON role_assignments (group_id);
 
 CREATE TABLE service_accounts (
     id TEXT PRIMARY KEY,
@@ -95,6 +164,7 @@ CREATE TABLE keys (
 ) STRICT;
 CREATE INDEX keys_by_project ON keys (project_id, created_at_us, id);
 CREATE INDEX keys_by_organization ON keys (organization_id, class, created_at_us, id);
+CREATE INDEX keys_by_user ON keys (user_id, organization_id);
 
 -- nano-USD per million units: nine numbers, one for each usage class. A new price is a new row.
 CREATE TABLE prices (
@@ -380,6 +450,31 @@ CREATE TABLE outbox (
 ) STRICT;
 CREATE INDEX outbox_by_age ON outbox (at_us, id);
 
+-- Append-only: who changed what. Written by the transaction that makes the change. The detail is the
+-- JSON that OpenAI's audit log shows under the name of the event. Who did it is a key and its owner,
+-- a person in a session, or nobody: an operator's command.
+CREATE TABLE audit_log (
+    organization_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    at_us INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    resource_id TEXT NOT NULL,
+    project_id TEXT,
+    detail TEXT NOT NULL,
+    key_id TEXT,
+    user_id TEXT,
+    service_account_id TEXT,
+    email TEXT,
+    ip_address TEXT,
+    user_agent TEXT,
+    PRIMARY KEY (organization_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX audit_log_by_time ON audit_log (organization_id, at_us, id);
+CREATE INDEX audit_log_by_kind ON audit_log (organization_id, kind, at_us, id);
+CREATE INDEX audit_log_by_resource ON audit_log (organization_id, resource_id, at_us, id);
+CREATE INDEX audit_log_by_project ON audit_log (organization_id, project_id, at_us, id);
+CREATE INDEX audit_log_by_user ON audit_log (organization_id, user_id, at_us, id);
+
 CREATE TRIGGER transfers_no_update BEFORE UPDATE ON transfers
 BEGIN
     SELECT RAISE(ABORT, 'transfers is append-only: correct it with another row');
@@ -418,4 +513,14 @@ END;
 CREATE TRIGGER prices_no_delete BEFORE DELETE ON prices
 BEGIN
     SELECT RAISE(ABORT, 'prices is append-only: correct it with another row');
+END;
+
+CREATE TRIGGER audit_log_no_update BEFORE UPDATE ON audit_log
+BEGIN
+    SELECT RAISE(ABORT, 'audit_log is append-only: correct it with another row');
+END;
+
+CREATE TRIGGER audit_log_no_delete BEFORE DELETE ON audit_log
+BEGIN
+    SELECT RAISE(ABORT, 'audit_log is append-only: correct it with another row');
 END;

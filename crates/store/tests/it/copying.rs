@@ -62,7 +62,7 @@ async fn copied_telling(
 async fn source() -> TestDatabase {
     let database = testkit::databases::sqlite();
     let (store, made) = set_up(&database).await;
-    let (organization, project) = (made.organization, made.project);
+    let (organization, project, user) = (made.organization, made.project, made.user);
     for sql in [
         "UPDATE organizations SET name = 'Müller & Söhne 🚀 \"x\", \\N\t\u{202e}' || char(10)".into(),
         "UPDATE users SET name = ''".into(),
@@ -71,12 +71,29 @@ async fn source() -> TestDatabase {
                  ('svc_acct_1', '{organization}', '{project}', '日本語', 'owner', 1, NULL),
                  ('svc_acct_2', '{organization}', '{project}', 'gone', 'member', -5, 6)"
         ),
+        format!("INSERT INTO project_members VALUES ('{project}', '{user}', '{organization}', 'viewer', 1)"),
+        format!("INSERT INTO groups VALUES ('group_1', '{organization}', 'Ops', 1)"),
+        format!("INSERT INTO group_members VALUES ('group_1', '{user}', '{organization}', 1)"),
+        format!(
+            "INSERT INTO roles VALUES
+                 ('role_1', '{organization}', '{project}', 'r', NULL, '[]', '{user}', 1, 2),
+                 ('role_2', '{organization}', NULL, 'r', 'd', '[\"api.usage.read\"]', NULL, 1, 2)"
+        ),
+        format!(
+            "INSERT INTO role_assignments VALUES
+                 ('role_assignment_1', '{organization}', '{project}', '{user}', NULL, 'role_1', 1),
+                 ('role_assignment_2', '{organization}', NULL, NULL, 'group_1', 'role_2', 1)"
+        ),
         format!(
             "INSERT INTO budgets VALUES
                  ('budget_1', '{organization}', '{project}', NULL, 'month', 5, 'hard', '[50]', 7, 8),
                  ('budget_2', '{organization}', NULL, NULL, 'day', 0, 'soft', '[]', NULL, 9)"
         ),
         format!("INSERT INTO budget_events VALUES ('budget_1', 0, 50, '{organization}', 5, 3, 4)"),
+        format!(
+            "INSERT INTO audit_log VALUES ('{organization}', 'audit_log-1', 5, 'a.b', 'c', NULL,
+                 '{{\"id\": 1}}', NULL, NULL, NULL, NULL, NULL, 'é')"
+        ),
         format!("INSERT INTO rate_limits VALUES ('{organization}', '', '', 'm', 1, NULL, 3, 4, NULL)"),
         "INSERT INTO jobs VALUES ('job_1', 'k', 'mail', 'a@b.c', 'invite', '{}', 'waiting', 5, 1,
                                   'claimed', 'no answer', NULL, 6, NULL)".into(),

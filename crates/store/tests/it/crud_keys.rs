@@ -1,8 +1,9 @@
 //! Keys: recognised, restricted, revoked, heard of.
 
-use domain::access::{Owner, Scope};
+use domain::access::Owner;
 use domain::id::{KeyId, ProjectId};
 use domain::key::{KeyClass, KeySecret};
+use domain::permission::{Permission, Permissions};
 use domain::time::AtUs;
 use store::changes::{self, ChangeKind};
 use store::keys::{self, NewKey};
@@ -30,7 +31,8 @@ async fn a_key_carries_everything_that_decides_what_it_may_do() {
         let models = principal.models.unwrap();
         let models: Vec<&str> = models.iter().map(|model| &**model).collect();
         assert_eq!(models, ["a", "b/c"]);
-        assert_eq!(principal.scopes, Some(vec![Scope::ModelRead]));
+        let scopes = Permissions::of(&[Permission::ModelRead]);
+        assert_eq!(principal.scopes, Some(scopes));
         assert_eq!(principal.expires_at, Some(NOW.plus(5)));
         assert!(!principal.project_archived);
     })

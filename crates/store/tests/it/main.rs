@@ -3,11 +3,13 @@
 // By the name that its users know it by.
 extern crate farebox_store as store;
 
+mod audit;
 mod change_log;
 mod connection_loss;
 mod copying;
 mod crud_installation;
 mod crud_keys;
+mod crud_people;
 mod crud_projects;
 mod crud_service_accounts;
 mod crud_world;

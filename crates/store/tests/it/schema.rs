@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use store::audit::{self, Act, Actor, Event, Kind};
 use store::{OpenError, Role, StoreError};
 use testkit::on_each_database;
 
-use crate::fixture::{Customer, Outside, execute, open, rows, serve, settlement};
+use crate::fixture::{Customer, Outside, clock, entropy, execute, open, rows, serve, settlement};
 
 /// The columns of each table: name, type, whether it may be null.
 type Tables = BTreeMap<String, Vec<(String, String, bool)>>;
@@ -152,6 +153,17 @@ async fn what_was_booked_cannot_be_edited() {
     on_each_database(async |database| {
         let store = serve(&database).await;
         let customer = Customer::new(&store, 100).await;
+        let of = customer.organization.clone();
+        let write = store.write(move |tx| {
+            let act = Act {
+                actor: &Actor::operator(),
+                organization: &of,
+                at: clock()(),
+                entropy,
+            };
+            audit::record(tx, &act, &[Event::new(Kind::CreditGranted, "grant")])
+        });
+        write.await.expect("an entry");
         let hold = customer.hold(50);
         let _ = store.ledger().hold(hold.clone());
         let used = domain::usage::Usage::text(1, 1);
@@ -166,12 +178,20 @@ async fn what_was_booked_cannot_be_edited() {
             "DELETE FROM batches",
             "UPDATE prices SET price = cost",
             "DELETE FROM prices",
+            "UPDATE audit_log SET email = NULL",
+            "DELETE FROM audit_log",
         ] {
             let refused = execute(&store, sql).await.expect_err(sql).to_string();
-            let table = ["transfers", "usage_records", "batches", "prices"]
-                .into_iter()
-                .find(|table| sql.contains(table))
-                .expect("one of them");
+            let table = [
+                "transfers",
+                "usage_records",
+                "batches",
+                "prices",
+                "audit_log",
+            ]
+            .into_iter()
+            .find(|table| sql.contains(table))
+            .expect("one of them");
             let reason = format!("{table} is append-only: correct it with another row");
             assert!(refused.contains(&reason), "{sql}: {refused}");
         }

@@ -1,0 +1,232 @@
+//! `/v1/organization/admin_api_keys`: the keys that call this API.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::Response;
+use domain::access::Owner;
+use domain::id::{KeyId, OrganizationId};
+use domain::key::{KeyClass, KeySecret};
+use serde::Serialize;
+use serde_json::json;
+use store::admin_keys;
+use store::audit::{Event, Kind};
+use store::keys::{self, KeyRow, NewKey};
+use utoipa::ToSchema;
+
+use crate::Control;
+use crate::authenticate::Admin;
+use crate::body::Fields;
+use crate::change::Done;
+use crate::pagination::{List, Listed, Page};
+use crate::path::Ids;
+use crate::query::{Query, invalid};
+use crate::respond::{Outcome, Refusal, answer};
+use crate::service_accounts::{Deleted, key_lifetime_us};
+
+/// A key of the Administration API.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AdminApiKey {
+    id: String,
+    #[schema(example = "organization.admin_api_key")]
+    object: &'static str,
+    name: String,
+    #[schema(example = "sk-admin-fare...x7Qz")]
+    redacted_value: String,
+    created_at: i64,
+    expires_at: Option<i64>,
+    last_used_at: Option<i64>,
+    owner: AdminKeyOwner,
+}
+
+/// Whoever made an admin key.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AdminKeyOwner {
+    #[serde(rename = "type")]
+    #[schema(example = "user")]
+    kind: &'static str,
+    #[schema(example = "organization.user")]
+    object: &'static str,
+    id: String,
+    name: String,
+    created_at: i64,
+    /// `owner` or `reader` of the organization.
+    role: String,
+}
+
+/// An admin key that was just made.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CreatedAdminApiKey {
+    #[serde(flatten)]
+    key: AdminApiKey,
+    /// The secret, shown this once.
+    value: String,
+}
+
+impl From<KeyRow> for AdminApiKey {
+    fn from(key: KeyRow) -> Self {
+        let owner = match &key.owner.owner {
+            Owner::User(id) => id.to_string(),
+            Owner::ServiceAccount(id) => id.to_string(),
+        };
+        AdminApiKey {
+            id: key.id.to_string(),
+            object: "organization.admin_api_key",
+            name: key.name,
+            redacted_value: key.redacted_value,
+            created_at: key.created_at.seconds(),
+            expires_at: key.expires_at.map(|at| at.seconds()),
+            last_used_at: key.last_used_at.map(|at| at.seconds()),
+            owner: AdminKeyOwner {
+                kind: "user",
+                object: "organization.user",
+                id: owner,
+                name: key.owner.name,
+                created_at: key.owner.created_at.seconds(),
+                role: key.owner.role,
+            },
+        }
+    }
+}
+
+impl Listed for AdminApiKey {
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+/// List admin keys.
+#[utoipa::path(
+    get, path = "/v1/organization/admin_api_keys", tag = "Admin API keys",
+    operation_id = "list_admin_api_keys",
+    params(
+        ("limit" = Option<i64>, Query, description = "1 to 100; 20 if absent"),
+        ("after" = Option<String>, Query, description = "The last id of the page before"),
+        ("order" = Option<String>, Query, description = "asc (if absent): oldest first; or desc"),
+    ),
+    responses((status = 200, body = List<AdminApiKey>)), security(("admin_key" = []))
+)]
+pub(crate) async fn list(
+    State(control): State<Control>,
+    Admin(admin): Admin,
+    query: Query,
+    page: Page,
+) -> Response {
+    let outcome = async {
+        let newest_first = is_newest_first(&query)?;
+        let list = page.list::<AdminApiKey, _>(&control, move |tx, page| {
+            let organization = &admin.organization;
+            let find = |id: &str| admin_keys::cursor(tx, organization, &KeyId::new(id));
+            let part = admin_keys::Page {
+                after: page.cursor(find)?,
+                newest_first,
+                limit: page.rows(),
+            };
+            Ok(admin_keys::list(tx, organization, &part)?)
+        });
+        list.await
+    };
+    answer(&control, outcome.await)
+}
+
+/// Create an admin key. It is owned by whoever makes it.
+#[utoipa::path(
+    post, path = "/v1/organization/admin_api_keys", tag = "Admin API keys",
+    operation_id = "create_admin_api_key", request_body = Object,
+    responses((status = 200, body = CreatedAdminApiKey)), security(("admin_key" = []))
+)]
+pub(crate) async fn create(
+    State(control): State<Control>,
+    Admin(admin): Admin,
+    fields: Fields,
+) -> Response {
+    let outcome = async {
+        let name = fields.required("name", fields.name("name")?)?;
+        let lifetime = key_lifetime_us(&fields)?;
+        let owner = admin.actor.user().cloned();
+        let owner = owner.ok_or(Refusal::Unsupported {
+            param: "name",
+            message: "Admin keys belong to people, and whoever calls is none.",
+        })?;
+        let secret = KeySecret::mint(KeyClass::Admin, control.entropy);
+        let id = KeyId::random(control.entropy);
+        let change = control.change(admin, move |tx, organization, now| {
+            let new = NewKey {
+                id: id.clone(),
+                organization,
+                project: None,
+                owner: Owner::User(owner),
+                name: &name,
+                expires_at: lifetime.map(|us| now.plus(us)),
+            };
+            keys::create(tx, &new, &secret, now)?;
+            let key = find(tx, organization, id.as_str())?;
+            let created = CreatedAdminApiKey {
+                key: key.into(),
+                value: secret.expose().to_owned(),
+            };
+            let event = Event::new(Kind::ApiKeyCreated, &id).data(json!({"scopes": []}));
+            Ok(Done::new(event, created))
+        });
+        Ok(Json(change.await?))
+    };
+    answer(&control, outcome.await)
+}
+
+/// Retrieve an admin key.
+#[utoipa::path(
+    get, path = "/v1/organization/admin_api_keys/{key_id}", tag = "Admin API keys",
+    operation_id = "retrieve_admin_api_key",
+    params(("key_id" = String, Path, description = "The key")),
+    responses((status = 200, body = AdminApiKey)), security(("admin_key" = []))
+)]
+pub(crate) async fn retrieve(
+    State(control): State<Control>,
+    Admin(admin): Admin,
+    Ids([id]): Ids<1>,
+) -> Response {
+    let read = control
+        .store
+        .read(move |tx| find(tx, &admin.organization, &id));
+    let outcome = read.await.map(|key| Json(AdminApiKey::from(key)));
+    answer(&control, outcome)
+}
+
+/// Delete an admin key: it works no more. It may be the one that calls.
+#[utoipa::path(
+    delete, path = "/v1/organization/admin_api_keys/{key_id}", tag = "Admin API keys",
+    operation_id = "delete_admin_api_key",
+    params(("key_id" = String, Path, description = "The key")),
+    responses((status = 200, body = Deleted)), security(("admin_key" = []))
+)]
+pub(crate) async fn delete(
+    State(control): State<Control>,
+    Admin(admin): Admin,
+    Ids([id]): Ids<1>,
+) -> Response {
+    let change = control.change(admin, move |tx, organization, now| {
+        let key = find(tx, organization, &id)?.id;
+        keys::revoke(tx, &key, now)?;
+        let deleted = Deleted::new("organization.admin_api_key.deleted", id);
+        Ok(Done::new(Event::new(Kind::ApiKeyDeleted, &key), deleted))
+    });
+    answer(&control, change.await.map(Json))
+}
+
+fn find(tx: &mut store::Tx<'_>, organization: &OrganizationId, id: &str) -> Outcome<KeyRow> {
+    admin_keys::get(tx, organization, &KeyId::new(id))?.ok_or_else(|| Refusal::NotFound {
+        what: "admin key",
+        id: id.to_owned(),
+    })
+}
+
+/// Whether `order` wants the newest first.
+fn is_newest_first(query: &Query) -> Outcome<bool> {
+    match query.one("order").unwrap_or("asc") {
+        "asc" => Ok(false),
+        "desc" => Ok(true),
+        other => Err(invalid(
+            "order",
+            format!("Invalid 'order': '{other}'. Expected 'asc' or 'desc'."),
+        )),
+    }
+}

@@ -1,0 +1,128 @@
+//! Admin keys: made, listed, used, deleted.
+
+use http::Method;
+use serde_json::{Value, json};
+use testkit::http::Request;
+use testkit::on_each_database;
+
+use crate::world::{World, refused};
+
+const KEYS: &str = "/admin_api_keys";
+
+async fn status_with(world: &World, key: &str) -> u16 {
+    let request = Request::new(Method::GET, &world.url("/projects")).bearer(key);
+    request.send().await.unwrap().status
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_from_its_creation_to_its_end() {
+    on_each_database(async |database| {
+        let world = World::start(database).await;
+        let asked = json!({"name": "Terraform", "expires_in_seconds": 3_600});
+        let mut made = world.post(KEYS, &asked).await.json();
+        let value = made["value"].as_str().unwrap().to_owned();
+        assert!(value.starts_with("sk-admin-fare"));
+        assert_eq!(made["object"], "organization.admin_api_key");
+        assert_eq!(made["name"], "Terraform");
+        let lifetime_s =
+            made["expires_at"].as_i64().unwrap() - made["created_at"].as_i64().unwrap();
+        assert_eq!(lifetime_s, 3_600);
+        let redacted = made["redacted_value"].as_str().unwrap();
+        assert!(redacted.contains("...") && value.ends_with(&redacted[redacted.len() - 4..]));
+        let owner = &made["owner"];
+        assert_eq!(
+            (
+                &owner["type"],
+                &owner["object"],
+                &owner["id"],
+                &owner["role"]
+            ),
+            (
+                &json!("user"),
+                &json!("organization.user"),
+                &json!(world.made.user.as_str()),
+                &json!("owner")
+            )
+        );
+        assert_eq!(status_with(&world, &value).await, 200);
+
+        made.as_object_mut().unwrap().remove("value");
+        let path = format!("{KEYS}/{}", made["id"].as_str().unwrap());
+        assert_eq!(
+            world.get(&path).await.json(),
+            made,
+            "the secret is shown once"
+        );
+
+        let gone = world.delete(&path).await.json();
+        let deleted = json!({
+            "object": "organization.admin_api_key.deleted", "id": made["id"], "deleted": true,
+        });
+        assert_eq!(gone, deleted);
+        assert_eq!(status_with(&world, &value).await, 401);
+        refused(&world.get(&path).await, 404, Value::Null, "not_found");
+        refused(&world.delete(&path).await, 404, Value::Null, "not_found");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_are_listed_from_either_end() {
+    on_each_database(async |database| {
+        let world = World::start(database).await;
+        for name in ["a", "b", "c"] {
+            world.post(KEYS, &json!({"name": name})).await;
+        }
+        for (order, wanted) in [
+            ("", ["First admin key", "a", "b", "c"]),
+            ("order=asc&", ["First admin key", "a", "b", "c"]),
+            ("order=desc&", ["c", "b", "a", "First admin key"]),
+        ] {
+            let first = world.get(&format!("{KEYS}?{order}limit=3")).await.json();
+            assert_eq!(first["has_more"], true);
+            let after = first["last_id"].as_str().unwrap();
+            let second = world
+                .get(&format!("{KEYS}?{order}after={after}"))
+                .await
+                .json();
+            assert_eq!(second["has_more"], false);
+            let pages = [&first, &second].map(|page| page["data"].as_array().unwrap().clone());
+            let names: Vec<Value> = pages
+                .concat()
+                .iter()
+                .map(|key| key["name"].clone())
+                .collect();
+            assert_eq!(names, wanted, "{order}");
+        }
+        let answer = world.get(&format!("{KEYS}?order=up")).await;
+        refused(&answer, 400, "order", "invalid_value");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_admin_key_is_refused_and_named() {
+    let world = World::start(testkit::databases::sqlite()).await;
+    for (body, param, code) in [
+        (json!({}), "name", "missing_required_parameter"),
+        (json!({"name": ""}), "name", "invalid_value"),
+        (
+            json!({"name": "a", "expires_in_seconds": 0}),
+            "expires_in_seconds",
+            "invalid_value",
+        ),
+        (
+            json!({"name": "a", "expires_in_seconds": "1"}),
+            "expires_in_seconds",
+            "invalid_type",
+        ),
+    ] {
+        refused(&world.post(KEYS, &body).await, 400, param, code);
+    }
+    let keys = world
+        .get(&format!("/projects/{}/api_keys", world.made.project))
+        .await;
+    let project_key = keys.json()["data"][0]["id"].as_str().unwrap().to_owned();
+    let path = format!("{KEYS}/{project_key}");
+    refused(&world.delete(&path).await, 404, Value::Null, "not_found");
+}

@@ -1,0 +1,246 @@
+//! Whatever changes something leaves an entry in the audit log: every route is tried, and one that
+//! this test does not know fails it.
+
+use std::collections::BTreeSet;
+
+use http::Method;
+use serde_json::{Value, json};
+use testkit::on_each_database;
+use utoipa::openapi::path::{Operation, PathItem};
+
+use crate::world::World;
+
+/// Routes that change nothing of an organization's, by method and path.
+const NOT_AUDITED: [&str; 0] = [];
+
+/// The audit trail of one installation while its routes are tried, one by one.
+struct Trail<'a> {
+    world: &'a World,
+    /// The newest entry that was seen.
+    newest: Option<String>,
+    tried: BTreeSet<String>,
+}
+
+impl Trail<'_> {
+    /// Calls a route with `ids` for its parameters, and one more for what follows its path, and
+    /// looks for exactly these new entries, oldest first: kind, and id of what it is about, which
+    /// may be what the call made.
+    async fn step(
+        &mut self,
+        route: &str,
+        ids: &[&str],
+        body: Value,
+        entries: &[(&str, &str)],
+    ) -> Value {
+        let (method, template) = route.split_once(' ').unwrap();
+        let mut path = String::new();
+        let mut ids = ids.iter();
+        for part in template.split('/').skip(1) {
+            let part = match part.starts_with('{') {
+                true => ids.next().unwrap(),
+                false => part,
+            };
+            path.push_str(&format!("/{part}"));
+        }
+        let path = format!("{path}{}", ids.next().unwrap_or(&""));
+        let url = path.strip_prefix("/v1/organization").unwrap_or(&path);
+        let answer = match method {
+            "POST" => self.world.post(url, &body).await,
+            _ => self
+                .world
+                .request(Method::DELETE, url)
+                .send()
+                .await
+                .unwrap(),
+        };
+        assert_eq!(answer.status, 200, "{route}: {}", answer.text());
+        let answer = answer.json();
+        let found = self.newer().await;
+        let found: Vec<(&str, &str)> = found.iter().rev().map(kind_and_id).collect();
+        let made = answer["id"].as_str().unwrap_or_default();
+        let wanted: Vec<(&str, String)> = entries
+            .iter()
+            .map(|(kind, id)| (*kind, id.replace("{made}", made)))
+            .collect();
+        let wanted: Vec<(&str, &str)> = wanted.iter().map(|(kind, id)| (*kind, &**id)).collect();
+        assert_eq!(found, wanted, "{route}");
+        self.tried.insert(route.to_owned());
+        answer
+    }
+
+    /// Entries since the last look, newest first.
+    async fn newer(&mut self) -> Vec<Value> {
+        let since = self.newest.as_deref().unwrap_or_default();
+        let list = self.world.get(&format!("/audit_logs?before={since}")).await;
+        let list = list.json();
+        assert_eq!(list["has_more"], false);
+        let entries = list["data"].as_array().unwrap().clone();
+        if let Some(first) = list["first_id"].as_str() {
+            self.newest = Some(first.to_owned());
+        }
+        entries
+    }
+}
+
+fn kind_and_id(entry: &Value) -> (&str, &str) {
+    let kind = entry["type"].as_str().unwrap();
+    let id = entry[kind]["id"].as_str();
+    (kind, id.unwrap_or_else(|| panic!("no detail: {entry}")))
+}
+
+/// Every route that takes a POST or a DELETE.
+fn changing(world: &World) -> BTreeSet<String> {
+    let mut routes = BTreeSet::new();
+    for (path, item) in &world.description.paths.paths {
+        let PathItem {
+            post,
+            delete,
+            put,
+            patch,
+            ..
+        } = item;
+        assert!(put.is_none() && patch.is_none(), "OpenAI's API has neither");
+        let mut add = |method: &str, operation: &Option<Operation>| {
+            if operation.is_some() {
+                routes.insert(format!("{method} {path}"));
+            }
+        };
+        add("POST", post);
+        add("DELETE", delete);
+    }
+    let audited = |route: &String| !NOT_AUDITED.contains(&route.as_str());
+    routes.into_iter().filter(audited).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_change_leaves_an_entry() {
+    on_each_database(async |database| {
+        let world = World::start(database).await;
+        let mut trail = Trail {
+            world: &world,
+            newest: None,
+            tried: BTreeSet::new(),
+        };
+        projects(&mut trail).await;
+        limits(&mut trail).await;
+        assert_eq!(trail.tried, changing(&world));
+    })
+    .await;
+}
+
+async fn projects(trail: &mut Trail<'_>) {
+    let nothing = Value::Null;
+    let name = json!({"name": "a"});
+    let projects = "POST /v1/organization/projects";
+    let made = trail
+        .step(
+            projects,
+            &[],
+            name.clone(),
+            &[("project.created", "{made}")],
+        )
+        .await;
+    let project = made["id"].as_str().unwrap();
+    let one = "POST /v1/organization/projects/{project_id}";
+    let updated = [("project.updated", project)];
+    trail
+        .step(one, &[project], json!({"name": "b"}), &updated)
+        .await;
+    trail.step(one, &[project], json!({}), &[]).await;
+
+    let accounts = "POST /v1/organization/projects/{project_id}/service_accounts";
+    let keyless = json!({"name": "a", "create_service_account_only": true});
+    let created = [("service_account.created", "{made}")];
+    let account = trail.step(accounts, &[project], keyless, &created).await;
+    let account = account["id"].as_str().unwrap();
+    let delete =
+        "DELETE /v1/organization/projects/{project_id}/service_accounts/{service_account_id}";
+    let deleted = [("service_account.deleted", account)];
+    trail
+        .step(delete, &[project, account], nothing.clone(), &deleted)
+        .await;
+
+    let default = trail.world.made.project.to_string();
+    let keys = trail
+        .world
+        .get(&format!("/projects/{default}/api_keys"))
+        .await;
+    let keys = keys.json();
+    let key = keys["data"][0]["id"].as_str().unwrap();
+    let delete = "DELETE /v1/organization/projects/{project_id}/api_keys/{key_id}";
+    let deleted = [("api_key.deleted", key)];
+    trail
+        .step(delete, &[&default, key], nothing.clone(), &deleted)
+        .await;
+
+    let keys = "POST /v1/organization/admin_api_keys";
+    let created = [("api_key.created", "{made}")];
+    let key = trail.step(keys, &[], name, &created).await;
+    let key = key["id"].as_str().unwrap();
+    let delete = "DELETE /v1/organization/admin_api_keys/{key_id}";
+    let deleted = [("api_key.deleted", key)];
+    trail.step(delete, &[key], nothing.clone(), &deleted).await;
+
+    let archive = "POST /v1/organization/projects/{project_id}/archive";
+    let archived = [("project.archived", project)];
+    trail.step(archive, &[project], nothing, &archived).await;
+}
+
+async fn limits(trail: &mut Trail<'_>) {
+    let nothing = Value::Null;
+    let organization = trail.world.made.organization.to_string();
+    let project = trail.world.made.project.to_string();
+    let limit = json!({"threshold_amount": 500, "currency": "USD", "interval": "month"});
+    for (route, ids, id) in [
+        ("/v1/organization/spend_limit", vec![], &organization),
+        (
+            "/v1/organization/projects/{project_id}/spend_limit",
+            vec![&*project],
+            &project,
+        ),
+    ] {
+        let updated = [("spend_limit.updated", id.as_str())];
+        for _ in 0..2 {
+            let route = format!("POST {route}");
+            trail.step(&route, &ids, limit.clone(), &updated).await;
+        }
+        let deleted = [("spend_limit.deleted", id.as_str())];
+        let route = format!("DELETE {route}");
+        trail.step(&route, &ids, nothing.clone(), &deleted).await;
+    }
+
+    let route = "POST /v1/organization/projects/{project_id}/rate_limits/{rate_limit_id}";
+    let asked = json!({"max_requests_per_1_minute": 5});
+    let updated = [("rate_limit.updated", "rl-m")];
+    trail
+        .step(route, &[&project, "rl-m"], asked, &updated)
+        .await;
+    trail.step(route, &[&project, "rl-m"], json!({}), &[]).await;
+
+    let rule = json!({"scope": {"type": "organization"}, "requests_per_day": 5});
+    let updated = [("rate_limit.updated", "{made}")];
+    trail
+        .step("POST /api/rate_limits", &[], rule, &updated)
+        .await;
+    let deleted = [("rate_limit.deleted", &*organization)];
+    let scope = ["?scope_type=organization"];
+    trail
+        .step("DELETE /api/rate_limits", &scope, nothing.clone(), &deleted)
+        .await;
+
+    let budget = json!({
+        "scope": {"type": "organization"}, "window": "day", "limit_usd": "1", "force": "hard",
+    });
+    let created = [("farebox.budget.created", "{made}")];
+    let budget = trail.step("POST /api/budgets", &[], budget, &created).await;
+    let budget = budget["id"].as_str().unwrap();
+    let updated = [("farebox.budget.updated", budget)];
+    let route = "POST /api/budgets/{budget_id}";
+    trail
+        .step(route, &[budget], json!({"limit_usd": "2"}), &updated)
+        .await;
+    trail.step(route, &[budget], json!({}), &[]).await;
+    let deleted = [("farebox.budget.deleted", budget)];
+    let route = "DELETE /api/budgets/{budget_id}";
+    trail.step(route, &[budget], nothing, &deleted).await;
+}

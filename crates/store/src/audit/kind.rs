@@ -1,0 +1,60 @@
+//! What can be done, by the names that the audit log gives it.
+
+/// Declares the kinds of events: each with the name that programs know it by.
+macro_rules! kinds {
+    ($($kind:ident = $name:literal,)*) => {
+        /// A kind of event. docs/audit-log.md says of each what its detail is.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[expect(missing_docs, reason = "each is its name")]
+        pub enum Kind {
+            $($kind,)*
+        }
+
+        impl Kind {
+            /// Every kind there is.
+            pub const ALL: &'static [Kind] = &[$(Kind::$kind,)*];
+
+            /// Its name in the log.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Kind::$kind => $name,)*
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    ApiKeyCreated = "api_key.created",
+    ApiKeyDeleted = "api_key.deleted",
+    ProjectArchived = "project.archived",
+    ProjectCreated = "project.created",
+    ProjectUpdated = "project.updated",
+    RateLimitDeleted = "rate_limit.deleted",
+    RateLimitUpdated = "rate_limit.updated",
+    ServiceAccountCreated = "service_account.created",
+    ServiceAccountDeleted = "service_account.deleted",
+    // Beside their neighbours; OpenAI has no names for these.
+    SpendLimitDeleted = "spend_limit.deleted",
+    SpendLimitUpdated = "spend_limit.updated",
+    // Ours.
+    BudgetCreated = "farebox.budget.created",
+    BudgetDeleted = "farebox.budget.deleted",
+    BudgetUpdated = "farebox.budget.updated",
+    CreditGranted = "farebox.credit.granted",
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_is_explained() {
+        let text = include_str!("../../../../docs/audit-log.md");
+        for kind in Kind::ALL {
+            let name = kind.as_str();
+            assert!(text.contains(&format!("| `{name}` |")), "{name}");
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! Pages of lists that are sorted by when a thing was made, then by its id.
+
+use domain::time::AtUs;
+
+use crate::Value;
+
+/// Where a thing stands in its list. The place outlives the thing: a list can be walked while what
+/// it shows is deleted.
+pub type Place = (AtUs, String);
+
+/// What to read of a list.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// What comes after this; from the beginning if none.
+    pub after: Option<Place>,
+    /// Latest first.
+    pub is_descending: bool,
+    /// At most this many.
+    pub limit: i64,
+}
+
+impl Page {
+    /// The end of a query: a condition on the columns of the place, the order and the limit.
+    pub(crate) fn tail(&self, at: &str, id: &str, params: &mut Vec<Value>) -> String {
+        let (order, comparison) = match self.is_descending {
+            true => (" DESC", "<"),
+            false => ("", ">"),
+        };
+        let mut tail = String::new();
+        if let Some((since, last)) = &self.after {
+            params.extend([since.0.into(), last.as_str().into()]);
+            let (first, second) = (params.len() - 1, params.len());
+            tail = format!(" AND ({at}, {id}) {comparison} (${first}, ${second})");
+        }
+        params.push(self.limit.into());
+        format!(
+            "{tail} ORDER BY {at}{order}, {id}{order} LIMIT ${}",
+            params.len()
+        )
+    }
+}
