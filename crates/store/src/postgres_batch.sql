@@ -131,6 +131,12 @@ ends AS (
     LEFT JOIN ended USING (organization_id, id)
     WHERE ended.id IS NULL
 ),
+-- A pot that this statement does not see yet was counted with its leases when it was opened: what is
+-- returned to it stays leased.
+returned AS (
+    SELECT pot_id, amount FROM gate, UNNEST($69::text[], $70::bigint[]) AS back (pot_id, amount)
+    WHERE pot_id LIKE 'wallet:%' OR pot_id IN (SELECT id FROM pots WHERE id = ANY ($69::text[]))
+),
 lease_parts AS (
     SELECT 'wallet:' || organization_id AS pot_id, -amount_nusd AS amount, 0 AS returned FROM new_holds
     UNION ALL
@@ -144,7 +150,7 @@ lease_parts AS (
     UNION ALL
     SELECT leg, amount_nusd - cost_nusd, 0 FROM ends, jsonb_array_elements_text(legs) AS leg WHERE is_own
     UNION ALL
-    SELECT pot_id, -amount, 1 FROM gate, UNNEST($69::text[], $70::bigint[]) AS back (pot_id, amount)
+    SELECT pot_id, -amount, 1 FROM returned
     UNION ALL
     SELECT pot_id, amount, 0 FROM gate, UNNEST($71::text[], $72::bigint[]) AS adopted (pot_id, amount)
 ),
@@ -160,7 +166,7 @@ leases_moved AS (
     RETURNING leases.pot_id
 ),
 pot_parts AS (
-    SELECT pot_id, amount FROM gate, UNNEST($69::text[], $70::bigint[]) AS back (pot_id, amount)
+    SELECT pot_id, amount FROM returned
     UNION ALL
     SELECT 'wallet:' || organization_id, amount_nusd - cost_nusd FROM ends WHERE NOT is_own
     UNION ALL

@@ -29,6 +29,7 @@ CREATE TABLE change_log (
     ref TEXT NOT NULL,
     at_us BIGINT NOT NULL
 );
+CREATE INDEX change_log_by_ref ON change_log (ref, kind, seq);
 
 CREATE TABLE organizations (
     id TEXT PRIMARY KEY,
