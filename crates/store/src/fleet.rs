@@ -15,7 +15,7 @@ use std::time::Duration;
 use domain::lease::{
     Alive, Answered, Ask, BEAT_US, Beat, Call, Epoch, Fenced, NodeId, Presence, RateLine, TTL_US,
 };
-use domain::time::{Clock, MonoClock, MonoUs};
+use domain::time::{Clock, MonoClock, MonoUs, SECOND_US};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -33,8 +33,10 @@ const CHANNELS: &[&str] = &[leases::RECALL_CHANNEL, crate::changes::CHANNEL];
 const LISTEN_PAUSE: Duration = Duration::from_secs(2);
 /// How long an end in good order may take.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
-/// How often whoever looks after the others tidies up, in beats.
-const TIDY_BEATS: u64 = 30;
+/// How often a node looks after the others, at most.
+const LOOK_US: i64 = SECOND_US;
+/// At which of these looks whoever is first tidies up.
+const TIDY_LOOKS: u64 = 30;
 
 /// What beats are about beside the node itself.
 pub trait Member: Send + Sync {
@@ -224,7 +226,7 @@ async fn beat_on(fleet: Fleet) {
             return;
         };
         match beat(&fleet, number, now).await {
-            Ok(()) => caretaker.look_after(&fleet, number).await,
+            Ok(()) => caretaker.look_after(&fleet).await,
             Err(error) => {
                 tracing::warn!(%error, "this node could not renew its leases; trying again");
                 caretaker.heard_nothing();
@@ -257,12 +259,17 @@ struct Caretaker {
     /// Since when every beat was heard: whoever was cut off itself must not say that others are
     /// gone. Unknown while none is heard.
     steady_since: Option<MonoUs>,
+    /// When it looked last: beats out of turn are no reason to look again.
+    looked_at: MonoUs,
+    looks: u64,
 }
 
 impl Caretaker {
     fn new(now: MonoUs) -> Self {
         Caretaker {
             steady_since: Some(now),
+            looked_at: now,
+            looks: 0,
         }
     }
 
@@ -271,10 +278,14 @@ impl Caretaker {
     }
 
     /// A beat was heard.
-    async fn look_after(&mut self, fleet: &Fleet, number: u64) {
+    async fn look_after(&mut self, fleet: &Fleet) {
         let now = fleet.now();
         let since = *self.steady_since.get_or_insert(now);
-        // Beats out of turn do not make others look after more often than beats in turn would.
+        if now.since(self.looked_at) < LOOK_US {
+            return;
+        }
+        self.looked_at = now;
+        self.looks += 1;
         if fleet.nodes() > 1 && now.since(since) >= TTL_US {
             let by = fleet.0.node.clone();
             let expired = fleet.transaction(move |tx| leases::expire(tx, &by, place_is_free));
@@ -288,18 +299,18 @@ impl Caretaker {
                 Err(error) => tracing::warn!(%error, "other nodes could not be looked after"),
             }
         }
-        if let Err(error) = settle_orphans(fleet, number).await {
+        if let Err(error) = settle_orphans(fleet, self.looks).await {
             tracing::warn!(%error, "what other nodes left undecided could not be settled");
         }
     }
 }
 
 /// Settles by rule what processes left that are gone, if that is for this node to do.
-async fn settle_orphans(fleet: &Fleet, number: u64) -> Result<(), StoreError> {
+async fn settle_orphans(fleet: &Fleet, look: u64) -> Result<(), StoreError> {
     let (node, now) = (fleet.0.node.clone(), (fleet.0.around.clock)());
     let ops = fleet.transaction(move |tx| match leases::is_first(tx, &node)? {
         true => {
-            if number.is_multiple_of(TIDY_BEATS) {
+            if look.is_multiple_of(TIDY_LOOKS) {
                 leases::tidy(tx)?;
             }
             orphans::resolve(tx, now)

@@ -171,7 +171,10 @@ async fn everything_is_copied_and_can_be_served() {
         "the source is as it was"
     );
     let all: usize = before.values().map(Vec::len).sum();
-    assert_eq!((done.tables, done.rows), (before.len() - EMPTY.len() + 1, all as u64));
+    assert_eq!(
+        (done.tables, done.rows),
+        (before.len() - EMPTY.len() + 1, all as u64)
+    );
     assert!(done.report.holds());
 
     let told = told.lock().expect("no panic").clone();
