@@ -36,3 +36,6 @@ pub(crate) fn tidy(tx: &mut Tx<'_>) -> Result<(), StoreError> {
     let _ = tx;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -94,8 +94,9 @@ impl Target {
                 migrate::migrate(tx, now.0)?;
                 tx.batch(BEGIN)?;
             }
-            // A new installation has rows of its own.
-            tx.batch(&format!("TRUNCATE copy_source, copy_progress, {listed}"))?;
+            // A new installation has rows of its own; what nodes share refers to some of them.
+            let emptied = format!("TRUNCATE copy_source, copy_progress, {listed} CASCADE");
+            tx.batch(&emptied)?;
             let sql = "INSERT INTO copy_source (fingerprint) VALUES ($1)";
             Ok(tx.execute_one(sql, &[fingerprint.into()])?)
         })

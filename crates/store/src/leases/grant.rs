@@ -7,8 +7,8 @@ use domain::money::Nusd;
 use super::{notice, open, rows};
 use crate::{StoreError, Tx};
 
-/// Leases what a request lacks in all of its pots, or nothing. A window's pot is opened by the first
-/// question about it.
+/// Leases what a request lacks in all of its pots, or nothing. A window's pot is opened by the
+/// first question about it.
 pub(crate) fn ask(tx: &mut Tx<'_>, ask: &Ask) -> Result<Result<Asked, Fenced>, StoreError> {
     if !rows::fence(tx, &ask.node, ask.epoch)? {
         return Ok(Err(Fenced));

@@ -10,8 +10,8 @@ use domain::money::Nusd;
 use super::{notice, rows};
 use crate::{StoreError, Tx};
 
-/// Changes the limit of a budget in all of its pots. What was spent and reserved above it stays, and
-/// comes down as leases return.
+/// Changes the limit of a budget in all of its pots. What was spent and reserved above it stays,
+/// and comes down as leases return.
 pub(crate) fn set_limit(
     tx: &mut Tx<'_>,
     organization: &OrganizationId,

@@ -1,8 +1,9 @@
 //! Opening the pot of a turn of a budget's window, when it is first asked for.
 //!
-//! What is taken of it then is what was settled in the window, what open holds count in it, and what
-//! is leased. That is read in one statement, under the lock of the organization's wallet: so nobody
-//! else opens it, no budget of the organization changes, and no hold of it is written or ends.
+//! What is taken of it then is what was settled in the window, what open holds count in it, and
+//! what is leased. That is read in one statement, under the lock of the organization's wallet: so
+//! nobody else opens it, no budget of the organization changes, and no hold of it is written or
+//! ends.
 //!
 //! A request that is in flight when its budget is made comes to count in it once its node has heard
 //! of the budget. So a pot opens only after every living node has.

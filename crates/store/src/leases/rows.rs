@@ -15,8 +15,8 @@ pub(super) fn now(tx: &mut Tx<'_>) -> Result<AtUs, StoreError> {
     tx.query_one(sql, &[])?.int(0).map(AtUs)
 }
 
-/// Locks the row of a node; false if this is not its present epoch. Until the transaction ends, that
-/// epoch does not, and nothing else of the node is decided.
+/// Locks the row of a node; false if this is not its present epoch. Until the transaction ends,
+/// that epoch does not, and nothing else of the node is decided.
 pub(super) fn fence(tx: &mut Tx<'_>, node: &NodeId, epoch: Epoch) -> Result<bool, StoreError> {
     let sql = "SELECT 1::bigint FROM nodes WHERE id = $1 AND epoch = $2 FOR NO KEY UPDATE";
     let row = tx.query_optional(sql, &[node.to_string().into(), epoch.0.into()])?;

@@ -51,8 +51,8 @@ impl Place {
 pub struct Decision {
     /// The answer.
     pub answer: Answer,
-    /// What is leased of each line's pot. Nothing is written too: that this question was heard. Empty
-    /// if it was heard before, or names a pot that is gone.
+    /// What is leased of each line's pot. Nothing is written too: that this question was heard.
+    /// Empty if it was heard before, or names a pot that is gone.
     pub leased: Vec<(PotId, Nusd)>,
     /// The pots of which the other nodes are to return what they do not hold.
     pub recall: Vec<PotId>,

@@ -5,8 +5,8 @@ use crate::lease::{NodeId, PotId};
 use crate::money::Nusd;
 
 impl Office {
-    /// Makes a pot that is not there yet: a window's, in the transaction that first asks for it. One
-    /// that was closed limits again, with what was spent and is reserved.
+    /// Makes a pot that is not there yet: a window's, in the transaction that first asks for it.
+    /// One that was closed limits again, with what was spent and is reserved.
     pub fn open(&mut self, pot: &PotId, limit: Nusd) {
         let row = self.pots.entry(pot.clone()).or_insert(Pot {
             closed: true,
