@@ -33,12 +33,12 @@ fn room(book: &Book, pot: &PotId) -> i64 {
 #[test]
 fn what_is_leased_can_be_held_and_not_one_more() {
     let mut book = Book::leased(ROOMY);
-    assert!(book.admit(&ask(1, 1), AtUs(1)).is_err(), "nothing is");
-    book.admit(&ask(2, 0), AtUs(1)).expect("it is free");
+    assert!(admit(&mut book, &ask(1, 1), AtUs(1)).is_err(), "nothing is");
+    admit(&mut book, &ask(2, 0), AtUs(1)).expect("it is free");
     book.raise(&wallet(), Nusd::new(10));
-    book.admit(&ask(3, 10), AtUs(1)).expect("exactly fits");
+    admit(&mut book, &ask(3, 10), AtUs(1)).expect("exactly fits");
     assert!(book.is_held(&wallet()));
-    assert!(book.admit(&ask(4, 1), AtUs(1)).is_err());
+    assert!(admit(&mut book, &ask(4, 1), AtUs(1)).is_err());
     book.end(id(3), Nusd::new(4), 1, AtUs(2));
     assert!(!book.is_held(&wallet()));
     assert_eq!(room(&book, &wallet()), 6);
@@ -64,9 +64,12 @@ fn a_window_is_limited_by_its_lease_and_not_by_its_limit() {
     let only_today = std::slice::from_ref(&today);
     assert_eq!(*book.legs(&ask(1, 5), AtUs(1)), *only_today);
     assert_eq!(*book.legs(&ask(1, 0), AtUs(1)), [], "it is free");
-    assert_eq!(refused_by(book.admit(&ask(1, 5), AtUs(1))), "budget_a");
+    assert_eq!(
+        refused_by(admit(&mut book, &ask(1, 5), AtUs(1))),
+        "budget_a"
+    );
     book.raise(&today, Nusd::new(5));
-    let admission = book.admit(&ask(1, 5), AtUs(1)).expect("it is leased");
+    let admission = admit(&mut book, &ask(1, 5), AtUs(1)).expect("it is leased");
     assert_eq!(*admission.legs, *only_today);
     assert!(book.is_held(&today));
     assert_eq!(book.extend(id(1), Nusd::new(1), Nusd::new(9)), None);
@@ -84,10 +87,13 @@ fn a_request_takes_of_the_window_it_was_admitted_in_and_gives_back_there() {
     let _ = book.set_budgets(vec![of_all(Window::Day, 10)], AtUs(0));
     let (today, tomorrow) = (window("budget_a", 0), window("budget_a", DAY_US));
     book.raise(&today, Nusd::new(7));
-    book.admit(&ask(1, 7), AtUs(1)).expect("fits");
-    assert_eq!(refused_by(book.admit(&ask(2, 1), AtUs(DAY_US))), "budget_a");
+    admit(&mut book, &ask(1, 7), AtUs(1)).expect("fits");
+    assert_eq!(
+        refused_by(admit(&mut book, &ask(2, 1), AtUs(DAY_US))),
+        "budget_a"
+    );
     book.raise(&tomorrow, Nusd::new(2));
-    book.admit(&ask(2, 1), AtUs(DAY_US)).expect("a new day");
+    admit(&mut book, &ask(2, 1), AtUs(DAY_US)).expect("a new day");
     // The lease outlives the budget, as what is left of it must go back.
     let _ = book.set_budgets(vec![], AtUs(DAY_US));
     book.end(id(1), Nusd::new(3), 1, AtUs(DAY_US + 1));
@@ -99,8 +105,8 @@ fn a_request_takes_of_the_window_it_was_admitted_in_and_gives_back_there() {
 #[test]
 fn a_new_budget_adopts_what_is_in_flight_exactly() {
     let mut book = leased(100);
-    book.admit(&ask(1, 6), AtUs(1)).expect("fits");
-    book.admit(&ask(2, 0), AtUs(1)).expect("it is free");
+    admit(&mut book, &ask(1, 6), AtUs(1)).expect("fits");
+    admit(&mut book, &ask(2, 0), AtUs(1)).expect("it is free");
     let of_key = Scope::Key(KeyId::new("key_b"));
     let budgets = vec![
         of_all(Window::Always, 1),
@@ -129,8 +135,8 @@ fn a_budget_that_hardens_adopts_and_what_was_admitted_before_its_window_is_not_i
         ..of_all(Window::Day, 10)
     };
     let _ = book.set_budgets(vec![soft], AtUs(0));
-    book.admit(&ask(1, 6), AtUs(1)).expect("fits");
-    book.admit(&ask(2, 5), AtUs(DAY_US)).expect("fits");
+    admit(&mut book, &ask(1, 6), AtUs(1)).expect("fits");
+    admit(&mut book, &ask(2, 5), AtUs(DAY_US)).expect("fits");
     let hard = vec![of_all(Window::Day, 10)];
     let adopted = book.set_budgets(hard, AtUs(DAY_US + 1)).adopted;
     assert_eq!(adopted, [(id(2), window("budget_a", DAY_US))]);
@@ -144,10 +150,10 @@ fn an_exhausted_pot_is_told_with_what_is_left_on_all_nodes() {
     let _ = book.set_budgets(vec![of_all(Window::Day, 50)], AtUs(0));
     let pot = window("budget_a", 0);
     book.raise(&pot, Nusd::new(9));
-    book.admit(&ask(1, 4), AtUs(1)).expect("fits");
+    admit(&mut book, &ask(1, 4), AtUs(1)).expect("fits");
     let is_refusing = |book: &mut Book| book.is_refusing(&BudgetId::new("budget_a"), AtUs(1));
     // What is not leased yet refuses nobody for good.
-    assert!(book.admit(&ask(2, 6), AtUs(1)).is_err());
+    assert!(admit(&mut book, &ask(2, 6), AtUs(1)).is_err());
     assert!(!is_refusing(&mut book));
     let (left, required) = (Nusd::new(5), Nusd::new(6));
     let Some(Refusal::Budget(refusal)) = book.exhausted(&pot, left, required) else {
@@ -157,7 +163,7 @@ fn an_exhausted_pot_is_told_with_what_is_left_on_all_nodes() {
     assert_eq!(told, [50, 41, 4, 6].map(Nusd::new).into());
     assert_eq!(refusal.ends_at, AtUs(DAY_US));
     assert!(is_refusing(&mut book));
-    book.admit(&ask(2, 5), AtUs(1)).expect("fits");
+    admit(&mut book, &ask(2, 5), AtUs(1)).expect("fits");
     assert!(!is_refusing(&mut book));
     let credit = Refusal::Credit {
         available: left,
@@ -172,7 +178,7 @@ fn an_exhausted_pot_is_told_with_what_is_left_on_all_nodes() {
 #[should_panic(expected = "below its use")]
 fn what_is_held_cannot_be_given_back() {
     let mut book = leased(10);
-    book.admit(&ask(1, 6), AtUs(1)).expect("fits");
+    admit(&mut book, &ask(1, 6), AtUs(1)).expect("fits");
     book.lower(&wallet(), Nusd::new(5));
 }
 

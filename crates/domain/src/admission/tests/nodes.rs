@@ -174,7 +174,7 @@ impl World {
 
     fn admit(&mut self, index: usize, wanted: &Ask) -> bool {
         let node = &mut self.nodes[index];
-        let Ok(admission) = node.book.admit(wanted, self.now) else {
+        let Ok(admission) = node.book.admit(wanted, self.now, self.mono) else {
             return false;
         };
         let amount = wanted.amount;
