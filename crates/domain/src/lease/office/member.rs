@@ -1,9 +1,12 @@
 //! Nodes come and go: joining, renewing, leaving, being given up, and what becomes of their holds.
 
+use std::collections::BTreeSet;
+
+use super::rates::Balanced;
 use super::{Member, Office};
 use crate::id::RequestId;
 use crate::lease::{
-    Alive, Beat, Ending, Epoch, Fenced, HOLD_US, Join, Joined, NodeId, PotId, RateAnswer, TTL_US,
+    Alive, Beat, Ending, Epoch, Fenced, HOLD_US, Join, Joined, NodeId, PotId, TTL_US,
 };
 use crate::money::Nusd;
 use crate::time::AtUs;
@@ -57,14 +60,16 @@ impl Office {
         let member = self.fence(&beat.node, beat.epoch)?;
         member.expires_at = Some(now.plus(TTL_US));
         let lines = beat.rates.iter();
-        let rates = lines.filter_map(|line| self.balance(&beat.node, beat.number, line, now));
-        let rates: Vec<RateAnswer> = rates.collect();
-        let holders = self.holders(beat, &rates);
+        let balanced = lines.filter_map(|line| self.balance(beat, line, now));
+        let balanced: Vec<Balanced> = balanced.collect();
+        let holders = balanced.iter().flat_map(|it| it.holders.clone());
+        let holders: BTreeSet<NodeId> = holders.collect();
         let alive = Alive {
             nodes: self.nodes(),
             recalled: self.recalled(&beat.node),
-            rates,
+            rates: balanced.into_iter().map(|it| it.answer).collect(),
         };
+        let holders = holders.into_iter().collect();
         Ok(Beaten { alive, holders })
     }
 

@@ -9,15 +9,16 @@ mod commit;
 mod grant;
 mod limit;
 mod member;
-mod rates;
+pub mod rates;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use rates::{Part, Shares};
+
 use super::{Epoch, Fenced, LimitId, NodeId, PotId};
 use crate::id::RequestId;
 use crate::money::Nusd;
-use crate::rate::{Bucket, Rate};
 use crate::time::AtUs;
 
 pub use check::Broken;
@@ -124,29 +125,6 @@ pub struct Charged {
     pub orphan: bool,
 }
 
-/// A row of a rate limit.
-#[derive(Clone, Copy, Debug)]
-struct Limit {
-    rate: Rate,
-    /// How full that part is which is no node's.
-    bucket: Bucket,
-}
-
-/// A row of one node's share of a rate limit.
-#[derive(Clone, Copy, Debug, Default)]
-struct ShareRow {
-    /// The units that are counted as this node's.
-    units: u64,
-    /// The number of the last beat that named the limit.
-    beat: u64,
-    /// What the answer to it raised the share by, and how much of that was filled. The node may
-    /// never get that answer.
-    raised: u64,
-    filled: u64,
-    /// The units that the node was asked for lately.
-    demand: u64,
-}
-
 /// The tables.
 #[derive(Clone, Debug, Default)]
 pub struct Office {
@@ -155,8 +133,8 @@ pub struct Office {
     leases: BTreeMap<PotId, BTreeMap<NodeId, Lease>>,
     holds: BTreeMap<RequestId, OpenHold>,
     charged: BTreeMap<RequestId, Charged>,
-    limits: BTreeMap<LimitId, Limit>,
-    shares: BTreeMap<LimitId, BTreeMap<NodeId, ShareRow>>,
+    limits: BTreeMap<LimitId, Part>,
+    shares: BTreeMap<LimitId, Shares>,
 }
 
 impl Office {
