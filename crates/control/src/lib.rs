@@ -13,6 +13,7 @@ mod budgets;
 mod change;
 mod costs;
 mod limit_scope;
+mod model_permissions;
 mod pagination;
 mod path;
 mod project_api_keys;

@@ -22,6 +22,7 @@ pub mod key;
 pub mod lease;
 pub mod ledger;
 pub mod message;
+pub mod model_permissions;
 pub mod money;
 pub mod people;
 pub mod permission;

@@ -283,6 +283,13 @@ fn request(refusal: &Refusal) -> Answer {
                 "The model `{model}` does not exist or you do not have access to it. GET /v1/models lists the models you can use."
             ),
         ),
+        Refusal::ModelNotOfProject { model, project } => bad(
+            StatusCode::FORBIDDEN,
+            Some("model_not_found"),
+            format!(
+                "Project `{project}` does not have access to model `{model}`. GET /v1/models lists the models it can use; an owner changes them by the project's model permissions."
+            ),
+        ),
         Refusal::NotOffered { model, endpoint } => bad(
             StatusCode::NOT_FOUND,
             Some("endpoint_not_offered"),

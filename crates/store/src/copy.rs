@@ -143,6 +143,7 @@ const TABLES: &[&str] = &[
     "jobs",
     "outbox",
     "audit_log",
+    "model_permissions",
 ];
 /// The most rows at once of a table whose rows may be large.
 const LARGE_ROWS: usize = 16;

@@ -25,6 +25,7 @@ pub mod keys;
 mod ledger;
 pub mod members;
 mod migrate;
+pub mod model_permissions;
 mod orphans;
 pub mod outbox;
 pub mod page;

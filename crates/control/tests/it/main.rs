@@ -9,6 +9,7 @@ mod budgets;
 mod hostile;
 mod key_lists;
 mod keys;
+mod model_permissions;
 mod project_rate_limits;
 mod projects;
 mod rate_limits;

@@ -128,6 +128,14 @@ CREATE UNIQUE INDEX role_assignments_once ON role_assignments
 CREATE INDEX role_assignments_by_user ON role_assignments (user_id, organization_id);
 CREATE INDEX role_assignments_by_group ON role_assignments (group_id);
 
+-- Which models a project may use: a JSON list of names, and what it means. No row means all.
+CREATE TABLE model_permissions (
+    project_id TEXT PRIMARY KEY REFERENCES projects (id),
+    organization_id TEXT NOT NULL REFERENCES organizations (id),
+    mode TEXT NOT NULL CHECK (mode IN ('allow_list', 'deny_list')),
+    models TEXT NOT NULL
+) STRICT;
+
 CREATE TABLE service_accounts (
     id TEXT PRIMARY KEY,
     organization_id TEXT NOT NULL REFERENCES organizations (id),

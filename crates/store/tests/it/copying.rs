@@ -90,6 +90,10 @@ async fn source() -> TestDatabase {
         ),
         format!("INSERT INTO budget_events VALUES ('budget_1', 0, 50, '{organization}', 5, 3, 4)"),
         format!(
+            "INSERT INTO model_permissions VALUES
+                 ('{project}', '{organization}', 'deny_list', '[\"é\"]')"
+        ),
+        format!(
             "INSERT INTO audit_log VALUES ('{organization}', 'audit_log-1', 5, 'a.b', 'c', NULL,
                  '{{\"id\": 1}}', NULL, NULL, NULL, NULL, NULL, 'é')"
         ),
