@@ -4,6 +4,7 @@
 //! it cannot forget, and answers refusals through [`respond`]. Nothing here knows SQL. Of the
 //! data plane it knows what [`DataPlane`] lets it ask; changes reach that through the change log.
 
+pub mod access;
 mod admin_api_keys;
 mod audit_logs;
 mod authenticate;

@@ -1,11 +1,14 @@
 //! The Administration API over HTTP, on both databases.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod access;
+mod access_page;
 mod admin_api_keys;
 mod agreement;
 mod audit_log;
 mod audit_trail;
 mod budgets;
+mod cast;
 mod hostile;
 mod key_lists;
 mod keys;

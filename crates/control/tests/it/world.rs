@@ -102,9 +102,10 @@ impl World {
         }
     }
 
-    /// The address of a path below the Administration API, or of one that begins with `/api`.
+    /// The address of a path below the Administration API, or of one that begins with `/api` or
+    /// `/v1`.
     pub(crate) fn url(&self, path: &str) -> String {
-        match path.starts_with("/api/") {
+        match path.starts_with("/api/") || path.starts_with("/v1/") {
             true => format!("{}{path}", self.root),
             false => format!("{}{path}", self.base),
         }
