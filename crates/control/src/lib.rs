@@ -24,6 +24,7 @@ mod query;
 mod rate_limits;
 pub mod respond;
 mod routes;
+pub mod senders;
 mod service_accounts;
 mod spend_limits;
 mod state;

@@ -224,7 +224,8 @@ mod tests {
                 organization,
                 project,
             };
-            let got = data_plane(&principal(), claims, Permission::ModelRequest, AtUs(5));
+            let key = principal();
+            let got = data_plane(&key, claims, Permission::ModelRequest, AtUs(5));
             assert_eq!(got.err(), refusal);
         }
     }

@@ -28,6 +28,7 @@ pub mod people;
 pub mod permission;
 pub mod price;
 pub mod rate;
+pub mod secret;
 pub mod time;
 pub mod usage;
 pub mod window;

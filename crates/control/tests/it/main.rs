@@ -17,6 +17,7 @@ mod project_rate_limits;
 mod projects;
 mod rate_limits;
 mod reports;
+mod senders;
 mod spend_limits;
 mod spending;
 mod strangers;
