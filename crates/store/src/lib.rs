@@ -29,6 +29,8 @@ pub mod model_permissions;
 mod orphans;
 pub mod outbox;
 pub mod page;
+pub mod organizations;
+pub mod people;
 mod postgres;
 mod postgres_batch;
 pub mod prices;

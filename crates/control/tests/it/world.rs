@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use domain::admission::DefaultRates;
 use domain::id::BudgetId;
 use domain::money::Nusd;
+use domain::people::password::PasswordHash;
 use domain::time::{AtUs, Clock};
 use farebox_control::{Control, DataPlane};
 use http::Method;
@@ -137,7 +138,7 @@ impl World {
 async fn set_up(store: &Store, clock: &Clock) -> SetUp {
     let new = NewInstallation {
         email: "ada@example.com".into(),
-        password_hash: "none".into(),
+        password: PasswordHash::new("none".into()),
         organization: "Acme".into(),
     };
     let now = clock();
