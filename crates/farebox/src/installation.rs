@@ -4,10 +4,10 @@ use argon2::PasswordHasher;
 use domain::id::{OrganizationId, ProjectId, RequestId, UserId};
 use domain::key::KeySecret;
 use domain::money::Nusd;
+use domain::people::password::PasswordHash;
 use domain::time::AtUs;
 use serde_json::json;
 use store::audit::{self, Act, Actor, Event, Kind};
-use domain::people::password::PasswordHash;
 
 use store::grants::{self, GrantError};
 use store::installation::SetUpError;
