@@ -1,4 +1,4 @@
-//! The project's own tools: `cargo xtask tidy`, `model` and `openapi`.
+//! The project's own tools: `cargo xtask tidy`, `access`, `model` and `openapi`.
 //!
 //! Plain Rust, so that they work wherever the project builds, and small, because they are built
 //! by whoever wants to use them. `tidy` also runs as a test of this crate.
@@ -8,6 +8,7 @@
     reason = "a tool for developers, which takes its settings from the environment cargo gives it"
 )]
 
+mod access;
 mod model;
 mod openapi;
 mod tidy;
@@ -19,6 +20,7 @@ const USAGE: &str = "\
 Usage: cargo xtask <command>
 
   tidy      check the rules of the house that no compiler knows; prints what to mend
+  access    print docs/access.md anew from the table of who may call what
   model     fetch the weights of the built-in model into models/ (93 MB, once)
   openapi   write openapi.json anew from the routes of the code
 ";
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
     let command: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match command.as_slice() {
         ["tidy"] => tidy::run(&root()),
+        ["access"] => access::run(&root()),
         ["model"] => model::run(&root()),
         ["openapi"] => openapi::run(&root()),
         ["help" | "--help" | "-h"] => {

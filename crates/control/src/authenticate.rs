@@ -1,24 +1,27 @@
-//! Recognises the admin key of a request.
+//! Recognises who calls, and refuses who may not: by the table of [`crate::access`].
 
 use std::net::SocketAddr;
 
-use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath, RawPathParams};
 use axum::response::Response;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use domain::access::{self, Claims, Principal};
-use domain::id::OrganizationId;
+use domain::access::{self, AccessRefusal, Claims, Owner, Principal};
+use domain::id::{OrganizationId, ProjectId};
 use domain::key::{KeySecret, mask};
+use domain::permission::Standing;
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, USER_AGENT};
 use http::request::Parts;
 use store::audit::{Actor, Who};
-use store::keys;
+use store::{keys, standing};
 
 use crate::Control;
-use crate::respond::{self, Refusal};
+use crate::access::{Credential, PROJECT_PART, Rule};
+use crate::respond::{self, Outcome, Refusal};
 
-/// The caller of the Administration API: a handler that takes it cannot be reached without one.
+/// The caller of the Administration API: a handler that takes it cannot be reached without one, nor
+/// by one who may not call it.
 pub(crate) struct Admin(pub(crate) Caller);
 
 /// Who calls, for whom.
@@ -36,41 +39,75 @@ impl FromRequestParts<Control> for Admin {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, control: &Control) -> Result<Self, Response> {
-        match principal(&parts.headers, control).await {
-            Ok(principal) => Ok(Admin(Caller::of(principal, parts))),
+        match caller(parts, control).await {
+            Ok(caller) => Ok(Admin(caller)),
             Err(refusal) => Err(respond::answer::<()>(control, Err(refusal))),
         }
     }
 }
 
-impl Caller {
-    fn of(principal: Principal, parts: &Parts) -> Self {
-        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-        let user_agent = parts.headers.get(USER_AGENT);
-        let user_agent = user_agent.and_then(|value| value.to_str().ok());
-        let actor = Actor {
-            who: Who::Key(principal.key, principal.owner),
-            ip_address: peer.map(|ConnectInfo(peer)| peer.ip().to_string()),
-            user_agent: user_agent.map(|text| text.chars().take(USER_AGENT_CHARS).collect()),
-        };
-        Caller {
-            organization: principal.organization,
-            actor,
-        }
+async fn caller(parts: &mut Parts, control: &Control) -> Outcome<Caller> {
+    let project = project(parts, control).await;
+    let (principal, standing) = with_key(&parts.headers, project, control).await?;
+    let path = parts.extensions.get::<MatchedPath>();
+    let rule = path.and_then(|path| Rule::of(&parts.method, path.as_str()));
+    let rule = rule.filter(|rule| rule.by.contains(&Credential::AdminKey));
+    let rule = rule.ok_or(Refusal::NoRule)?;
+    if !rule.admits(&standing) {
+        let missing = AccessRefusal::MissingScope(rule.permission());
+        return Err(Refusal::Access(missing));
+    }
+    Ok(Caller {
+        organization: principal.organization.clone(),
+        actor: actor(principal, parts),
+    })
+}
+
+/// The project that the path names, whether there is one of that id or not.
+async fn project(parts: &mut Parts, control: &Control) -> Option<ProjectId> {
+    let path = RawPathParams::from_request_parts(parts, control)
+        .await
+        .ok()?;
+    let named = path.iter().find(|(part, _)| *part == PROJECT_PART);
+    named.map(|(_, id)| ProjectId::new(id))
+}
+
+fn actor(principal: Principal, parts: &Parts) -> Actor {
+    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+    let user_agent = parts.headers.get(USER_AGENT);
+    let user_agent = user_agent.and_then(|value| value.to_str().ok());
+    Actor {
+        who: Who::Key(principal.key, principal.owner),
+        ip_address: peer.map(|ConnectInfo(peer)| peer.ip().to_string()),
+        user_agent: user_agent.map(|text| text.chars().take(USER_AGENT_CHARS).collect()),
     }
 }
 
-async fn principal(headers: &HeaderMap, control: &Control) -> Result<Principal, Refusal> {
+/// The admin key of a request, and what its owner may do.
+async fn with_key(
+    headers: &HeaderMap,
+    project: Option<ProjectId>,
+    control: &Control,
+) -> Outcome<(Principal, Standing)> {
     let secret = secret(headers).ok_or(Refusal::NoKey)?;
     let bad = || Refusal::BadKey {
         masked: mask(&secret),
     };
     let digest = KeySecret::parse(&secret).map_err(|_| bad())?.digest();
-    let found = control
-        .store
-        .read(move |tx| keys::active_by_digest(tx, &digest))
-        .await?;
-    let principal = found.ok_or_else(bad)?.principal;
+    let read = control.store.read(move |tx| -> Outcome<_> {
+        let Some(key) = keys::active_by_digest(tx, &digest)? else {
+            return Ok(None);
+        };
+        let principal = key.principal;
+        let standing = match &principal.owner {
+            Owner::User(user) => {
+                standing::of_user(tx, &principal.organization, user, project.as_ref())?
+            }
+            Owner::ServiceAccount(_) => Standing::default(),
+        };
+        Ok(Some((principal, standing)))
+    });
+    let (principal, standing) = read.await?.ok_or_else(bad)?;
     let organization = headers
         .get("openai-organization")
         .map(|value| value.to_str().unwrap_or("unreadable").trim());
@@ -79,7 +116,7 @@ async fn principal(headers: &HeaderMap, control: &Control) -> Result<Principal, 
         project: None,
     };
     access::administration(&principal, claims, control.now()).map_err(Refusal::Access)?;
-    Ok(principal)
+    Ok((principal, standing))
 }
 
 /// `Authorization: Bearer KEY`, or the password of `Authorization: Basic …`.

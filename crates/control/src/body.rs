@@ -110,14 +110,32 @@ impl Fields {
 
     /// The name of something that exists: visible ASCII, as every id and every model's name is.
     pub(crate) fn id(&self, param: &str) -> Result<Option<&str>, Refusal> {
-        let visible = |id: &str| {
-            let bytes = (1..=ID_BYTES).contains(&id.len());
-            bytes && id.bytes().all(|byte| byte.is_ascii_graphic())
-        };
         match self.text(param)? {
-            Some(id) if !visible(id) => Err(self.invalid(param, "it is no id")),
+            Some(id) if !is_id(id) => Err(self.invalid(param, "it is no id")),
             id => Ok(id),
         }
+    }
+
+    /// A list of at most `most` ids, each as [`Fields::id`].
+    pub(crate) fn ids(&self, param: &str, most: usize) -> Result<Option<Vec<&str>>, Refusal> {
+        let items = match self.given(param) {
+            None => return Ok(None),
+            Some(Value::Array(items)) => items,
+            Some(other) => return Err(self.wrong_type(param, "an array", other)),
+        };
+        if items.len() > most {
+            return Err(self.invalid(param, &format!("at most {most} are allowed")));
+        }
+        let mut ids = Vec::with_capacity(items.len());
+        for (index, item) in items.iter().enumerate() {
+            let place = || format!("{param}[{index}]");
+            match item {
+                Value::String(id) if is_id(id) => ids.push(id.as_str()),
+                Value::String(_) => return Err(self.invalid(&place(), "it is no id")),
+                other => return Err(self.wrong_type(&place(), "a string", other)),
+            }
+        }
+        Ok(Some(ids))
     }
 
     /// A whole number within bounds.
@@ -247,6 +265,12 @@ impl Fields {
     fn path(&self, param: &str) -> String {
         format!("{}{param}", self.way)
     }
+}
+
+/// Whether a text may be an id: it is visible ASCII.
+fn is_id(text: &str) -> bool {
+    let bytes = (1..=ID_BYTES).contains(&text.len());
+    bytes && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 fn is_json(media_type: &str) -> bool {

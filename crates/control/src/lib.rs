@@ -4,6 +4,7 @@
 //! it cannot forget, and answers refusals through [`respond`]. Nothing here knows SQL. Of the
 //! data plane it knows what [`DataPlane`] lets it ask; changes reach that through the change log.
 
+pub mod access;
 mod admin_api_keys;
 mod audit_logs;
 mod authenticate;
@@ -13,6 +14,7 @@ mod budgets;
 mod change;
 mod costs;
 mod limit_scope;
+mod model_permissions;
 mod pagination;
 mod path;
 mod project_api_keys;
@@ -22,6 +24,7 @@ mod query;
 mod rate_limits;
 pub mod respond;
 mod routes;
+pub mod senders;
 mod service_accounts;
 mod spend_limits;
 mod state;

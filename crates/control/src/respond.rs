@@ -5,7 +5,7 @@ use domain::access::AccessRefusal;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{HeaderName, StatusCode};
 use store::StoreError;
-use wire::error::ErrorBody;
+use wire::error::{ErrorBody, missing_scopes};
 
 use crate::Control;
 
@@ -17,6 +17,7 @@ pub const CODES: &[&str] = &[
     "invalid_value",
     "mismatched_organization",
     "missing_required_parameter",
+    "missing_scope",
     "not_found",
     "project_archived",
     "store_unavailable",
@@ -39,6 +40,8 @@ pub(crate) enum Refusal {
     BadKey { masked: String },
     /// The key is known and may not do this.
     Access(AccessRefusal),
+    /// Nobody said who may call this route: a bug, which opens it to nobody.
+    NoRule,
     /// There is nothing at this address.
     NoRoute { method: String, path: String },
     /// The body is not a JSON object.
@@ -108,6 +111,7 @@ fn refuse(refusal: &Refusal, url: &str, request_id: &str) -> Response {
         Refusal::Store(error) if !matches!(error, StoreError::Conflict(_)) => {
             tracing::error!(request_id, %error, "request failed");
         }
+        Refusal::NoRule => tracing::error!(request_id, "the table of access lacks this route"),
         _ => {
             let (status, code) = (status.as_u16(), error.code.as_deref());
             tracing::debug!(request_id, status, code, "request refused");
@@ -170,6 +174,7 @@ fn decide(refusal: &Refusal, url: &str) -> (StatusCode, ErrorBody) {
         Refusal::TooManyLimits { message } => bad(Some("too_many_limits"), None, message.clone()),
         Refusal::Archived { message } => bad(Some("project_archived"), None, (*message).into()),
         Refusal::Store(failure) => store(failure),
+        Refusal::NoRule => internal(),
         _ => body(refusal),
     }
 }
@@ -218,16 +223,24 @@ fn store(failure: &StoreError) -> (StatusCode, ErrorBody) {
             None,
             "Another request changed this at the same time. Please try again.".into(),
         ),
-        _ => server(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "internal_error",
-            "The server had an error while processing your request. Sorry about that! The operator finds it in the log by the request id.",
-        ),
+        _ => internal(),
     }
+}
+
+fn internal() -> (StatusCode, ErrorBody) {
+    server(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "internal_error",
+        "The server had an error while processing your request. Sorry about that! The operator finds it in the log by the request id.",
+    )
 }
 
 fn access(refusal: &AccessRefusal, url: &str) -> (StatusCode, ErrorBody) {
     let (code, message) = match refusal {
+        AccessRefusal::MissingScope(permission) => {
+            let message = missing_scopes(permission.in_refusals());
+            return error(StatusCode::FORBIDDEN, Some("missing_scope"), None, message);
+        }
         AccessRefusal::MismatchedOrganization => (
             "mismatched_organization",
             "OpenAI-Organization header should match organization for API key".into(),

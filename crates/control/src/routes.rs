@@ -6,8 +6,9 @@ use utoipa_axum::routes;
 
 use crate::respond::BODY_BYTES;
 use crate::{
-    Control, admin_api_keys, audit_logs, budget_events, budgets, costs, project_api_keys,
-    project_rate_limits, projects, rate_limits, service_accounts, spend_limits, usage,
+    Control, admin_api_keys, audit_logs, budget_events, budgets, costs, model_permissions,
+    project_api_keys, project_rate_limits, projects, rate_limits, service_accounts, spend_limits,
+    usage,
 };
 
 /// The control plane's routes, and their description.
@@ -36,6 +37,11 @@ pub fn router(control: Control) -> OpenApiRouter {
             spend_limits::retrieve_of_project,
             spend_limits::set_of_project,
             spend_limits::delete_of_project
+        ))
+        .routes(routes!(
+            model_permissions::retrieve,
+            model_permissions::set,
+            model_permissions::delete
         ))
         .routes(routes!(project_rate_limits::list))
         .routes(routes!(project_rate_limits::update))

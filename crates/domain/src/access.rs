@@ -177,88 +177,64 @@ mod tests {
     #[test]
     fn the_data_plane_takes_only_keys_that_fit() {
         use AccessRefusal::*;
-        let none = Claims::default();
-        let named = |organization, project| Claims {
-            organization,
-            project,
-        };
-        let fine = principal();
-        let table: Vec<(Principal, Claims<'_>, Option<AccessRefusal>)> = vec![
-            (fine.clone(), none, None),
-            (fine.clone(), named(Some("org-a"), Some("proj_a")), None),
+        let keys: [(Principal, Option<AccessRefusal>); 8] = [
+            (principal(), None),
+            (with(|it| it.expires_at = Some(AtUs(6))), None),
+            (with(|it| it.expires_at = Some(AtUs(5))), Some(Expired)),
             (
-                fine.clone(),
-                named(Some("org-b"), None),
-                Some(MismatchedOrganization),
-            ),
-            (
-                fine.clone(),
-                named(None, Some("proj_b")),
-                Some(MismatchedProject),
-            ),
-            (
-                Principal {
-                    expires_at: Some(AtUs(6)),
-                    ..fine.clone()
-                },
-                none,
-                None,
-            ),
-            (
-                Principal {
-                    expires_at: Some(AtUs(5)),
-                    ..fine.clone()
-                },
-                none,
-                Some(Expired),
-            ),
-            (
-                Principal {
-                    class: KeyClass::Admin,
-                    project: None,
-                    ..fine.clone()
-                },
-                none,
+                with(|it| (it.class, it.project) = (KeyClass::Admin, None)),
                 Some(AdminKeyOnDataPlane),
             ),
             (
-                Principal {
-                    project_archived: true,
-                    ..fine.clone()
-                },
-                none,
+                with(|it| it.project_archived = true),
                 Some(ProjectArchived(ProjectId::new("proj_a"))),
             ),
             (
-                Principal {
-                    scopes: Some(Permissions::of(&[Permission::ModelRead])),
-                    ..fine.clone()
-                },
-                none,
+                with(|it| it.scopes = Some(Permissions::of(&[Permission::ModelRead]))),
                 Some(MissingScope(Permission::ModelRequest)),
             ),
             (
-                Principal {
-                    granted: Some(PredefinedRole::ProjectViewer.permissions()),
-                    scopes: Some(Permissions::of(&[Permission::ModelRequest])),
-                    ..fine.clone()
-                },
-                none,
+                with(|it| {
+                    it.granted = Some(PredefinedRole::ProjectViewer.permissions());
+                    it.scopes = Some(Permissions::of(&[Permission::ModelRequest]));
+                }),
                 Some(MissingScope(Permission::ModelRequest)),
             ),
             (
-                Principal {
-                    granted: None,
-                    ..fine
-                },
-                none,
+                with(|it| it.granted = None),
                 Some(OwnerLeft(ProjectId::new("proj_a"))),
             ),
         ];
-        for (principal, claims, refusal) in table {
-            let got = data_plane(&principal, claims, Permission::ModelRequest, AtUs(5));
+        for (key, refusal) in keys {
+            let claims = Claims::default();
+            let got = data_plane(&key, claims, Permission::ModelRequest, AtUs(5));
             assert_eq!(got.err(), refusal);
         }
+    }
+
+    #[test]
+    fn what_a_request_claims_to_be_for_must_be_its_keys() {
+        use AccessRefusal::*;
+        for (organization, project, refusal) in [
+            (Some("org-a"), Some("proj_a"), None),
+            (Some("org-b"), None, Some(MismatchedOrganization)),
+            (None, Some("proj_b"), Some(MismatchedProject)),
+        ] {
+            let claims = Claims {
+                organization,
+                project,
+            };
+            let key = principal();
+            let got = data_plane(&key, claims, Permission::ModelRequest, AtUs(5));
+            assert_eq!(got.err(), refusal);
+        }
+    }
+
+    /// The usual key, changed.
+    fn with(change: impl FnOnce(&mut Principal)) -> Principal {
+        let mut principal = principal();
+        change(&mut principal);
+        principal
     }
 
     #[test]

@@ -92,7 +92,7 @@ pub enum Letter {
 pub struct BudgetAlert {
     /// The organization's name.
     pub organization: String,
-    /// Whose spending: as "the project Search", or the organization's name again.
+    /// Whose spending, such as "the project Search".
     pub scope: String,
     /// What the budget counts over.
     pub window: Window,
@@ -211,21 +211,21 @@ impl Letter {
 
 impl BudgetAlert {
     fn facts(&self) -> Facts {
-        let window = match self.window {
-            Window::Day => "daily budget",
-            Window::Week => "weekly budget",
-            Window::Month => "monthly budget",
-            Window::Always => "budget",
+        let (budget, period) = match self.window {
+            Window::Day => ("daily budget", "day"),
+            Window::Week => ("weekly budget", "week"),
+            Window::Month => ("monthly budget", "month"),
+            Window::Always => ("budget", ""),
         };
         vec![
             ("organization", one_line(&self.organization)),
             ("scope", one_line(&self.scope)),
-            ("budget", window.to_owned()),
+            ("budget", budget.to_owned()),
+            ("period", period.to_owned()),
             ("threshold", self.threshold.to_string()),
             ("limit", format!("${}", self.limit.to_usd())),
             ("spent", format!("${}", self.spent.to_usd())),
             ("hard", yes(self.force == Force::Hard)),
-            ("reached", yes(self.threshold >= 100)),
             ("at", minute(self.at)),
         ]
     }

@@ -4,9 +4,11 @@ use argon2::PasswordHasher;
 use domain::id::{OrganizationId, ProjectId, RequestId, UserId};
 use domain::key::KeySecret;
 use domain::money::Nusd;
+use domain::people::password::PasswordHash;
 use domain::time::AtUs;
 use serde_json::json;
 use store::audit::{self, Act, Actor, Event, Kind};
+
 use store::grants::{self, GrantError};
 use store::installation::SetUpError;
 use store::verify::Head;
@@ -76,7 +78,7 @@ pub async fn found(config: &Config, new: &NewInstallation) -> Result<Founded, Fa
     let store = wiring::open(config, Role::Command).await?;
     let first = store::installation::NewInstallation {
         email: new.email.clone(),
-        password_hash: hash(&new.password).await?,
+        password: hash(&new.password).await?,
         organization: new.organization.clone(),
     };
     let credit = new.credit;
@@ -188,14 +190,14 @@ fn grant_id() -> String {
 }
 
 /// The argon2id hash of a password, with a salt of its own.
-async fn hash(password: &Secret) -> Result<String, Failure> {
+async fn hash(password: &Secret) -> Result<PasswordHash, Failure> {
     let password = password.clone();
     let hashing = tokio::task::spawn_blocking(move || {
         let mut salt = [0_u8; 16];
         entropy::system(&mut salt);
         argon2::Argon2::default()
             .hash_password_with_salt(password.expose().as_bytes(), &salt)
-            .map(|hash| hash.to_string())
+            .map(|hash| PasswordHash::new(hash.to_string()))
     });
     let failed = |error: String| Failure::new(format!("the password cannot be hashed: {error}."));
     hashing

@@ -195,7 +195,10 @@ fn look_up(
         )?;
         stamp.caller = Some((principal.organization.clone(), project.clone()));
         let catalog = gateway.0.catalog.load();
-        let allowed = |model: &&std::sync::Arc<Model>| access::model(principal, &model.id).is_ok();
+        let allowed = |model: &&std::sync::Arc<Model>| {
+            access::model(principal, &model.id).is_ok()
+                && gateway.0.project_models.allow(project, &model.id)
+        };
         let visible: Vec<_> = catalog.models.values().filter(allowed).cloned().collect();
         let body = read(&visible)?;
         caller.used(now);

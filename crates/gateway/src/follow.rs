@@ -4,9 +4,10 @@
 use std::time::Duration;
 
 use domain::id::{KeyId, OrganizationId, ProjectId, UserId};
+use domain::model_permissions::ModelPermissions;
 use store::changes::{self, Change, ChangeKind};
 use store::keys::{self, ActiveKey};
-use store::{Store, StoreError, budgets, idempotency, wallets};
+use store::{Store, StoreError, budgets, idempotency, model_permissions, wallets};
 
 use crate::admission::Limits;
 use crate::state::Gateway;
@@ -45,6 +46,7 @@ enum Effect {
     Key(KeyId, Option<ActiveKey>),
     Credits(OrganizationId, domain::money::Nusd),
     Limits(OrganizationId, Limits),
+    Models(ProjectId, Option<ModelPermissions>),
 }
 
 impl Effect {
@@ -70,7 +72,10 @@ async fn step(gateway: &Gateway, store: &Store, seq: i64) -> Result<i64, StoreEr
                     effects.push(Effect::Key(id, key));
                 }
                 ChangeKind::Project => {
-                    let keys = keys::active_of_project(tx, &ProjectId::new(reference))?;
+                    let id = ProjectId::new(reference);
+                    let keys = keys::active_of_project(tx, &id)?;
+                    let models = model_permissions::get(tx, &id)?;
+                    effects.push(Effect::Models(id, models));
                     effects.extend(keys.into_iter().map(Effect::of));
                 }
                 ChangeKind::User => {
@@ -102,6 +107,7 @@ async fn step(gateway: &Gateway, store: &Store, seq: i64) -> Result<i64, StoreEr
         match effect {
             Effect::Key(id, key) => gateway.0.directory.set(&id, key),
             Effect::Credits(id, credits) => gateway.0.books.set_credits(&id, credits),
+            Effect::Models(id, models) => gateway.0.project_models.set(id, models),
             Effect::Limits(id, limits) => {
                 let (books, now) = (&gateway.0.books, gateway.now());
                 books.set_limits(store, &id, limits, now).await?;

@@ -20,6 +20,7 @@ mod meter;
 mod metrics;
 mod pipeline;
 mod plain;
+mod project_models;
 mod refusal;
 mod relay;
 pub mod respond;

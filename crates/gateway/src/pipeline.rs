@@ -110,7 +110,7 @@ async fn run(
     let body = body::read(body, most_bytes).await?;
     let request = ModelRequest::parse(endpoint, &body)?;
 
-    let model = resolve(gateway, &caller, &request)?;
+    let model = resolve(gateway, &caller, project, &request)?;
     let once = match key {
         None => None,
         Some(key) => {
@@ -188,6 +188,7 @@ fn not_admitted(
 fn resolve(
     gateway: &Gateway,
     caller: &Caller,
+    project: &ProjectId,
     request: &ModelRequest,
 ) -> Result<Arc<Model>, Refusal> {
     let named = || request.model.clone();
@@ -202,6 +203,12 @@ fn resolve(
             model: Some(named()),
         }
     })?;
+    if !gateway.0.project_models.allow(project, &request.model) {
+        return Err(Refusal::ModelNotOfProject {
+            model: named(),
+            project: project.clone(),
+        });
+    }
     if !model.endpoints.contains(&request.endpoint) {
         let endpoint = request.endpoint.name();
         return Err(Refusal::NotOffered {

@@ -2,7 +2,7 @@
 
 use domain::access::AccessRefusal;
 use domain::admission;
-use domain::id::RequestId;
+use domain::id::{ProjectId, RequestId};
 use domain::money::Nusd;
 use wire::error::ErrorBody;
 use wire::request::RequestError;
@@ -31,6 +31,8 @@ pub(crate) enum Refusal {
     Request(RequestError),
     /// No such model.
     NoModel { model: String },
+    /// The project may not use the model.
+    ModelNotOfProject { model: String, project: ProjectId },
     /// The model does not offer this endpoint.
     NotOffered {
         model: String,

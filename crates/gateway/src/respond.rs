@@ -11,7 +11,7 @@ use domain::rate::RateRefusal;
 use domain::window::Window;
 use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::{HeaderName, Response, StatusCode};
-use wire::error::ErrorBody;
+use wire::error::{ErrorBody, missing_scopes};
 
 use crate::headers::Stamp;
 use crate::idempotency::HEADER_NAME;
@@ -213,10 +213,7 @@ fn access(refusal: &Refusal, url: &str) -> Answer {
             StatusCode::FORBIDDEN,
             INVALID,
             Some("missing_scope"),
-            format!(
-                "You have insufficient permissions for this operation. Missing scopes: {}. Check that you have the correct role in your organization (Reader, Owner) and project (Member, Owner), and if you're using a restricted API key, that it has the necessary scopes.",
-                scope.in_refusals()
-            ),
+            missing_scopes(scope.in_refusals()),
         ),
         AccessRefusal::ModelNotAllowed => plain(
             StatusCode::FORBIDDEN,
@@ -281,6 +278,13 @@ fn request(refusal: &Refusal) -> Answer {
             Some("model_not_found"),
             format!(
                 "The model `{model}` does not exist or you do not have access to it. GET /v1/models lists the models you can use."
+            ),
+        ),
+        Refusal::ModelNotOfProject { model, project } => bad(
+            StatusCode::FORBIDDEN,
+            Some("model_not_found"),
+            format!(
+                "Project `{project}` does not have access to model `{model}`. GET /v1/models lists the models it can use; an owner changes them by the project's model permissions."
             ),
         ),
         Refusal::NotOffered { model, endpoint } => bad(

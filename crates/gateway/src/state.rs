@@ -20,6 +20,7 @@ use crate::directory::Directory;
 use crate::follow;
 use crate::idempotency::Turns;
 use crate::metrics::Metrics;
+use crate::project_models::ProjectModels;
 
 /// The data plane. Cheap to clone.
 #[derive(Clone)]
@@ -30,6 +31,7 @@ pub(crate) struct Inner {
     pub(crate) settings: Settings,
     pub(crate) catalog: ArcSwap<Catalog>,
     pub(crate) directory: Directory,
+    pub(crate) project_models: ProjectModels,
     pub(crate) books: Arc<Books>,
     pub(crate) store: Store,
     pub(crate) turns: Turns,
@@ -72,7 +74,7 @@ impl Gateway {
         settings: Settings,
     ) -> Result<Self, StoreError> {
         let (rates, mono) = (settings.rates, settings.mono);
-        let (seq, books, directory, limits) = store
+        let (seq, books, directory, project_models, limits) = store
             .read(move |tx| {
                 let seq = store::changes::latest(tx)?;
                 let (books, directory) = (Books::read(tx, rates, mono)?, Directory::read(tx)?);
@@ -81,7 +83,8 @@ impl Gateway {
                     let of = Limits::read(tx, &organization)?;
                     limits.push((organization, of));
                 }
-                Ok::<_, StoreError>((seq, books, directory, limits))
+                let project_models = ProjectModels::read(tx)?;
+                Ok::<_, StoreError>((seq, books, directory, project_models, limits))
             })
             .await?;
         let following = CancellationToken::new();
@@ -89,6 +92,7 @@ impl Gateway {
             ledger: store.ledger(),
             catalog: ArcSwap::from_pointee(catalog),
             directory,
+            project_models,
             books: Arc::new(books),
             store: store.clone(),
             turns: Turns::default(),

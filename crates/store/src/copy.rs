@@ -129,6 +129,12 @@ const TABLES: &[&str] = &[
     "role_assignments",
     "service_accounts",
     "keys",
+    "sessions",
+    "signups",
+    "codes",
+    "password_resets",
+    "trial_credits",
+    "throttles",
     "prices",
     "accounts",
     "batches",
@@ -143,6 +149,7 @@ const TABLES: &[&str] = &[
     "jobs",
     "outbox",
     "audit_log",
+    "model_permissions",
 ];
 /// The most rows at once of a table whose rows may be large.
 const LARGE_ROWS: usize = 16;

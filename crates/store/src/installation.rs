@@ -4,19 +4,20 @@ use domain::Entropy;
 use domain::access::Owner;
 use domain::id::{KeyId, OrganizationId, ProjectId, UserId};
 use domain::key::{KeyClass, KeySecret};
+use domain::people::password::PasswordHash;
 use domain::time::AtUs;
 
 use crate::keys::{self, NewKey};
-use crate::projects::{self, Project};
-use crate::{StoreError, Tx, changes, wallets};
+use crate::people::users::{self, NewUser};
+use crate::{StoreError, Tx, changes, organizations};
 
 /// What an installation begins with.
 #[derive(Clone, Debug)]
 pub struct NewInstallation {
     /// The address of the operator, who also owns the organization.
     pub email: String,
-    /// The argon2id hash of the operator's password.
-    pub password_hash: String,
+    /// The hash of the operator's password.
+    pub password: PasswordHash,
     /// The organization's name.
     pub organization: String,
 }
@@ -47,9 +48,6 @@ pub enum SetUpError {
     Store(#[from] StoreError),
 }
 
-/// The name of the project that every organization begins with.
-const DEFAULT_PROJECT: &str = "Default project";
-
 /// Sets up an empty installation.
 ///
 /// # Errors
@@ -65,45 +63,20 @@ pub fn set_up(
     if tx.query_one("SELECT COUNT(*) FROM users", &[])?.int(0)? > 0 {
         return Err(SetUpError::AlreadySetUp);
     }
-    let (organization, user) = (OrganizationId::random(entropy), UserId::random(entropy));
-    let name = new.email.split('@').next().unwrap_or_default();
-    tx.execute_one(
-        "INSERT INTO users (id, email, name, password_hash, operator_since_us, created_at_us)
-         VALUES ($1, $2, $3, $4, $5, $5)",
-        &[
-            user.as_str().into(),
-            new.email.as_str().into(),
-            name.into(),
-            new.password_hash.as_str().into(),
-            now.0.into(),
-        ],
+    let user = users::create(
+        tx,
+        &NewUser {
+            email: &new.email,
+            name: new.email.split('@').next().unwrap_or_default(),
+            password: Some(&new.password),
+            phone: None,
+            is_operator: true,
+        },
+        now,
+        entropy,
     )?;
-    tx.execute_one(
-        "INSERT INTO organizations (id, name, created_at_us) VALUES ($1, $2, $3)",
-        &[
-            organization.as_str().into(),
-            new.organization.as_str().into(),
-            now.0.into(),
-        ],
-    )?;
-    tx.execute_one(
-        "INSERT INTO members (organization_id, user_id, role, added_at_us)
-         VALUES ($1, $2, 'owner', $3)",
-        &[
-            organization.as_str().into(),
-            user.as_str().into(),
-            now.0.into(),
-        ],
-    )?;
-    wallets::open(tx, &organization)?;
-    let project = Project {
-        id: ProjectId::random(entropy),
-        name: DEFAULT_PROJECT.into(),
-        is_default: true,
-        created_at: now,
-        archived_at: None,
-    };
-    projects::create(tx, &organization, &project)?;
+    let made = organizations::found(tx, &new.organization, &user, now, entropy)?;
+    let (organization, project) = (made.id, made.project);
     let mut key = |class, project, name| -> Result<KeySecret, StoreError> {
         let secret = KeySecret::mint(class, entropy);
         let new = NewKey {
@@ -117,11 +90,11 @@ pub fn set_up(
         keys::create(tx, &new, &secret, now)?;
         Ok(secret)
     };
-    let api_key = key(KeyClass::Project, Some(&project.id), "First key")?;
+    let api_key = key(KeyClass::Project, Some(&project), "First key")?;
     let admin_key = key(KeyClass::Admin, None, "First admin key")?;
     Ok(SetUp {
         organization,
-        project: project.id,
+        project,
         user,
         api_key,
         admin_key,

@@ -92,12 +92,12 @@ impl fmt::Debug for Claimed {
     }
 }
 
-/// A job that failed for good.
+/// A job as operators see it, without what its message says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Dead {
+pub struct Listed {
     /// Which.
     pub id: JobId,
-    /// How the message was to be sent.
+    /// How the message is sent.
     pub channel: Channel,
     /// To which address or number.
     pub to: String,
@@ -105,12 +105,14 @@ pub struct Dead {
     pub template: String,
     /// How often it was begun.
     pub tries: u32,
-    /// Why it failed the last time.
-    pub reason: String,
+    /// Whether a worker has it.
+    pub is_claimed: bool,
+    /// Why it failed the last time, if it did.
+    pub reason: Option<String>,
     /// When it was put into the queue.
     pub created_at: AtUs,
-    /// When it was given up.
-    pub ended_at: AtUs,
+    /// When it was given up, if it was.
+    pub ended_at: Option<AtUs>,
 }
 
 /// How many jobs of a channel there are.
@@ -159,6 +161,16 @@ pub fn enqueue(
     )?;
     tx.has_enqueued |= made == 1;
     Ok(made == 1)
+}
+
+/// Whether there is a job to be claimed at `now`.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn is_due(tx: &mut Tx<'_>, now: AtUs) -> Result<bool, StoreError> {
+    let sql = "SELECT MIN(due_at_us) FROM jobs WHERE state = 'waiting'";
+    let first = tx.query_one(sql, &[])?.opt_int(0)?;
+    Ok(first.is_some_and(|due_at_us| due_at_us <= now.0))
 }
 
 /// Claims at most `limit` jobs that are due, the oldest first. What has expired, or was begun too
@@ -325,29 +337,31 @@ pub fn revive(tx: &mut Tx<'_>, id: &JobId, now: AtUs) -> Result<bool, StoreError
     Ok(revived == 1)
 }
 
+const LISTED: &str = "SELECT id, kind, recipient, template, tries, claim, error, created_at_us,
+        ended_at_us FROM jobs";
+
+/// Jobs that are to be done, the next first, at most `limit`.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn waiting(tx: &mut Tx<'_>, limit: i64) -> Result<Vec<Listed>, StoreError> {
+    let sql = format!("{LISTED} WHERE state = 'waiting' ORDER BY due_at_us, id LIMIT $1");
+    tx.query(&sql, &[limit.into()])?
+        .iter()
+        .map(listed)
+        .collect()
+}
+
 /// Jobs that failed for good, the latest first, at most `limit`.
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn dead(tx: &mut Tx<'_>, limit: i64) -> Result<Vec<Dead>, StoreError> {
-    let rows = tx.query(
-        "SELECT id, kind, recipient, template, tries, error, created_at_us, ended_at_us FROM jobs
-         WHERE state = 'dead' ORDER BY ended_at_us DESC, id DESC LIMIT $1",
-        &[limit.into()],
-    )?;
-    let dead = |row: &Row| {
-        Ok(Dead {
-            id: JobId::new(row.text(0)?),
-            channel: Channel::from_word(row.text(1)?)?,
-            to: row.text(2)?.to_owned(),
-            template: row.text(3)?.to_owned(),
-            tries: tries(row, 4)?,
-            reason: row.opt_text(5)?.unwrap_or_default().to_owned(),
-            created_at: AtUs(row.int(6)?),
-            ended_at: AtUs(row.int(7)?),
-        })
-    };
-    rows.iter().map(dead).collect()
+pub fn dead(tx: &mut Tx<'_>, limit: i64) -> Result<Vec<Listed>, StoreError> {
+    let sql = format!("{LISTED} WHERE state = 'dead' ORDER BY ended_at_us DESC, id DESC LIMIT $1");
+    tx.query(&sql, &[limit.into()])?
+        .iter()
+        .map(listed)
+        .collect()
 }
 
 /// How many jobs wait and how many failed for good, of every channel.
@@ -387,6 +401,20 @@ pub fn forget(tx: &mut Tx<'_>, limit: i64, now: AtUs) -> Result<u64, StoreError>
         )?;
     }
     Ok(forgotten)
+}
+
+fn listed(row: &Row) -> Result<Listed, StoreError> {
+    Ok(Listed {
+        id: JobId::new(row.text(0)?),
+        channel: Channel::from_word(row.text(1)?)?,
+        to: row.text(2)?.to_owned(),
+        template: row.text(3)?.to_owned(),
+        tries: tries(row, 4)?,
+        is_claimed: row.opt_text(5)?.is_some(),
+        reason: row.opt_text(6)?.map(ToOwned::to_owned),
+        created_at: AtUs(row.int(7)?),
+        ended_at: row.opt_int(8)?.map(AtUs),
+    })
 }
 
 fn tries(row: &Row, index: usize) -> Result<u32, StoreError> {

@@ -14,6 +14,7 @@ pub mod disk_faults;
 pub mod http;
 pub mod postgres;
 pub mod process;
+pub mod smtp;
 pub mod upstream;
 mod watchdog;
 

@@ -22,6 +22,16 @@ pub struct ErrorBody {
     pub code: Option<Cow<'static, str>>,
 }
 
+/// OpenAI's words to a caller who may not do this; `names` are those of the permissions.
+#[must_use]
+pub fn missing_scopes(names: &str) -> String {
+    format!(
+        "You have insufficient permissions for this operation. Missing scopes: {names}. Check that \
+         you have the correct role in your organization (Reader, Owner) and project (Member, \
+         Owner), and if you're using a restricted API key, that it has the necessary scopes."
+    )
+}
+
 impl ErrorBody {
     /// The envelope as JSON, with all four keys.
     pub fn to_json(&self) -> Vec<u8> {

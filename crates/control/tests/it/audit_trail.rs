@@ -173,6 +173,17 @@ async fn projects(trail: &mut Trail<'_>) {
         .step(delete, &[&default, key], nothing.clone(), &deleted)
         .await;
 
+    let models = "/v1/organization/projects/{project_id}/model_permissions";
+    let set = format!("POST {models}");
+    let asked = json!({"mode": "allow_list", "model_ids": ["m"]});
+    let updated = [("model_permissions.updated", project)];
+    trail.step(&set, &[project], asked, &updated).await;
+    let delete = format!("DELETE {models}");
+    let deleted = [("model_permissions.deleted", project)];
+    trail
+        .step(&delete, &[project], nothing.clone(), &deleted)
+        .await;
+
     let keys = "POST /v1/organization/admin_api_keys";
     let created = [("api_key.created", "{made}")];
     let key = trail.step(keys, &[], name, &created).await;

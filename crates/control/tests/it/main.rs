@@ -1,18 +1,23 @@
 //! The Administration API over HTTP, on both databases.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod access;
+mod access_page;
 mod admin_api_keys;
 mod agreement;
 mod audit_log;
 mod audit_trail;
 mod budgets;
+mod cast;
 mod hostile;
 mod key_lists;
 mod keys;
+mod model_permissions;
 mod project_rate_limits;
 mod projects;
 mod rate_limits;
 mod reports;
+mod senders;
 mod spend_limits;
 mod spending;
 mod strangers;

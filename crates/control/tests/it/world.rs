@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use domain::admission::DefaultRates;
 use domain::id::BudgetId;
 use domain::money::Nusd;
+use domain::people::password::PasswordHash;
 use domain::time::{AtUs, Clock};
 use farebox_control::{Control, DataPlane};
 use http::Method;
@@ -103,9 +104,10 @@ impl World {
         }
     }
 
-    /// The address of a path below the Administration API, or of one that begins with `/api`.
+    /// The address of a path below the Administration API, or of one that begins with `/api` or
+    /// `/v1`.
     pub(crate) fn url(&self, path: &str) -> String {
-        match path.starts_with("/api/") {
+        match path.starts_with("/api/") || path.starts_with("/v1/") {
             true => format!("{}{path}", self.root),
             false => format!("{}{path}", self.base),
         }
@@ -137,7 +139,7 @@ impl World {
 async fn set_up(store: &Store, clock: &Clock) -> SetUp {
     let new = NewInstallation {
         email: "ada@example.com".into(),
-        password_hash: "none".into(),
+        password: PasswordHash::new("none".into()),
         organization: "Acme".into(),
     };
     let now = clock();

@@ -21,6 +21,31 @@ const LEAST_SCORE: Score = Score::Three;
 #[derive(Clone)]
 pub struct Password(String);
 
+/// The argon2id hash of a password, with its parameters and salt (PHC string). It cannot be printed
+/// by accident.
+#[derive(Clone)]
+pub struct PasswordHash(String);
+
+impl PasswordHash {
+    /// A hash that was made, or read from where it was kept.
+    #[must_use]
+    pub fn new(phc: String) -> Self {
+        PasswordHash(phc)
+    }
+
+    /// The hash as it is kept.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PasswordHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PasswordHash(hidden)")
+    }
+}
+
 /// Why a text cannot be a new password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PasswordProblem {
@@ -137,6 +162,8 @@ mod tests {
     fn a_password_is_never_printed() {
         let password = Password::typed("kV9#tq2!Lw").expect("short enough");
         assert_eq!(format!("{password:?}"), "Password(hidden)");
+        let hash = PasswordHash::new("$argon2id$…".into());
+        assert_eq!(format!("{hash:?}"), "PasswordHash(hidden)");
     }
 
     proptest! {

@@ -50,6 +50,12 @@ impl BearerSecret {
 }
 
 impl BearerDigest {
+    /// A digest read from where it was kept.
+    #[must_use]
+    pub fn new(hex: &str) -> Self {
+        BearerDigest(hex.to_owned())
+    }
+
     /// The digest as 64 hexadecimal digits.
     #[must_use]
     pub fn as_hex(&self) -> &str {

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use super::secret::Secret;
 use super::tree::{Item, Origin, Value};
+use domain::secret::Secret;
 
 const PREFIX: &str = "FAREBOX_";
 

@@ -9,7 +9,6 @@ mod error;
 mod models;
 mod read;
 mod schema;
-mod secret;
 mod section;
 mod show;
 mod tree;
@@ -19,6 +18,7 @@ mod warnings;
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
+pub use domain::secret::{REDACTED, Secret};
 pub use environment::Environment;
 pub use error::{ConfigError, Problem};
 pub use schema::{
@@ -26,7 +26,6 @@ pub use schema::{
     OnDisconnect, OutputLimitField, PaymentsKind, PhoneVerification, ResponsesMode, Signup,
     SignupMode, SmsKind, Target, Tokenizer, Upstream, UpstreamKind,
 };
-pub use secret::{REDACTED, Secret};
 pub use section::Choice;
 pub use show::effective;
 pub use tree::Origin;

@@ -8,8 +8,8 @@ use domain::money::Nusd;
 use domain::price::StatedPrices;
 use store::DatabaseUrl;
 
-use super::secret::Secret;
 use super::section::Choice;
+use domain::secret::Secret;
 
 /// Everything that is decided before the program starts.
 #[derive(Clone, Debug, PartialEq)]

@@ -14,6 +14,7 @@ mod limits;
 mod output_limits;
 mod people;
 mod plain;
+mod project_models;
 mod refusals;
 mod responses;
 mod rush;

@@ -11,6 +11,7 @@ use domain::bound::{InputBounds, ModelSize};
 use domain::id::OrganizationId;
 use domain::key::KeySecret;
 use domain::money::Nusd;
+use domain::people::password::PasswordHash;
 use domain::price::{PriceHistory, StatedPrices};
 use domain::time::{AtUs, Clock, MonoUs};
 use farebox_gateway::{
@@ -283,7 +284,7 @@ impl World {
 async fn set_up(store: &Store, credit: &'static str) -> SetUp {
     let new = NewInstallation {
         email: "a@example.com".into(),
-        password_hash: "none".into(),
+        password: PasswordHash::new("none".into()),
         organization: "Acme".into(),
     };
     let made = store

@@ -41,7 +41,8 @@ CREATE TABLE users (
     id TEXT PRIMARY KEY,
     email TEXT NOT NULL UNIQUE,
     name TEXT NOT NULL,
-    password_hash TEXT NOT NULL,
+    password_hash TEXT,
+    phone TEXT,
     operator_since_us INTEGER,
     created_at_us INTEGER NOT NULL
 ) STRICT;
@@ -133,6 +134,14 @@ CREATE UNIQUE INDEX role_assignments_once ON role_assignments
 CREATE INDEX role_assignments_by_user ON role_assignments (user_id, organization_id);
 CREATE INDEX role_assignments_by_group ON role_assignments (group_id);
 
+-- Which models a project may use: a JSON list of names, and what it means. No row means all.
+CREATE TABLE model_permissions (
+    project_id TEXT PRIMARY KEY REFERENCES projects (id),
+    organization_id TEXT NOT NULL REFERENCES organizations (id),
+    mode TEXT NOT NULL CHECK (mode IN ('allow_list', 'deny_list')),
+    models TEXT NOT NULL
+) STRICT;
+
 CREATE TABLE service_accounts (
     id TEXT PRIMARY KEY,
     organization_id TEXT NOT NULL REFERENCES organizations (id),
@@ -166,6 +175,71 @@ CREATE TABLE keys (
 CREATE INDEX keys_by_project ON keys (project_id, created_at_us, id);
 CREATE INDEX keys_by_organization ON keys (organization_id, class, created_at_us, id);
 CREATE INDEX keys_by_user ON keys (user_id, organization_id);
+
+-- Somebody's being signed in, found by the digest of what the cookie carries.
+CREATE TABLE sessions (
+    digest TEXT PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    user_id TEXT NOT NULL REFERENCES users (id),
+    began_at_us INTEGER NOT NULL,
+    seen_at_us INTEGER NOT NULL,
+    proved_at_us INTEGER NOT NULL,
+    ip_address TEXT,
+    user_agent TEXT
+) STRICT;
+CREATE INDEX sessions_by_user ON sessions (user_id, began_at_us, id);
+CREATE INDEX sessions_by_age ON sessions (seen_at_us);
+
+-- Accounts in the making; the row goes when there is a user. An address may be here many times.
+CREATE TABLE signups (
+    digest TEXT PRIMARY KEY,
+    email TEXT NOT NULL,
+    name TEXT NOT NULL,
+    organization TEXT NOT NULL,
+    password_hash TEXT NOT NULL,
+    email_verified_at_us INTEGER,
+    begun_at_us INTEGER NOT NULL
+) STRICT;
+CREATE INDEX signups_by_age ON signups (begun_at_us);
+
+-- The latest code that was sent for a purpose: the subject is a sign-up's digest, or a user.
+CREATE TABLE codes (
+    subject TEXT NOT NULL,
+    purpose TEXT NOT NULL,
+    target TEXT NOT NULL,
+    salt TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    tries_left INTEGER NOT NULL CHECK (tries_left >= 0),
+    sendings INTEGER NOT NULL,
+    sent_at_us INTEGER NOT NULL,
+    PRIMARY KEY (subject, purpose)
+) STRICT;
+CREATE INDEX codes_by_age ON codes (sent_at_us);
+
+-- Links to choose a new password with, by their digests.
+CREATE TABLE password_resets (
+    digest TEXT PRIMARY KEY,
+    user_id TEXT NOT NULL REFERENCES users (id),
+    begun_at_us INTEGER NOT NULL
+) STRICT;
+CREATE INDEX password_resets_by_user ON password_resets (user_id);
+
+-- Phone numbers that trial credit was granted for.
+CREATE TABLE trial_credits (
+    phone TEXT PRIMARY KEY,
+    organization_id TEXT NOT NULL REFERENCES organizations (id),
+    user_id TEXT NOT NULL REFERENCES users (id),
+    granted_at_us INTEGER NOT NULL
+) STRICT;
+
+-- What strangers tried: when the bucket of that name and subject is empty again.
+CREATE TABLE throttles (
+    name TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    empty_at_us INTEGER NOT NULL,
+    PRIMARY KEY (name, subject)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX throttles_by_age ON throttles (empty_at_us);
 
 -- nano-USD per million units: nine numbers, one for each usage class. A new price is a new row.
 CREATE TABLE prices (

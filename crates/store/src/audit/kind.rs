@@ -38,6 +38,8 @@ kinds! {
     // Beside their neighbours; OpenAI has no names for these.
     SpendLimitDeleted = "spend_limit.deleted",
     SpendLimitUpdated = "spend_limit.updated",
+    ModelPermissionsDeleted = "model_permissions.deleted",
+    ModelPermissionsUpdated = "model_permissions.updated",
     // Ours.
     BudgetCreated = "farebox.budget.created",
     BudgetDeleted = "farebox.budget.deleted",

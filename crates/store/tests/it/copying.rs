@@ -58,6 +58,16 @@ async fn copied_telling(
     panic!("somebody keeps the lock");
 }
 
+/// A row in each table about people.
+const PEOPLE: [&str; 6] = [
+    "INSERT INTO sessions SELECT 'd', 'session_1', id, 1, 2, 3, NULL, 'a' FROM users",
+    "INSERT INTO signups VALUES ('d', 'a@b', '', '', 'h', NULL, 1)",
+    "INSERT INTO codes VALUES ('d', 'new_email', 'a@b', 's', 'd', 5, 1, 1)",
+    "INSERT INTO password_resets SELECT 'd', id, 1 FROM users",
+    "INSERT INTO trial_credits SELECT '+49', o.id, u.id, 1 FROM organizations o, users u",
+    "INSERT INTO throttles VALUES ('n', '', 1)",
+];
+
 /// An installation with rows in every table, with texts of every kind, and with nulls.
 async fn source() -> TestDatabase {
     let database = testkit::databases::sqlite();
@@ -91,6 +101,10 @@ async fn source() -> TestDatabase {
         ),
         format!("INSERT INTO budget_events VALUES ('budget_1', 0, 50, '{organization}', 5, 3, 4)"),
         format!(
+            "INSERT INTO model_permissions VALUES
+                 ('{project}', '{organization}', 'deny_list', '[\"é\"]')"
+        ),
+        format!(
             "INSERT INTO audit_log VALUES ('{organization}', 'audit_log-1', 5, 'a.b', 'c', NULL,
                  '{{\"id\": 1}}', NULL, NULL, NULL, NULL, NULL, 'é')"
         ),
@@ -100,6 +114,9 @@ async fn source() -> TestDatabase {
         "INSERT INTO outbox VALUES ('job_2', 'sms', '+49', NULL, 'Hello', 7)".into(),
     ] {
         execute(&store, &sql).await.expect(&sql);
+    }
+    for sql in PEOPLE {
+        execute(&store, sql).await.expect(sql);
     }
     store.close().await;
     drop(store);

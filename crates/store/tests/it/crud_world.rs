@@ -5,6 +5,7 @@
 use domain::access::Owner;
 use domain::id::{KeyId, OrganizationId, ProjectId, UserId};
 use domain::key::{KeyClass, KeySecret};
+use domain::people::password::PasswordHash;
 use domain::time::AtUs;
 use store::installation::{self, NewInstallation, SetUp};
 use store::keys::{self, ActiveKey, NewKey};
@@ -19,7 +20,7 @@ pub(crate) const NOW: AtUs = AtUs(1_800_000_000_000_000);
 pub(crate) fn first(email: &str) -> NewInstallation {
     NewInstallation {
         email: email.into(),
-        password_hash: "none".into(),
+        password: PasswordHash::new("none".into()),
         organization: "Acme".into(),
     }
 }

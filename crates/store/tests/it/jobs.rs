@@ -185,8 +185,8 @@ async fn what_failed_is_due_again_later_and_what_failed_for_good_can_be_revived(
 
         let dead = store.read(|tx| jobs::dead(tx, 10)).await;
         let dead = dead.map_err(|error: StoreError| error).unwrap().remove(0);
-        assert_eq!((dead.tries, &*dead.reason), (2, "refused"));
-        assert_eq!((dead.created_at, dead.ended_at), (NOW, later));
+        assert_eq!((dead.tries, dead.reason.as_deref()), (2, Some("refused")));
+        assert_eq!((dead.created_at, dead.ended_at), (NOW, Some(later)));
         let id = dead.id.clone();
         assert!(write(&store, move |tx| jobs::revive(tx, &id, later)).await);
         let job = claim_one(&store, later).await;

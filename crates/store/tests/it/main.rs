@@ -25,6 +25,8 @@ mod ledger_trouble;
 mod limits;
 mod model;
 mod orphans;
+mod people_entry;
+mod people_signups;
 mod price_book;
 mod proofs;
 mod roles;

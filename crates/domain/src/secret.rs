@@ -5,7 +5,8 @@ use std::fmt;
 /// What stands in the place of a secret.
 pub const REDACTED: &str = "(hidden)";
 
-/// A secret of an upstream or a database. Whoever needs the text says so with [`Secret::expose`].
+/// A secret of an upstream, a sender or a database. Whoever needs the text says so with
+/// [`Secret::expose`].
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 

@@ -1,0 +1,165 @@
+//! Who may call what: every route, what it needs, and what a caller may come with.
+//!
+//! [`crate::authenticate::Admin`] looks here, and nobody else decides. A route that is not in the
+//! table answers nobody; tests compare the table with the routes, call every route as everybody,
+//! and print docs/access.md from it.
+
+use domain::permission::{Permission, Standing};
+use http::Method;
+
+/// What a caller comes with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Credential {
+    /// An admin key, which acts as the person who owns it.
+    AdminKey,
+}
+
+/// What a caller must be allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// This, in the whole organization.
+    Organization(Permission),
+    /// This, in the project that the path names or in the whole organization.
+    Project(Permission),
+}
+
+/// Who may call a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// As it is registered: ids in braces.
+    pub path: &'static str,
+    /// In capitals.
+    pub method: &'static str,
+    /// What the caller must be allowed.
+    pub need: Need,
+    /// What the caller may come with.
+    pub by: &'static [Credential],
+}
+
+/// The name of the part of a path that names the project.
+pub(crate) const PROJECT_PART: &str = "project_id";
+
+/// Writes the table: under each path its methods, each with what it needs.
+macro_rules! rules {
+    ($($path:literal { $($method:ident $place:ident $permission:ident,)+ })+) => {
+        /// Every route of the control plane.
+        pub const RULES: &[Rule] = &[$($(Rule {
+            path: $path,
+            method: stringify!($method),
+            need: Need::$place(Permission::$permission),
+            by: &[Credential::AdminKey],
+        },)+)+];
+    };
+}
+
+rules! {
+    "/v1/organization/projects" {
+        GET Organization ProjectsRead,
+        POST Organization ProjectsWrite,
+    }
+    "/v1/organization/projects/{project_id}" {
+        GET Project ProjectsRead,
+        POST Project ProjectsWrite,
+    }
+    "/v1/organization/projects/{project_id}/archive" {
+        POST Project ProjectsWrite,
+    }
+    "/v1/organization/projects/{project_id}/service_accounts" {
+        GET Project ServiceAccountsRead,
+        POST Project ServiceAccountsWrite,
+    }
+    "/v1/organization/projects/{project_id}/service_accounts/{service_account_id}" {
+        GET Project ServiceAccountsRead,
+        DELETE Project ServiceAccountsWrite,
+    }
+    "/v1/organization/projects/{project_id}/api_keys" {
+        GET Project ApiKeysRead,
+    }
+    "/v1/organization/projects/{project_id}/api_keys/{key_id}" {
+        GET Project ApiKeysRead,
+        DELETE Project ApiKeysWrite,
+    }
+    "/v1/organization/projects/{project_id}/rate_limits" {
+        GET Project RateLimitsRead,
+    }
+    "/v1/organization/projects/{project_id}/rate_limits/{rate_limit_id}" {
+        POST Project RateLimitsWrite,
+    }
+    "/v1/organization/projects/{project_id}/model_permissions" {
+        GET Project ProjectsRead,
+        POST Project ProjectsWrite,
+        DELETE Project ProjectsWrite,
+    }
+    "/v1/organization/projects/{project_id}/spend_limit" {
+        GET Project RateLimitsRead,
+        POST Project RateLimitsWrite,
+        DELETE Project RateLimitsWrite,
+    }
+    "/v1/organization/spend_limit" {
+        GET Organization RateLimitsRead,
+        POST Organization RateLimitsWrite,
+        DELETE Organization RateLimitsWrite,
+    }
+    "/v1/organization/admin_api_keys" {
+        GET Organization ManagementRead,
+        POST Organization ManagementWrite,
+    }
+    "/v1/organization/admin_api_keys/{key_id}" {
+        GET Organization ManagementRead,
+        DELETE Organization ManagementWrite,
+    }
+    "/v1/organization/audit_logs" {
+        GET Organization AuditLogsRead,
+    }
+    "/v1/organization/usage/completions" {
+        GET Organization UsageRead,
+    }
+    "/v1/organization/usage/embeddings" {
+        GET Organization UsageRead,
+    }
+    "/v1/organization/costs" {
+        GET Organization UsageRead,
+    }
+    "/api/budgets" {
+        GET Organization RateLimitsRead,
+        POST Organization RateLimitsWrite,
+    }
+    "/api/budgets/{budget_id}" {
+        GET Organization RateLimitsRead,
+        POST Organization RateLimitsWrite,
+        DELETE Organization RateLimitsWrite,
+    }
+    "/api/budgets/{budget_id}/events" {
+        GET Organization RateLimitsRead,
+    }
+    "/api/rate_limits" {
+        GET Organization RateLimitsRead,
+        POST Organization RateLimitsWrite,
+        DELETE Organization RateLimitsWrite,
+    }
+}
+
+impl Rule {
+    /// The rule of a route.
+    pub(crate) fn of(method: &Method, path: &str) -> Option<&'static Rule> {
+        let mut rules = RULES.iter();
+        rules.find(|rule| rule.path == path && rule.method == method.as_str())
+    }
+
+    /// The permission that is needed.
+    #[must_use]
+    pub fn permission(&self) -> Permission {
+        match self.need {
+            Need::Organization(permission) | Need::Project(permission) => permission,
+        }
+    }
+
+    /// Whether somebody with this standing, in the project of the path if it names one, has it.
+    #[must_use]
+    pub fn admits(&self, standing: &Standing) -> bool {
+        match self.need {
+            Need::Organization(permission) => standing.in_organization().contains(permission),
+            Need::Project(permission) => standing.in_project().contains(permission),
+        }
+    }
+}

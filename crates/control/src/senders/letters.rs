@@ -1,0 +1,330 @@
+//! The words around the facts: templates, filled in.
+//!
+//! A letter is written once, as plain text whose first line is its subject; its HTML is made from
+//! the same paragraphs. What fills a template in cannot add to it: facts have no line breaks, and
+//! HTML is escaped after they are in place.
+
+use std::collections::BTreeMap;
+
+use minijinja::value::Value;
+use minijinja::{
+    AutoEscape, Environment, Output, State, UndefinedBehavior, context, escape_formatter,
+};
+
+/// Every template by name. Those of mails have a subject.
+const TEMPLATES: &[(&str, &str)] = &[
+    (
+        "budget_threshold",
+        include_str!("templates/budget_threshold.txt"),
+    ),
+    ("email_changed", include_str!("templates/email_changed.txt")),
+    ("email_code", include_str!("templates/email_code.txt")),
+    ("invite", include_str!("templates/invite.txt")),
+    ("key_leaked", include_str!("templates/key_leaked.txt")),
+    (
+        "password_changed",
+        include_str!("templates/password_changed.txt"),
+    ),
+    (
+        "password_reset",
+        include_str!("templates/password_reset.txt"),
+    ),
+    ("phone_code", include_str!("templates/phone_code.txt")),
+];
+const PAGE: &str = "letter.html";
+
+/// A mail, ready to be sent.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Written {
+    /// One line.
+    pub(crate) subject: String,
+    /// The plain text.
+    pub(crate) text: String,
+    /// The same, as a page of HTML.
+    pub(crate) html: String,
+}
+
+/// Why a message cannot be written: its template is not here, or misses a fact. Another version of
+/// Farebox put it into the queue.
+#[derive(Debug, thiserror::Error)]
+#[error("the message {template} cannot be written: {reason}")]
+pub(crate) struct Unwritable {
+    template: String,
+    reason: String,
+}
+
+/// Writes messages.
+pub(crate) struct Letters {
+    templates: Environment<'static>,
+    public_url: String,
+}
+
+impl Letters {
+    /// Reads the templates. `public_url` is where people find this installation.
+    pub(crate) fn new(public_url: &str) -> Self {
+        let mut templates = Environment::new();
+        templates.set_undefined_behavior(UndefinedBehavior::Strict);
+        templates.set_formatter(escape);
+        for (name, source) in TEMPLATES {
+            templates
+                .add_template(name, source)
+                .expect("the templates are right: a test fills in each");
+        }
+        templates
+            .add_template(PAGE, include_str!("templates/letter.html"))
+            .expect("the page is right: a test fills it in");
+        Letters {
+            templates,
+            public_url: public_url.to_owned(),
+        }
+    }
+
+    /// A mail.
+    pub(crate) fn mail(
+        &self,
+        template: &str,
+        facts: &BTreeMap<String, String>,
+    ) -> Result<Written, Unwritable> {
+        let whole = self.fill_in(template, facts)?;
+        let (subject, text) = whole.split_once("\n\n").ok_or_else(|| Unwritable {
+            template: template.to_owned(),
+            reason: "it has no subject".to_owned(),
+        })?;
+        let paragraphs: Vec<Value> = text
+            .split("\n\n")
+            .map(|text| {
+                let is = |name| facts.get(name).is_some_and(|fact| fact == text);
+                let kind = match () {
+                    () if is("code") => "code",
+                    () if is("link") || text == self.public_url => "link",
+                    () => "text",
+                };
+                context! { kind, text }
+            })
+            .collect();
+        let page = self.templates.get_template(PAGE).and_then(|page| {
+            let public_url = &self.public_url;
+            page.render(context! { subject, paragraphs, public_url })
+        });
+        Ok(Written {
+            subject: subject.to_owned(),
+            text: format!(
+                "{text}\n\n-- \nSent by the Farebox at {}\n",
+                self.public_url
+            ),
+            html: page.map_err(|error| unwritable(template, &error))?,
+        })
+    }
+
+    /// A text message.
+    pub(crate) fn sms(
+        &self,
+        template: &str,
+        facts: &BTreeMap<String, String>,
+    ) -> Result<String, Unwritable> {
+        self.fill_in(template, facts)
+    }
+
+    fn fill_in(
+        &self,
+        template: &str,
+        facts: &BTreeMap<String, String>,
+    ) -> Result<String, Unwritable> {
+        let public_url = [("public_url", self.public_url.as_str())];
+        let facts = facts
+            .iter()
+            .map(|(name, fact)| (name.as_str(), fact.as_str()));
+        let all: BTreeMap<&str, &str> = facts.chain(public_url).collect();
+        let found = self.templates.get_template(template);
+        found
+            .and_then(|template| template.render(all))
+            .map_err(|error| unwritable(template, &error))
+    }
+}
+
+/// Escapes what HTML needs escaped. The engine would also escape slashes, and addresses full of
+/// entities look to spam filters as if they had something to hide.
+fn escape(
+    out: &mut Output<'_>,
+    state: &State<'_, '_>,
+    value: &Value,
+) -> Result<(), minijinja::Error> {
+    let Some(text) = value
+        .as_str()
+        .filter(|_| state.auto_escape() == AutoEscape::Html)
+    else {
+        return escape_formatter(out, state, value);
+    };
+    let escaped = text
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+        .replace('\'', "&#39;");
+    out.write_str(&escaped).map_err(minijinja::Error::from)
+}
+
+/// Says what is missing, and none of what is there.
+fn unwritable(template: &str, error: &minijinja::Error) -> Unwritable {
+    Unwritable {
+        template: template.to_owned(),
+        reason: error.kind().to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::budget::Force;
+    use domain::message::{BudgetAlert, Letter, Message, Text};
+    use domain::money::Nusd;
+    use domain::time::AtUs;
+    use domain::window::Window;
+
+    const URL: &str = "https://ai.example.com";
+    const NOON: AtUs = AtUs(1_796_126_400_000_000);
+
+    fn facts(message: &Message) -> BTreeMap<String, String> {
+        let facts = message.facts().into_iter();
+        facts.map(|(name, fact)| (name.to_owned(), fact)).collect()
+    }
+
+    fn write(letter: Letter) -> Written {
+        let message = Message::Mail {
+            to: "ada@example.com".into(),
+            letter,
+        };
+        let letters = Letters::new(URL);
+        letters.mail(message.template(), &facts(&message)).unwrap()
+    }
+
+    fn alert(force: Force, window: Window) -> Letter {
+        Letter::BudgetThreshold(BudgetAlert {
+            organization: "Acme".into(),
+            scope: "the project Search".into(),
+            window,
+            threshold: 80,
+            limit: Nusd::parse_usd("100").unwrap(),
+            spent: Nusd::parse_usd("81.5").unwrap(),
+            force,
+            at: NOON,
+        })
+    }
+
+    fn every_letter() -> Vec<Letter> {
+        let link = || format!("{URL}/reset?code=a&b=c");
+        vec![
+            Letter::EmailCode {
+                code: "482913".into(),
+                valid_minutes: 10,
+            },
+            Letter::Invite {
+                organization: "Acme".into(),
+                inviter: "Grace".into(),
+                link: link(),
+                valid_days: 7,
+            },
+            Letter::PasswordReset {
+                link: link(),
+                valid_minutes: 60,
+            },
+            Letter::PasswordChanged { at: NOON },
+            Letter::EmailChanged {
+                new: "new@example.com".into(),
+                at: NOON,
+            },
+            alert(Force::Hard, Window::Month),
+            alert(Force::Hard, Window::Always),
+            alert(Force::Soft, Window::Day),
+            key_leaked(true),
+            key_leaked(false),
+        ]
+    }
+
+    fn key_leaked(revoked: bool) -> Letter {
+        Letter::KeyLeaked {
+            key: "sk-proj-fare...wXyZ".into(),
+            name: "search".into(),
+            place: "github.com/acme/search/.env".into(),
+            revoked,
+        }
+    }
+
+    #[test]
+    fn every_letter_is_written_as_text_and_as_html() {
+        let mut seen = String::new();
+        for letter in every_letter() {
+            let Written {
+                subject,
+                text,
+                html,
+            } = write(letter);
+            assert!(!subject.is_empty() && !subject.contains('\n'), "{subject}");
+            assert!(text.ends_with("-- \nSent by the Farebox at https://ai.example.com\n"));
+            assert!(!text.contains("{{") && !text.contains("\n\n\n"), "{text}");
+            assert!(html.contains("</html>") && html.contains(URL), "{html}");
+            seen.push_str(&format!("Subject: {subject}\n\n{text}\n"));
+        }
+        // The words of every letter, to be read over when one of them changes.
+        let kept = include_str!("templates/every_letter.txt");
+        assert_eq!(seen.trim_end(), kept.trim_end(), "now:\n{seen}");
+    }
+
+    #[test]
+    fn a_text_message_is_one_line() {
+        let message = Message::Sms {
+            to: "+4930123456".into(),
+            text: Text::PhoneCode {
+                code: "482913".into(),
+                valid_minutes: 10,
+            },
+        };
+        let text = Letters::new(URL).sms(message.template(), &facts(&message));
+        assert_eq!(
+            text.unwrap(),
+            "482913 is your Farebox code. It works for 10 minutes. Never tell it to anybody."
+        );
+    }
+
+    #[test]
+    fn names_are_words_in_html_too_and_never_a_link_or_a_line() {
+        let written = write(Letter::Invite {
+            organization: "<a href='https://evil.example'>\r\n\r\nhttps://evil.example".into(),
+            inviter: "{{ public_url }}".into(),
+            link: format!("{URL}/invite?code=a&b=c"),
+            valid_days: 7,
+        });
+        assert!(!written.html.contains("<a href='"), "{}", written.html);
+        assert!(
+            !written.html.contains("href=\"https://evil"),
+            "{}",
+            written.html
+        );
+        assert!(
+            !written.text.contains("\n\nhttps://evil"),
+            "{}",
+            written.text
+        );
+        assert!(written.text.contains("{{ public_url }} invites you"));
+        assert!(
+            written.html.contains("/invite?code=a&amp;b=c\""),
+            "{}",
+            written.html
+        );
+        assert!(!written.subject.contains('\n'), "{}", written.subject);
+    }
+
+    #[test]
+    fn what_another_version_wrote_is_refused_without_its_facts() {
+        let letters = Letters::new(URL);
+        let facts = BTreeMap::from([("code".to_owned(), "482913".to_owned())]);
+        for template in ["email_code", "no_such_template"] {
+            let refused = letters.mail(template, &facts).err().expect("refused");
+            let said = format!("{refused} {refused:?}");
+            assert!(
+                said.contains(template) && !said.contains("482913"),
+                "{said}"
+            );
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! Sends what is written to people: takes messages from the store's queue, and puts them where the
+//! operator wants mails and text messages to go.
+
+mod failure;
+mod http_post;
+mod letters;
+mod smtp;
+mod twilio;
+mod webhook;
+mod worker;
+
+pub use smtp::{Encryption, Smtp, SmtpSettings, SmtpSettingsError, check_mailbox};
+pub use twilio::{Twilio, TwilioSettings};
+pub use webhook::{Webhook, WebhookSettings};
+pub use worker::Worker;
+
+/// Where mails go.
+#[derive(Debug)]
+pub enum MailRoute {
+    /// Nowhere: they are kept, and shown to who tries Farebox out.
+    Outbox,
+    /// To a mail server.
+    Smtp(Smtp),
+}
+
+/// Where text messages go.
+#[derive(Debug)]
+pub enum SmsRoute {
+    /// Nowhere: they are kept, as mails are.
+    Outbox,
+    /// To Twilio.
+    Twilio(Twilio),
+    /// To a program of the operator's.
+    Webhook(Webhook),
+}

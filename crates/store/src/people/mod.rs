@@ -1,0 +1,32 @@
+//! People: users, how they come to be, and how they are recognised.
+
+use domain::time::{AtUs, DAY_US};
+
+use crate::{StoreError, Tx};
+
+pub mod codes;
+pub mod password_resets;
+pub mod sessions;
+pub mod signups;
+pub mod throttles;
+pub mod trials;
+pub mod users;
+
+/// Forgets what is over: sessions, sign-ups, codes, links and what strangers tried. What remains of
+/// it longer does no harm, so this may be called at any time, or late. Answers how much was
+/// forgotten.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn forget(tx: &mut Tx<'_>, now: AtUs) -> Result<u64, StoreError> {
+    let mut forgotten = sessions::forget(tx, now)? + throttles::forget(tx, now)?;
+    for sql in [
+        "DELETE FROM signups WHERE begun_at_us < $1",
+        "DELETE FROM password_resets WHERE begun_at_us < $1",
+        "DELETE FROM codes WHERE sent_at_us < $1",
+    ] {
+        // Each is over within an hour; a day leaves room for a clock that goes back.
+        forgotten += tx.execute(sql, &[now.plus(-DAY_US).0.into()])?;
+    }
+    Ok(forgotten)
+}
