@@ -13,7 +13,7 @@ use store::{Ledger, LedgerState, Store, StoreError};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::admission::{Books, Limits};
+use crate::admission::{Around, Books, Limits};
 use crate::catalog::Catalog;
 use crate::count::Tokenizer;
 use crate::directory::Directory;
@@ -73,27 +73,32 @@ impl Gateway {
         catalog: Catalog,
         settings: Settings,
     ) -> Result<Self, StoreError> {
-        let (rates, mono) = (settings.rates, settings.mono);
-        let (seq, books, directory, project_models, limits) = store
+        let leased = store.fleet().is_some();
+        let (seq, wallets, directory, project_models, limits) = store
             .read(move |tx| {
                 let seq = store::changes::latest(tx)?;
-                let (books, directory) = (Books::read(tx, rates, mono)?, Directory::read(tx)?);
+                let (wallets, directory) = (Books::wallets(tx, leased)?, Directory::read(tx)?);
                 let mut limits = Vec::new();
                 for organization in store::budgets::limited_organizations(tx)? {
                     let of = Limits::read(tx, &organization)?;
                     limits.push((organization, of));
                 }
                 let project_models = ProjectModels::read(tx)?;
-                Ok::<_, StoreError>((seq, books, directory, project_models, limits))
+                Ok::<_, StoreError>((seq, wallets, directory, project_models, limits))
             })
             .await?;
+        let around = Around {
+            ledger: store.ledger(),
+            clock: Arc::clone(&settings.clock),
+            mono: settings.mono,
+        };
         let following = CancellationToken::new();
         let gateway = Gateway(Arc::new(Inner {
             ledger: store.ledger(),
             catalog: ArcSwap::from_pointee(catalog),
             directory,
             project_models,
-            books: Arc::new(books),
+            books: Books::open(wallets, settings.rates, around, &store),
             store: store.clone(),
             turns: Turns::default(),
             settings,
@@ -102,14 +107,15 @@ impl Gateway {
             following: following.clone(),
         }));
         for (organization, limits) in limits {
-            let (books, now) = (&gateway.0.books, gateway.now());
+            let books = &gateway.0.books;
             let limit_days = limits.rates.limit_days();
-            books.set_limits(&store, &organization, limits, now).await?;
+            books.set_limits(&organization, limits).await?;
             if limit_days {
-                books.recall_day(&store, &organization, now).await?;
+                books.recall_day(&organization).await?;
             }
         }
         store.heard(seq);
+        gateway.0.books.listen();
         let follower = follow::run(gateway.clone(), store, seq);
         gateway
             .0

@@ -32,6 +32,12 @@ impl Book {
         }
     }
 
+    /// The windows that a request in flight takes leased money of.
+    #[must_use]
+    pub fn legs_of(&self, id: RequestId) -> &[PotId] {
+        self.open.get(&id).map_or(&[], |open| &open.legs)
+    }
+
     /// Requests in flight come to count in windows that are new to them.
     pub(super) fn adopt(&mut self, now: AtUs) -> Vec<(RequestId, PotId)> {
         let mut adopted = Vec::new();

@@ -1,0 +1,149 @@
+//! This node as one of several: what the desks of all organizations share.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use domain::id::OrganizationId;
+use domain::lease::{Alive, PotId, RateLine};
+use domain::time::{AtUs, Clock, MonoClock, MonoUs};
+use parking_lot::Mutex;
+use store::{Fleet, Ledger, Member};
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+
+use super::Books;
+
+/// What of its process a desk works with.
+pub(crate) struct Around {
+    pub(crate) ledger: Ledger,
+    pub(crate) clock: Clock,
+    /// By which rates drain, and leases are reckoned.
+    pub(crate) mono: MonoClock,
+}
+
+impl Around {
+    pub(super) fn now(&self) -> AtUs {
+        (self.clock)()
+    }
+
+    pub(super) fn mono(&self) -> MonoUs {
+        (self.mono)()
+    }
+}
+
+/// This node as one of several.
+pub(super) struct Branch {
+    pub(super) fleet: Fleet,
+    pub(super) runtime: Handle,
+    pub(super) timer: Timer,
+    /// Whose the windows are that this node has something of.
+    windows: Mutex<HashMap<PotId, OrganizationId>>,
+}
+
+impl Branch {
+    pub(super) fn new(fleet: Fleet) -> Self {
+        Branch {
+            fleet,
+            runtime: Handle::current(),
+            timer: Timer::default(),
+            windows: Mutex::default(),
+        }
+    }
+
+    /// This node has something of a pot, which belongs to whose wallet that is.
+    pub(super) fn has(&self, pot: &PotId, wallet: &PotId) {
+        if let (PotId::Window { .. }, PotId::Wallet(organization)) = (pot, wallet) {
+            let mut windows = self.windows.lock();
+            windows.insert(pot.clone(), organization.clone());
+        }
+    }
+
+    /// This node has nothing of a pot any more.
+    pub(super) fn has_not(&self, pot: &PotId) {
+        self.windows.lock().remove(pot);
+    }
+
+    fn owner(&self, pot: &PotId) -> Option<OrganizationId> {
+        match pot {
+            PotId::Wallet(organization) => Some(organization.clone()),
+            PotId::Window { .. } => self.windows.lock().get(pot).cloned(),
+        }
+    }
+}
+
+/// Tells when to look at which desk: one for all, as most desks have nothing to do.
+#[derive(Default)]
+pub(super) struct Timer {
+    due: Mutex<BTreeSet<(MonoUs, OrganizationId)>>,
+    sooner: Notify,
+}
+
+impl Timer {
+    /// An organization's desk is to be looked at then.
+    pub(super) fn set(&self, at: MonoUs, organization: OrganizationId) {
+        let entry = (at, organization);
+        let mut due = self.due.lock();
+        let is_first = due.first().is_none_or(|first| entry < *first);
+        due.insert(entry);
+        drop(due);
+        if is_first {
+            self.sooner.notify_one();
+        }
+    }
+
+    /// What is due by `now`, or when the next will be.
+    fn next(&self, now: MonoUs) -> Result<(MonoUs, OrganizationId), Option<MonoUs>> {
+        let mut due = self.due.lock();
+        match due.first() {
+            Some((at, _)) if *at <= now => Ok(due.pop_first().expect("there is a first")),
+            first => Err(first.map(|(at, _)| *at)),
+        }
+    }
+}
+
+/// Looks at desks when they are due, for as long as there are books.
+pub(super) async fn keep_time(books: Weak<Books>, branch: Arc<Branch>, mono: MonoClock) {
+    loop {
+        let now = mono();
+        match branch.timer.next(now) {
+            Ok((at, organization)) => match books.upgrade() {
+                Some(books) => books.of(&organization).lock().tick(at),
+                None => return,
+            },
+            Err(next) => {
+                let sooner = branch.timer.sooner.notified();
+                match next {
+                    None => sooner.await,
+                    Some(at) => {
+                        let pause = Duration::from_micros(at.since(now).unsigned_abs());
+                        let _ = tokio::time::timeout(pause, sooner).await;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What beats say to the books. It does not keep them.
+pub(super) struct Listener {
+    pub(super) books: Weak<Books>,
+    pub(super) branch: Arc<Branch>,
+}
+
+impl Member for Listener {
+    fn rates(&self, _beat: u64, _now: MonoUs) -> Vec<RateLine> {
+        Vec::new()
+    }
+
+    fn alive(&self, _beat: u64, alive: &Alive, _now: MonoUs) {
+        let Some(books) = self.books.upgrade() else {
+            return;
+        };
+        for pot in &alive.recalled {
+            if let Some(organization) = self.branch.owner(pot) {
+                books.of(&organization).lock().recalled(pot);
+            }
+        }
+    }
+}
