@@ -102,6 +102,8 @@ async fn nodes_that_are_killed_in_turn_lose_nothing_and_keep_nothing() {
         let since = clock()();
         let loads = fleet.load(MIX);
         goes_on(&loads, 10).await;
+        // Long enough that something of the longer streams is noted.
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
         let killed = round % NODES;
         fleet.servers[killed].kill9();
         let others: Vec<usize> = (0..NODES).filter(|node| *node != killed).collect();

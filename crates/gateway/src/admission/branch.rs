@@ -1,13 +1,13 @@
 //! This node as one of several: what the desks of all organizations share.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use domain::id::OrganizationId;
 use domain::lease::{Alive, PotId, RateLine};
 use domain::time::{AtUs, Clock, MonoClock, MonoUs};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use store::{Fleet, Ledger, Member};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
@@ -39,6 +39,8 @@ pub(super) struct Branch {
     pub(super) timer: Timer,
     /// Whose the windows are that this node has something of.
     windows: Mutex<HashMap<PotId, OrganizationId>>,
+    /// What others need, or is above its limit, by the last beat: nothing of it is used again here.
+    draining: RwLock<HashSet<PotId>>,
 }
 
 impl Branch {
@@ -48,6 +50,16 @@ impl Branch {
             runtime: Handle::current(),
             timer: Timer::default(),
             windows: Mutex::default(),
+            draining: RwLock::default(),
+        }
+    }
+
+    /// Those of these pots of which nothing is used again here.
+    pub(super) fn draining<'a>(&self, pots: impl Iterator<Item = &'a PotId>) -> Vec<PotId> {
+        let draining = self.draining.read();
+        match draining.is_empty() {
+            true => Vec::new(),
+            false => pots.filter(|pot| draining.contains(pot)).cloned().collect(),
         }
     }
 
@@ -140,6 +152,7 @@ impl Member for Listener {
         let Some(books) = self.books.upgrade() else {
             return;
         };
+        *self.branch.draining.write() = alive.recalled.iter().cloned().collect();
         for pot in &alive.recalled {
             if let Some(organization) = self.branch.owner(pot) {
                 books.of(&organization).lock().recalled(pot);

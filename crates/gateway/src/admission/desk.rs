@@ -205,12 +205,22 @@ impl Desk {
     /// Ends an admitted request. Its end is in the ledger's queue already: no prefix of that may
     /// overdraw a wallet.
     pub(super) fn end(&mut self, id: RequestId, charge: Nusd, used_tokens: u64, now: AtUs) {
+        let draining = match &self.leased {
+            None => Vec::new(),
+            Some(leased) => {
+                let wallet = std::iter::once(&leased.wallet);
+                let pots = wallet.chain(self.book.legs_of(id));
+                leased.branch.draining(pots)
+            }
+        };
         self.book.end(id, charge, used_tokens, now);
         if let Some(leased) = &mut self.leased {
             // A process has one epoch; what became free is this node's.
             let epoch = leased.branch.fleet.epoch();
             leased.leases.ended(epoch, &[], Nusd::ZERO);
-            if !leased.waiting.is_empty() {
+            let is_idle = draining.is_empty() && leased.waiting.is_empty();
+            draining.iter().for_each(|pot| leased.leases.recalled(pot));
+            if !is_idle {
                 self.work();
             }
         }

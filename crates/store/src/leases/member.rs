@@ -84,7 +84,7 @@ fn recalled(tx: &mut Tx<'_>, node: &NodeId) -> Result<Vec<PotId>, StoreError> {
     let rows = tx.query(
         "SELECT l.pot_id FROM leases l LEFT JOIN pots p ON p.id = l.pot_id
          WHERE l.node_id = $1
-           AND (l.recalled = 1 OR (l.free_nusd > 0 AND p.taken_nusd > p.limit_nusd))",
+           AND (l.recalled = 1 OR p.taken_nusd > p.limit_nusd)",
         &[node.to_string().into()],
     )?;
     let pots = rows.iter().map(|row| rows::read_pot_id(row.text(0)?));

@@ -137,13 +137,13 @@ impl Office {
     }
 
     /// The pots of which a node is to return what it does not hold: those that others need, and
-    /// those that are above their limits, for as long as they are.
+    /// those that are above their limits, for as long as they are. Also where it holds all that it
+    /// has: what becomes free of that is not to be used again.
     pub(super) fn recalled(&self, node: &NodeId) -> Vec<PotId> {
         let leases = self.leases.iter().filter_map(|(pot, of_pot)| {
             let lease = of_pot.get(node)?;
             let row = &self.pots[pot];
-            let over = row.cap > row.limit && lease.free > Nusd::ZERO;
-            (lease.recalled || over).then(|| pot.clone())
+            (lease.recalled || row.cap > row.limit).then(|| pot.clone())
         });
         leases.collect()
     }
