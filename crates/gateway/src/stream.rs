@@ -397,7 +397,7 @@ impl Relay {
         let (settled, ticket) = job.admitted.settle_with(&counted.usage, flags, keep);
         metrics.settled(&counted.usage, settled.cost);
         let frames = match ticket.durable().await {
-            Ok(_) => with_money(frames, settled),
+            Ok(balance) => with_money(frames, settled.with(balance)),
             Err(_) => vec![sse::data_frame(
                 &stream_error(&Refusal::Ledger, true).to_json(),
             )],
