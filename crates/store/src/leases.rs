@@ -13,6 +13,7 @@ mod member;
 mod notice;
 mod open;
 mod rows;
+mod tidy;
 
 use domain::lease::NodeId;
 
@@ -21,6 +22,7 @@ use crate::{StoreError, Tx};
 pub(crate) use grant::ask;
 pub(crate) use limit::{close, set_limit};
 pub(crate) use member::{beat, expire, join, leave};
+pub(crate) use tidy::tidy;
 
 /// Where nodes are told that something of theirs is needed: by their names.
 pub(crate) const RECALL_CHANNEL: &str = "farebox_recall";
@@ -29,12 +31,6 @@ pub(crate) const RECALL_CHANNEL: &str = "farebox_recall";
 pub(crate) fn is_first(tx: &mut Tx<'_>, node: &NodeId) -> Result<bool, StoreError> {
     let sql = "SELECT COUNT(*) FROM nodes WHERE expires_at_us IS NOT NULL AND id < $1";
     Ok(tx.query_one(sql, &[node.to_string().into()])?.int(0)? == 0)
-}
-
-/// Deletes what nobody needs any more: leases and pots of windows that are long over.
-pub(crate) fn tidy(tx: &mut Tx<'_>) -> Result<(), StoreError> {
-    let _ = tx;
-    Ok(())
 }
 
 #[cfg(test)]

@@ -5,18 +5,19 @@
 -- If some of it is settled already, nothing is written: its hash speaks of all its rows.
 -- What is held comes out of this node's leases, and what is left of it goes back there. A hold of an
 -- epoch that is over has no lease: what is left of it goes back to its pots.
--- Rows that other nodes write too are locked first, each kind in one order: nobody waits in a circle.
+-- Rows that other nodes write too are locked first, each kind in one order (as `leases::rows::lock`
+-- does, whatever the database sorts by): nobody waits in a circle.
 WITH fence AS (
     UPDATE nodes SET batch = $3 WHERE id = $1 AND epoch = $2 AND batch = $3::bigint - 1 RETURNING 1 AS held
 ),
 locked_accounts AS MATERIALIZED (
     SELECT accounts.id FROM fence, accounts WHERE accounts.id = ANY ($63::text[])
-    ORDER BY accounts.id FOR NO KEY UPDATE OF accounts
+    ORDER BY accounts.id COLLATE "C" FOR NO KEY UPDATE OF accounts
 ),
 locked_pots AS MATERIALIZED (
     SELECT pots.id FROM pots
     WHERE pots.id = ANY ($64::text[]) AND (SELECT COUNT(*) FROM locked_accounts) >= 0
-    ORDER BY pots.id FOR NO KEY UPDATE
+    ORDER BY pots.id COLLATE "C" FOR NO KEY UPDATE
 ),
 gate AS MATERIALIZED (
     SELECT held FROM fence

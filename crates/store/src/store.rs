@@ -457,11 +457,16 @@ pub(crate) fn take_over(
     now: AtUs,
 ) -> Result<(SqliteCommitter, Writer), OpenError> {
     let writer = in_sqlite_transaction(&mut connection, |tx| prepare_alone(tx, Role::Server, now))?;
-    let ops = in_sqlite_transaction(&mut connection, |tx| {
-        orphans::resolve(tx, now).map_err(OpenError::from)
-    })?;
     let mut committer = SqliteCommitter::new(connection, lock, room);
-    settle_orphans(&mut committer, ops, &writer)?;
+    while let Some(connection) = committer.connection() {
+        let ops = in_sqlite_transaction(connection, |tx| {
+            orphans::resolve(tx, now).map_err(OpenError::from)
+        })?;
+        if ops.is_empty() {
+            break;
+        }
+        settle_orphans(&mut committer, ops, &writer)?;
+    }
     Ok((committer, writer))
 }
 

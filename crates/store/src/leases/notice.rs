@@ -5,10 +5,8 @@ use std::collections::BTreeSet;
 
 use domain::lease::{NodeId, PotId};
 
+use super::RECALL_CHANNEL;
 use crate::{StoreError, Tx};
-
-/// Where nodes listen for their names.
-pub(crate) const CHANNEL: &str = "farebox_recall";
 
 /// Marks what nodes have of a pot as needed: all of them, but the one that needs it. Answers whose
 /// was marked.
@@ -44,7 +42,7 @@ pub(super) fn notify(
 ) -> Result<Vec<NodeId>, StoreError> {
     let nodes: BTreeSet<NodeId> = nodes.into_iter().collect();
     for node in &nodes {
-        let params = [CHANNEL.into(), node.to_string().into()];
+        let params = [RECALL_CHANNEL.into(), node.to_string().into()];
         tx.query("SELECT pg_notify($1, $2)::text", &params)?;
     }
     Ok(nodes.into_iter().collect())

@@ -6,7 +6,8 @@
 //! ends.
 //!
 //! A request that is in flight when its budget is made comes to count in it once its node has heard
-//! of the budget. So a pot opens only after every living node has.
+//! of the budget. So a pot opens only after every living node has, and once what dead ones left in
+//! its window is settled.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +18,7 @@ use domain::lease::office::Place;
 use domain::window::Span;
 
 use super::rows;
-use crate::{StoreError, Tx, Value, budgets};
+use crate::{StoreError, Tx, budgets};
 
 /// The windows' pots that are not open and may be opened, and whose they are.
 pub(super) fn find(
@@ -58,15 +59,14 @@ pub(super) fn open(
     if row.budget.force != Force::Hard || span.start != *start {
         return Ok(Place::Gone);
     }
-    if !have_heard(tx, organization)? {
+    if !have_heard(tx, organization)? || has_orphans(tx, budget.as_str(), span)? {
         return Ok(Place::Early);
     }
-    adopt_orphans(tx, pot, budget.as_str(), span)?;
     let taken = format!(
         "COALESCE((SELECT SUM(cost_nusd) FROM usage_hours of
                    WHERE hour_at_us >= $3 AND hour_at_us < $4 AND {IN_SCOPE}), 0)
          + COALESCE((SELECT SUM(amount_nusd) FROM holds of
-                     WHERE organization_id = b.organization_id AND {COUNTS}), 0)
+                     WHERE {IN_SCOPE} AND legs::jsonb ? $1::text), 0)
          + COALESCE((SELECT SUM(free_nusd) FROM leases WHERE pot_id = $1), 0)"
     );
     let sql = format!(
@@ -80,7 +80,15 @@ pub(super) fn open(
              taken_nusd = EXCLUDED.taken_nusd, closed_at_us = NULL
          RETURNING limit_nusd, taken_nusd, cap_nusd, closed_at_us"
     );
-    let opened = tx.query_one(&sql, &params(pot, budget.as_str(), span))?;
+    let opened = tx.query_one(
+        &sql,
+        &[
+            pot.to_string().into(),
+            budget.as_str().into(),
+            span.start.0.into(),
+            span.end.0.into(),
+        ],
+    )?;
     Ok(Place::Open(rows::read_pot(&opened)?))
 }
 
@@ -88,9 +96,6 @@ pub(super) fn open(
 const IN_SCOPE: &str = "of.organization_id = b.organization_id
     AND (b.project_id IS NULL OR of.project_id = b.project_id)
     AND (b.key_id IS NULL OR of.key_id = b.key_id)";
-
-/// A hold counts in the pot $1.
-const COUNTS: &str = "of.legs::jsonb ? $1::text";
 
 /// Whether every living node works by the budgets as they are.
 fn have_heard(tx: &mut Tx<'_>, organization: &OrganizationId) -> Result<bool, StoreError> {
@@ -102,24 +107,14 @@ fn have_heard(tx: &mut Tx<'_>, organization: &OrganizationId) -> Result<bool, St
     Ok(row.int(0)? >= row.int(1)?)
 }
 
-/// Holds of ended epochs come to count in the pot here: their nodes may have ended before they
-/// heard of the budget.
-fn adopt_orphans(tx: &mut Tx<'_>, pot: &PotId, budget: &str, span: Span) -> Result<(), StoreError> {
+/// Whether holds are left of ended epochs that may count in a window: their nodes may have ended
+/// before they heard of the budget. They are settled within seconds.
+fn has_orphans(tx: &mut Tx<'_>, budget: &str, span: Span) -> Result<bool, StoreError> {
     let sql = format!(
-        "UPDATE holds of SET legs = (of.legs::jsonb || to_jsonb($1::text))::text FROM budgets b
-         WHERE b.id = $2 AND {IN_SCOPE} AND NOT ({COUNTS})
-           AND of.admitted_at_us >= $3 AND of.admitted_at_us < $4
-           AND NOT EXISTS (SELECT 1 FROM nodes n WHERE n.id = of.node_id AND n.epoch <= of.epoch)"
+        "SELECT COUNT(*) FROM budgets b JOIN holds of ON {IN_SCOPE}
+         WHERE b.id = $1 AND of.admitted_at_us >= $2 AND of.admitted_at_us < $3
+           AND NOT EXISTS (SELECT 1 FROM nodes n WHERE n.id = of.node_id AND n.epoch = of.epoch)"
     );
-    tx.execute(&sql, &params(pot, budget, span))?;
-    Ok(())
-}
-
-fn params(pot: &PotId, budget: &str, span: Span) -> [Value; 4] {
-    [
-        pot.to_string().into(),
-        budget.into(),
-        span.start.0.into(),
-        span.end.0.into(),
-    ]
+    let params = [budget.into(), span.start.0.into(), span.end.0.into()];
+    Ok(tx.query_one(&sql, &params)?.int(0)? > 0)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use domain::budget::Force;
 use domain::id::RequestId;
-use domain::lease::office::Office;
+use domain::lease::office::{Office, OpenHold};
 use domain::lease::{
     Ask, AskLine, Batch, Beat, End, Ending, Epoch, Join, Joined, Late, NewHold, NodeId, PotId,
     Return, TTL_US,
@@ -43,6 +43,8 @@ impl Rng {
         &all[usize::try_from(self.below(count)).expect("few")]
     }
 }
+
+const NO_LATE_END: &str = "no late end";
 
 /// What a node knows of itself.
 #[derive(Clone, Debug, Default)]
@@ -175,18 +177,9 @@ impl Walk {
             true => " again",
             false => "",
         };
-        let lives = self
-            .office
-            .epoch(node)
-            .is_some_and(|(epoch, _)| epoch == ask.epoch);
-        for line in ask.lines.iter().filter(|_| lives) {
-            let hard = |it: &&Owned| it.budget.force == Force::Hard && it.pot(self.now) == line.pot;
-            // A repeated question may be about a day that is over.
-            let over = |it: &&Owned| hard(it) || is_of(&line.pot, it);
-            let owned = self.budgets.iter().find(over);
-            if let Some(owned) = owned.filter(|it| it.budget.force == Force::Hard) {
-                self.office.open(&line.pot, owned.budget.limit);
-            }
+        let present = self.office.epoch(node).map(|(epoch, _)| epoch);
+        if present == Some(ask.epoch) {
+            self.open(ask.lines.iter().map(|line| &line.pot));
         }
         let asked = self.office.ask(&ask);
         let found = self.desk.run(|tx| leases::ask(tx, &ask));
@@ -198,6 +191,23 @@ impl Walk {
                 format!("{kind}{again}: {answer} to {ask:?}")
             }
             Err(_) => format!("question fenced: {ask:?}"),
+        }
+    }
+
+    /// Windows' pots open when they are asked for, and when nothing is left that may count in them.
+    fn open<'a>(&mut self, pots: impl Iterator<Item = &'a PotId>) {
+        for pot in pots {
+            let owned = self.budgets.iter().find(|it| is_of(pot, it));
+            let Some(budget) = owned.map(|it| it.budget.clone()) else {
+                continue;
+            };
+            let open = self.office.pot(pot).is_some_and(|row| !row.closed);
+            if budget.force == Force::Hard && !open {
+                for node in ["a", "b", "c"].map(node) {
+                    while self.late(&node) != NO_LATE_END {}
+                }
+                self.office.open(pot, budget.limit);
+            }
         }
     }
 
@@ -236,18 +246,17 @@ impl Walk {
         pots
     }
 
-    /// A batch with one of the steps that there are, if it fits into the leases.
+    /// Commits a batch with one step, if it fits into the leases.
     fn commit(&mut self, node: &NodeId) -> String {
         let epoch = self.known(node).epoch;
-        if self
-            .office
-            .epoch(node)
-            .is_none_or(|(present, _)| present != epoch)
-        {
+        let present = self.office.epoch(node).map(|(present, _)| present);
+        if present != Some(epoch) {
             return "no commit: fenced".into();
         }
-        let number = self.known(node).batches + 1;
-        let mut batch = Batch {
+        let known = self.known(node);
+        known.batches += 1;
+        let number = known.batches;
+        let empty = Batch {
             node: node.clone(),
             epoch,
             number,
@@ -258,13 +267,24 @@ impl Walk {
             quick: Vec::new(),
             returns: Vec::new(),
         };
+        let batch = self.fill(empty);
+        let ended = batch.ends.first();
+        let ended = ended.and_then(|end| Some((*end, self.office.hold(end.id)?.clone())));
+        let now = self.now;
+        let committed = self.office.commit(&batch, now).expect("a living epoch");
+        assert_eq!(committed.refused, [], "{batch:?}");
+        self.desk.run(|tx| write_batch(tx, &batch, ended, now));
+        format!("commit: {batch:?}")
+    }
+
+    fn fill(&mut self, mut batch: Batch) -> Batch {
         let held = self.office.holds();
-        let own = held.filter(|(_, hold)| hold.node == *node && hold.epoch == epoch);
+        let own = held.filter(|(_, hold)| hold.node == batch.node && hold.epoch == batch.epoch);
         let own: Vec<(RequestId, Nusd)> = own.map(|(id, hold)| (*id, hold.amount)).collect();
         match self.rng.below(6) {
-            0 | 1 => batch.holds.extend(self.new_hold(node)),
+            0 | 1 => batch.holds.extend(self.new_hold(&batch.node)),
             2 => {
-                let new = self.new_hold(node);
+                let new = self.new_hold(&batch.node);
                 batch.quick.extend(new.map(|it| (it.clone(), it.amount)));
             }
             3 | 4 if !own.is_empty() => {
@@ -272,58 +292,17 @@ impl Walk {
                 batch.ends.push(self.end_of(id, amount));
             }
             _ => {
-                let pots: Vec<(PotId, Nusd)> = self
-                    .office
-                    .leases(node)
-                    .map(|(pot, lease)| (pot.clone(), lease.free))
-                    .collect();
-                if let Some((pot, free)) =
-                    pots.get(usize::try_from(self.rng.below(4)).expect("few"))
-                {
+                let leases = self.office.leases(&batch.node);
+                let pots = leases.map(|(pot, lease)| (pot.clone(), lease.free));
+                let pots: Vec<(PotId, Nusd)> = pots.collect();
+                if !pots.is_empty() {
+                    let (pot, free) = self.rng.one(&pots).clone();
                     let amount = self.rng.amount(free.get());
-                    let pot = pot.clone();
                     batch.returns.push(Return { pot, amount });
                 }
             }
         }
-        let hold = batch
-            .ends
-            .first()
-            .and_then(|end| self.office.hold(end.id))
-            .cloned();
-        let now = self.now;
-        self.known(node).batches = number;
-        let committed = self.office.commit(&batch, now).expect("a living epoch");
-        assert_eq!(committed.refused, [], "{batch:?}");
-        self.desk.run(|tx| {
-            tx.execute_one(
-                "UPDATE nodes SET batch = $2 WHERE id = $1",
-                &[
-                    node.to_string().into(),
-                    i64::try_from(number).expect("small").into(),
-                ],
-            )?;
-            for new in &batch.holds {
-                write_hold(tx, node, epoch, new, now)?;
-            }
-            for (new, cost) in &batch.quick {
-                take(tx, node, &new.legs, *cost)?;
-                charge(tx, &new.legs, *cost, now)?;
-            }
-            if let (Some(end), Some(hold)) = (batch.ends.first(), hold) {
-                end_hold(tx, end.id)?;
-                take(tx, node, &hold.legs, end.ending.cost() - hold.amount)?;
-                charge(tx, &hold.legs, end.ending.cost(), now)?;
-            }
-            for back in &batch.returns {
-                take(tx, node, std::slice::from_ref(&back.pot), back.amount)?;
-                leases::rows::reserve(tx, &back.pot, Nusd::ZERO - back.amount)?;
-                let sql = "UPDATE leases SET recalled = 0 WHERE pot_id = $1 AND node_id = $2";
-                tx.execute(sql, &[back.pot.to_string().into(), node.to_string().into()])?;
-            }
-            Ok(())
-        });
-        format!("commit: {batch:?}")
+        batch
     }
 
     fn end_of(&mut self, id: RequestId, amount: Nusd) -> End {
@@ -365,12 +344,12 @@ impl Walk {
     /// An end of a hold whose epoch is over.
     fn late(&mut self, node: &NodeId) -> String {
         let present = self.office.epoch(node).map(|(epoch, _)| epoch);
-        let over = |hold: &&domain::lease::office::OpenHold| {
+        let over = |hold: &&OpenHold| {
             hold.node == *node && present.is_some_and(|epoch| hold.epoch < epoch)
         };
         let left = self.office.holds().find(|(_, hold)| over(hold));
         let Some((id, hold)) = left.map(|(id, hold)| (*id, hold.clone())) else {
-            return "no late end".into();
+            return NO_LATE_END.into();
         };
         let end = self.end_of(id, hold.amount);
         let late = Late {
@@ -462,6 +441,41 @@ impl Walk {
 
 fn is_of(pot: &PotId, owned: &Owned) -> bool {
     matches!(pot, PotId::Window { budget, .. } if *budget == owned.budget.id)
+}
+
+/// What the statement that commits a batch does to leases, pots and wallets.
+fn write_batch(
+    tx: &mut Tx<'_>,
+    batch: &Batch,
+    ended: Option<(End, OpenHold)>,
+    now: AtUs,
+) -> Result<(), StoreError> {
+    for new in &batch.holds {
+        write_hold(tx, &batch.node, batch.epoch, new, now)?;
+    }
+    for (new, cost) in &batch.quick {
+        take(tx, &batch.node, &new.legs, *cost)?;
+        charge(tx, &new.legs, *cost, now)?;
+    }
+    if let Some((end, hold)) = ended {
+        end_hold(tx, end.id)?;
+        let cost = end.ending.cost();
+        take(tx, &batch.node, &hold.legs, cost - hold.amount)?;
+        charge(tx, &hold.legs, cost, now)?;
+    }
+    for back in &batch.returns {
+        take(
+            tx,
+            &batch.node,
+            std::slice::from_ref(&back.pot),
+            back.amount,
+        )?;
+        leases::rows::reserve(tx, &back.pot, Nusd::ZERO - back.amount)?;
+        let place = [back.pot.to_string().into(), batch.node.to_string().into()];
+        let sql = "UPDATE leases SET recalled = 0 WHERE pot_id = $1 AND node_id = $2";
+        tx.execute_one(sql, &place)?;
+    }
+    Ok(())
 }
 
 /// Takes so much from what a node has leased.
