@@ -1,8 +1,9 @@
 //! Leases in PostgreSQL: what `domain::lease::office` says, as statements.
 //!
 //! Rows are locked and read here, and decided by the office's own functions. Every transaction
-//! takes its locks in one order: its node, wallets by id, windows' pots by id, leases. A node's own
-//! question and its own commit exclude each other by the node's row, which both lock first.
+//! takes its locks in one order: its node, wallets by id, windows' pots by id, leases, parts of
+//! rate limits by id. A node's own question and its own commit exclude each other by the node's
+//! row, which both lock first.
 //!
 //! A statement sees other tables as of its start, also if it waited for a lock. So locking is a
 //! statement of its own, and whatever is decided on is read by a later one.
@@ -12,6 +13,7 @@ mod limit;
 mod member;
 mod notice;
 mod open;
+mod rates;
 mod rows;
 mod tidy;
 

@@ -358,9 +358,17 @@ CREATE TABLE rate_shares (
     limit_id TEXT NOT NULL,
     node_id TEXT NOT NULL,
     units BIGINT NOT NULL,
+    used BIGINT NOT NULL,
+    told_at_us BIGINT NOT NULL,
+    limit_units BIGINT NOT NULL,
     beat BIGINT NOT NULL,
+    raised BIGINT NOT NULL,
     filled BIGINT NOT NULL,
     demand BIGINT NOT NULL,
+    wanted BIGINT NOT NULL,
+    least BIGINT NOT NULL,
+    wanted_at_us BIGINT NOT NULL,
+    leaves BIGINT NOT NULL CHECK (leaves IN (0, 1)),
     PRIMARY KEY (limit_id, node_id)
 );
 

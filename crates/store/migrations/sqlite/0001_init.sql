@@ -358,9 +358,17 @@ CREATE TABLE rate_shares (
     limit_id TEXT NOT NULL,
     node_id TEXT NOT NULL,
     units INTEGER NOT NULL,
+    used INTEGER NOT NULL,
+    told_at_us INTEGER NOT NULL,
+    limit_units INTEGER NOT NULL,
     beat INTEGER NOT NULL,
+    raised INTEGER NOT NULL,
     filled INTEGER NOT NULL,
     demand INTEGER NOT NULL,
+    wanted INTEGER NOT NULL,
+    least INTEGER NOT NULL,
+    wanted_at_us INTEGER NOT NULL,
+    leaves INTEGER NOT NULL CHECK (leaves IN (0, 1)),
     PRIMARY KEY (limit_id, node_id)
 ) STRICT;
 

@@ -11,7 +11,7 @@ use domain::lease::{Alive, BEAT_US, Beat, Epoch, Fenced, NodeId, PotId, TTL_US};
 use domain::money::Nusd;
 use domain::time::{AtUs, SECOND_US};
 
-use super::rows;
+use super::{notice, rates, rows};
 use crate::{StoreError, Tx, changes};
 
 /// A node that is silent for longer, and whose lock nobody has, is dead.
@@ -69,12 +69,14 @@ pub(crate) fn beat(
     if renewed == 0 {
         return Ok(Err(Fenced));
     }
+    let balanced = rates::balance(tx, beat, now)?;
+    let holders = balanced.iter().flat_map(|it| it.holders.iter().cloned());
+    let holders = notice::notify(tx, holders)?;
     let alive = Alive {
         nodes: rows::living(tx)?,
         recalled: recalled(tx, &beat.node)?,
-        rates: Vec::new(),
+        rates: balanced.into_iter().map(|it| it.answer).collect(),
     };
-    let holders = Vec::new();
     Ok(Ok(Beaten { alive, holders }))
 }
 
@@ -147,7 +149,7 @@ pub(crate) fn expire(
 
 /// Ends the epochs of nodes whose rows are locked. What they could still hold is free again; what
 /// they hold stays held.
-fn end(tx: &mut Tx<'_>, nodes: &[NodeId], _now: AtUs) -> Result<(), StoreError> {
+fn end(tx: &mut Tx<'_>, nodes: &[NodeId], now: AtUs) -> Result<(), StoreError> {
     let mut pots: BTreeMap<PotId, Nusd> = BTreeMap::new();
     for node in nodes {
         let sql = "SELECT pot_id FROM leases WHERE node_id = $1";
@@ -170,5 +172,5 @@ fn end(tx: &mut Tx<'_>, nodes: &[NodeId], _now: AtUs) -> Result<(), StoreError> 
     for (pot, free) in pots {
         rows::reserve(tx, &pot, Nusd::ZERO - free)?;
     }
-    Ok(())
+    rates::give_up(tx, nodes, now)
 }

@@ -2,4 +2,5 @@
 
 mod desk;
 mod same;
+mod sharer;
 mod walk;

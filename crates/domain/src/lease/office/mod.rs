@@ -168,6 +168,12 @@ impl Office {
         Some((member.epoch, member.expires_at))
     }
 
+    /// Every rate limit: what is no node's, and the nodes' shares.
+    pub fn parts(&self) -> impl Iterator<Item = (&LimitId, &Part, &Shares)> {
+        let limits = self.limits.iter();
+        limits.map(|(limit, part)| (limit, part, &self.shares[limit]))
+    }
+
     /// The hold of a request, while it is open.
     #[must_use]
     pub fn hold(&self, id: RequestId) -> Option<&OpenHold> {

@@ -154,6 +154,9 @@ pub fn balance(
 /// A node is gone: its share is spare, and full. Of what is used at once nothing is left to drain:
 /// its requests ended with it.
 pub fn give_up(part: &mut Part, shares: &mut Shares, node: &NodeId, now: AtUs) {
+    if !shares.contains_key(node) {
+        return;
+    }
     part.drain(shares, now);
     if let Some(share) = shares.remove(node)
         && part.rate.drains()

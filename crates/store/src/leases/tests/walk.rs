@@ -11,9 +11,10 @@ use domain::lease::{
     Return, TTL_US,
 };
 use domain::money::Nusd;
-use domain::time::{AtUs, DAY_US, HOUR_US, SECOND_US};
+use domain::time::{AtUs, DAY_US, HOUR_US, MonoUs, SECOND_US};
 
 use super::desk::{self, BEGIN, CREDITS, Desk, Owned, node, wallet};
+use super::sharer::Sharer;
 use crate::{StoreError, Tx, budgets, leases};
 
 /// Numbers that a seed decides: SplitMix64.
@@ -55,6 +56,8 @@ struct Known {
     beats: u64,
     batches: u64,
     asked: Vec<Ask>,
+    rates: Vec<Sharer>,
+    said: Option<Beat>,
 }
 
 pub(super) struct Walk {
@@ -64,6 +67,8 @@ pub(super) struct Walk {
     pub(super) budgets: Vec<Owned>,
     pub(super) tally: BTreeMap<String, u64>,
     rng: Rng,
+    /// How much time has passed, whatever was done to the clock.
+    passed: MonoUs,
     nodes: BTreeMap<NodeId, Known>,
     ids: u32,
 }
@@ -83,6 +88,7 @@ impl Walk {
             budgets,
             tally: BTreeMap::new(),
             rng: Rng(seed),
+            passed: MonoUs(BEGIN.0),
             nodes: names.into(),
             ids: 0,
         }
@@ -141,27 +147,55 @@ impl Walk {
         let known = self.known(node);
         known.epoch = epoch;
         known.batches = 0;
+        known.rates = Sharer::both();
         format!("joined: {node} {joined:?}")
     }
 
     fn beat(&mut self, node: &NodeId) -> String {
-        let epoch = self.epoch(node);
-        let known = self.known(node);
-        known.beats += 1;
-        let beat = Beat {
-            node: node.clone(),
-            epoch,
-            number: known.beats,
-            rates: Vec::new(),
+        let again = self.rng.below(10) == 0;
+        let beat = match self.nodes[node].said.clone().filter(|_| again) {
+            Some(said) => said,
+            None => self.say(node),
         };
         let beaten = self.office.beat(&beat, self.now);
         let found = self.desk.run(|tx| leases::beat(tx, &beat, 0));
         assert_eq!(found, beaten, "{beat:?}");
-        match beaten {
-            Ok(beaten) if beaten.alive.recalled.is_empty() => format!("alive: {node}"),
-            Ok(beaten) => format!("alive and recalled: {node} {beaten:?}"),
-            Err(_) => format!("beat fenced: {node}"),
+        let Ok(beaten) = beaten else {
+            return format!("beat fenced: {node}");
+        };
+        if self.rng.below(5) > 0 {
+            let passed = self.passed;
+            for share in &mut self.known(node).rates {
+                share.answered(beat.number, &beaten.alive.rates, passed);
+            }
         }
+        let raised = beaten.alive.rates.iter().any(|answer| answer.raise > 0);
+        let recalled = !beaten.alive.recalled.is_empty();
+        let kind = match (recalled, raised, beaten.holders.is_empty()) {
+            (true, ..) => "alive and recalled",
+            (_, true, _) => "alive and shares more",
+            (_, _, false) => "alive and needs shares of others",
+            _ => "alive",
+        };
+        format!("{kind}: {node} {beaten:?}")
+    }
+
+    fn say(&mut self, node: &NodeId) -> Beat {
+        let epoch = self.epoch(node);
+        let (known, passed) = (self.nodes.get_mut(node), self.passed);
+        let known = known.expect("one of three");
+        known.beats += 1;
+        let number = known.beats;
+        let lines = known.rates.iter_mut();
+        let lines = lines.filter_map(|it| it.line(&mut self.rng, number, passed));
+        let beat = Beat {
+            node: node.clone(),
+            epoch,
+            number,
+            rates: lines.collect(),
+        };
+        known.said = Some(beat.clone());
+        beat
     }
 
     fn ask(&mut self, node: &NodeId) -> String {
@@ -403,6 +437,7 @@ impl Walk {
             _ => self.rng.amount(4 * SECOND_US).get(),
         };
         self.now = self.now.plus(us);
+        self.passed = self.passed.plus(us.max(0));
         self.desk.set_clock(self.now);
         format!("time passed: {us}")
     }
