@@ -3,4 +3,5 @@
 mod desk;
 mod same;
 mod sharer;
+mod till;
 mod walk;

@@ -11,8 +11,10 @@ use domain::window::Window;
 use tokio::runtime::Handle;
 
 use crate::budgets::{self, BudgetRow};
+use crate::grants::{self, Grant};
 use crate::postgres::PostgresServer;
-use crate::{Row, StoreError, Tx, migrate, wallets};
+use crate::postgres_batch::PostgresCommitter;
+use crate::{Row, StoreError, Tx, migrate, verify, wallets};
 
 /// When the clock begins: an hour before a month ends.
 pub(super) const BEGIN: AtUs = AtUs(1_801_436_400_000_000);
@@ -36,13 +38,13 @@ const SCOPES: &str = "
     VALUES ('key_a', 'org-a', 'proj_a', 'project', 'user-a', '', '', '', 0)";
 
 #[derive(Clone)]
-pub(super) struct Desk(Arc<PostgresServer>);
+pub(super) struct Desk(Arc<PostgresServer>, Handle);
 
 impl Desk {
     pub(super) async fn new() -> Self {
         let url = testkit::databases::postgres().await.url;
         let server = PostgresServer::new(&url, Handle::current()).expect("an address");
-        let desk = Desk(Arc::new(server));
+        let desk = Desk(Arc::new(server), Handle::current());
         let made = desk.clone();
         let make = move || {
             let migrated = made.0.transaction(false, |tx| migrate::migrate(tx, 0));
@@ -84,6 +86,18 @@ impl Desk {
         self.execute(&format!("UPDATE set_clock.now SET us = {}", now.0));
     }
 
+    /// What commits a node's batches, on a connection of its own.
+    pub(super) fn committer(&self) -> PostgresCommitter {
+        let client = self.1.block_on(self.0.connect()).expect("it answers");
+        PostgresCommitter::new(Arc::clone(&self.0), self.1.clone(), client, None)
+    }
+
+    /// Whether the books hold.
+    pub(super) fn assert_verified(&self) {
+        let report = self.run(verify::verify);
+        assert!(report.holds(), "{:#?}", report.checks);
+    }
+
     pub(super) fn execute(&self, sql: &str) {
         self.run(|tx| tx.batch(sql));
     }
@@ -102,8 +116,14 @@ fn organization(tx: &mut Tx<'_>, id: &OrganizationId) -> Result<(), StoreError> 
     let sql = "INSERT INTO organizations (id, name, created_at_us) VALUES ($1, '', 0)";
     tx.execute_one(sql, &[id.as_str().into()])?;
     wallets::open(tx, id)?;
-    let sql = "UPDATE accounts SET credits_nusd = $1 WHERE id = $2";
-    tx.execute_one(sql, &[CREDITS.get().into(), wallet(id).to_string().into()])
+    let grant = Grant {
+        id: id.to_string(),
+        organization: id.clone(),
+        amount: CREDITS,
+        reason: String::new(),
+    };
+    let given = grants::give(tx, &grant, AtUs(0));
+    given.map_err(|error| StoreError::Failed(error.to_string()))
 }
 
 /// A hard budget, and whose it is.

@@ -48,6 +48,7 @@ async fn postgresql_is_the_office() {
             let last = &last[last.len().saturating_sub(3)..];
             assert_eq!(found, want, "after {last:#?}");
         }
+        walk.desk.assert_verified();
         println!("{:#?}", walk.tally);
         let unseen = SEEN.iter().filter(|what| !walk.tally.contains_key(**what));
         let unseen: Vec<_> = unseen.collect();

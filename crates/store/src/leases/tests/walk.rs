@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use domain::budget::Force;
+use domain::hold::Hold;
 use domain::id::RequestId;
 use domain::lease::office::{Office, OpenHold};
 use domain::lease::{
@@ -15,7 +16,9 @@ use domain::time::{AtUs, DAY_US, HOUR_US, MonoUs, SECOND_US};
 
 use super::desk::{self, BEGIN, CREDITS, Desk, Owned, node, wallet};
 use super::sharer::Sharer;
-use crate::{StoreError, Tx, budgets, leases};
+use super::till::{self, Till};
+use crate::batch::Op;
+use crate::{Tx, budgets, leases};
 
 /// Numbers that a seed decides: SplitMix64.
 pub(super) struct Rng(pub(super) u64);
@@ -70,7 +73,9 @@ pub(super) struct Walk {
     /// How much time has passed, whatever was done to the clock.
     passed: MonoUs,
     nodes: BTreeMap<NodeId, Known>,
-    ids: u32,
+    tills: BTreeMap<NodeId, Till>,
+    holds: BTreeMap<RequestId, Arc<Hold>>,
+    ids: u64,
 }
 
 impl Walk {
@@ -90,6 +95,8 @@ impl Walk {
             rng: Rng(seed),
             passed: MonoUs(BEGIN.0),
             nodes: names.into(),
+            tills: BTreeMap::new(),
+            holds: BTreeMap::new(),
             ids: 0,
         }
     }
@@ -148,6 +155,8 @@ impl Walk {
         known.epoch = epoch;
         known.batches = 0;
         known.rates = Sharer::both();
+        let till = Till::open(&self.desk, node, epoch);
+        self.tills.insert(node.clone(), till);
         format!("joined: {node} {joined:?}")
     }
 
@@ -302,20 +311,61 @@ impl Walk {
             returns: Vec::new(),
         };
         let batch = self.fill(empty);
-        let ended = batch.ends.first();
-        let ended = ended.and_then(|end| Some((*end, self.office.hold(end.id)?.clone())));
-        let now = self.now;
-        let committed = self.office.commit(&batch, now).expect("a living epoch");
+        let ops = self.ops(&batch);
+        let committed = self
+            .office
+            .commit(&batch, self.now)
+            .expect("a living epoch");
         assert_eq!(committed.refused, [], "{batch:?}");
-        self.desk.run(|tx| write_batch(tx, &batch, ended, now));
+        let till = self.tills.get_mut(node).expect("it has joined");
+        till.commit(ops).expect("a living epoch");
         format!("commit: {batch:?}")
+    }
+
+    /// The steps of a batch, as the queue has them.
+    fn ops(&mut self, batch: &Batch) -> Vec<Op> {
+        let mut ops = Vec::new();
+        for new in &batch.holds {
+            ops.push(Op::Hold(self.hold(new)));
+        }
+        for (new, cost) in &batch.quick {
+            let hold = self.hold(new);
+            ops.push(Op::Hold(Arc::clone(&hold)));
+            ops.push(till::end(&hold, Ending::Settled(*cost)));
+        }
+        for (id, more) in &batch.grown {
+            let mut hold = Hold::clone(&self.holds[id]);
+            hold.amount += *more;
+            self.holds.insert(*id, Arc::new(hold));
+            ops.push(Op::Extend(*id, *more));
+        }
+        for end in &batch.ends {
+            ops.push(till::end(&self.holds[&end.id], end.ending));
+        }
+        for back in &batch.returns {
+            ops.push(Op::Return(back.pot.clone(), back.amount));
+        }
+        ops
+    }
+
+    fn hold(&mut self, new: &NewHold) -> Arc<Hold> {
+        let hold = till::hold(self.ids, &new.legs, new.amount, self.now);
+        self.holds.insert(new.id, Arc::clone(&hold));
+        hold
     }
 
     fn fill(&mut self, mut batch: Batch) -> Batch {
         let held = self.office.holds();
         let own = held.filter(|(_, hold)| hold.node == batch.node && hold.epoch == batch.epoch);
         let own: Vec<(RequestId, Nusd)> = own.map(|(id, hold)| (*id, hold.amount)).collect();
-        match self.rng.below(6) {
+        match self.rng.below(7) {
+            6 if !own.is_empty() => {
+                let (id, _) = *self.rng.one(&own);
+                let legs = self.office.hold(id).expect("open").legs.clone();
+                if let Some(most) = self.room(&batch.node, &legs) {
+                    batch.grown.push((id, self.rng.amount(most.get())));
+                }
+            }
             0 | 1 => batch.holds.extend(self.new_hold(&batch.node)),
             2 => {
                 let new = self.new_hold(&batch.node);
@@ -364,8 +414,7 @@ impl Walk {
         let legs: Arc<[PotId]> = std::iter::once(wallet(&organization))
             .chain(windows)
             .collect();
-        let free = |leg| Some(self.office.lease(leg, node)?.free);
-        let most = legs.iter().map(free).min()??;
+        let most = self.room(node, &legs)?;
         self.ids += 1;
         Some(NewHold {
             id: RequestId::parse(&format!("req_{:032x}", self.ids)).expect("32 digits"),
@@ -375,11 +424,24 @@ impl Walk {
         })
     }
 
+    /// What a node may hold in all of these pots.
+    fn room(&self, node: &NodeId, legs: &[PotId]) -> Option<Nusd> {
+        let free = |leg| Some(self.office.lease(leg, node)?.free);
+        legs.iter().map(free).min()?
+    }
+
     /// An end of a hold whose epoch is over.
     fn late(&mut self, node: &NodeId) -> String {
         let present = self.office.epoch(node).map(|(epoch, _)| epoch);
         let over = |hold: &&OpenHold| {
             hold.node == *node && present.is_some_and(|epoch| hold.epoch < epoch)
+        };
+        let lives = |node: &&NodeId| {
+            let epoch = self.office.epoch(node);
+            epoch.is_some_and(|(_, expires_at)| expires_at.is_some())
+        };
+        let Some(by) = self.nodes.keys().find(lives).cloned() else {
+            return NO_LATE_END.into();
         };
         let left = self.office.holds().find(|(_, hold)| over(hold));
         let Some((id, hold)) = left.map(|(id, hold)| (*id, hold.clone())) else {
@@ -391,14 +453,9 @@ impl Walk {
             ends: vec![end],
         };
         assert_eq!(self.office.commit_late(&late).refused, []);
-        let now = self.now;
-        self.desk.run(|tx| {
-            end_hold(tx, id)?;
-            for leg in hold.legs.iter() {
-                leases::rows::reserve(tx, leg, end.ending.cost() - hold.amount)?;
-            }
-            charge(tx, &hold.legs, end.ending.cost(), now)
-        });
+        let ops = vec![till::end(&self.holds[&id], end.ending)];
+        let till = self.tills.get_mut(&by).expect("it has joined");
+        till.commit(ops).expect("a living epoch");
         format!("late end: {late:?}")
     }
 
@@ -476,131 +533,4 @@ impl Walk {
 
 fn is_of(pot: &PotId, owned: &Owned) -> bool {
     matches!(pot, PotId::Window { budget, .. } if *budget == owned.budget.id)
-}
-
-/// What the statement that commits a batch does to leases, pots and wallets.
-fn write_batch(
-    tx: &mut Tx<'_>,
-    batch: &Batch,
-    ended: Option<(End, OpenHold)>,
-    now: AtUs,
-) -> Result<(), StoreError> {
-    for new in &batch.holds {
-        write_hold(tx, &batch.node, batch.epoch, new, now)?;
-    }
-    for (new, cost) in &batch.quick {
-        take(tx, &batch.node, &new.legs, *cost)?;
-        charge(tx, &new.legs, *cost, now)?;
-    }
-    if let Some((end, hold)) = ended {
-        end_hold(tx, end.id)?;
-        let cost = end.ending.cost();
-        take(tx, &batch.node, &hold.legs, cost - hold.amount)?;
-        charge(tx, &hold.legs, cost, now)?;
-    }
-    for back in &batch.returns {
-        take(
-            tx,
-            &batch.node,
-            std::slice::from_ref(&back.pot),
-            back.amount,
-        )?;
-        leases::rows::reserve(tx, &back.pot, Nusd::ZERO - back.amount)?;
-        let place = [back.pot.to_string().into(), batch.node.to_string().into()];
-        let sql = "UPDATE leases SET recalled = 0 WHERE pot_id = $1 AND node_id = $2";
-        tx.execute_one(sql, &place)?;
-    }
-    Ok(())
-}
-
-/// Takes so much from what a node has leased.
-fn take(tx: &mut Tx<'_>, node: &NodeId, legs: &[PotId], amount: Nusd) -> Result<(), StoreError> {
-    for leg in legs {
-        tx.execute_one(
-            "UPDATE leases SET free_nusd = free_nusd - $3 WHERE pot_id = $1 AND node_id = $2",
-            &[
-                leg.to_string().into(),
-                node.to_string().into(),
-                amount.get().into(),
-            ],
-        )?;
-    }
-    Ok(())
-}
-
-/// The organization, the project and the key of a request with these legs.
-fn whose(legs: &[PotId]) -> [String; 3] {
-    let has = |id: &str| legs.iter().any(|leg| leg.to_string().starts_with(id));
-    let organization = legs[0].to_string().replace("wallet:", "");
-    let project = match (has("budget_a"), has("budget_c")) {
-        (true, _) => "proj_a",
-        (_, true) => "proj_b",
-        _ => "proj_other",
-    };
-    let key = if has("budget_b") {
-        "key_a"
-    } else {
-        "key_other"
-    };
-    [organization, project.into(), key.into()]
-}
-
-fn write_hold(
-    tx: &mut Tx<'_>,
-    node: &NodeId,
-    epoch: Epoch,
-    new: &NewHold,
-    now: AtUs,
-) -> Result<(), StoreError> {
-    take(tx, node, &new.legs, new.amount)?;
-    let [organization, project, key] = whose(&new.legs);
-    let windows: Vec<String> = new.legs[1..].iter().map(ToString::to_string).collect();
-    tx.execute_one(
-        "INSERT INTO holds (id, organization_id, project_id, key_id, model, endpoint, node_id, epoch,
-             amount_nusd, price_id, admitted_at_us, seen_input_tokens, seen_output_tokens, legs)
-         VALUES ($1, $2, $3, $4, '', 'chat', $5, $6, $7, '', $8, 0, 0, $9)",
-        &[
-            new.id.to_string().into(),
-            organization.into(),
-            project.into(),
-            key.into(),
-            node.to_string().into(),
-            epoch.0.into(),
-            new.amount.get().into(),
-            now.0.into(),
-            serde_json::to_string(&windows).expect("texts").into(),
-        ],
-    )
-}
-
-fn end_hold(tx: &mut Tx<'_>, id: RequestId) -> Result<(), StoreError> {
-    let sql = "DELETE FROM holds WHERE id = $1";
-    tx.execute_one(sql, &[id.to_string().into()])
-}
-
-/// A request is charged: in the window in which it was admitted, which its legs tell.
-fn charge(tx: &mut Tx<'_>, legs: &[PotId], cost: Nusd, now: AtUs) -> Result<(), StoreError> {
-    let sql = "UPDATE accounts SET debits_nusd = debits_nusd + $2, held_nusd = held_nusd - $2
-               WHERE id = $1";
-    tx.execute_one(sql, &[legs[0].to_string().into(), cost.get().into()])?;
-    let start = |leg: &PotId| match leg {
-        PotId::Window { start, .. } if start.0 > 0 => Some(start.0),
-        _ => None,
-    };
-    let hour = legs.iter().find_map(start).unwrap_or(now.floor(HOUR_US).0);
-    let [organization, project, key] = whose(legs);
-    tx.execute(
-        "INSERT INTO usage_hours
-         VALUES ($1, $2, $3, $4, 'm', 'chat', 1, 0, 0, 0, 0, 0, 0, 0, 0, $5, 0, 0, 0, 0, 0)
-         ON CONFLICT (organization_id, hour_at_us, project_id, key_id, model, endpoint) DO UPDATE
-         SET cost_nusd = usage_hours.cost_nusd + EXCLUDED.cost_nusd",
-        &[
-            organization.into(),
-            hour.into(),
-            project.into(),
-            key.into(),
-            cost.get().into(),
-        ],
-    )?;
-    Ok(())
 }
