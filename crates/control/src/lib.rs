@@ -15,6 +15,7 @@ mod change;
 mod costs;
 mod limit_scope;
 mod model_permissions;
+mod outbox;
 mod pagination;
 mod path;
 mod project_api_keys;
@@ -30,5 +31,6 @@ mod spend_limits;
 mod state;
 mod usage;
 
+pub use outbox::is_loopback_url;
 pub use routes::router;
 pub use state::{Control, DataPlane, IsRefusing};

@@ -6,7 +6,7 @@ use utoipa_axum::routes;
 
 use crate::respond::BODY_BYTES;
 use crate::{
-    Control, admin_api_keys, audit_logs, budget_events, budgets, costs, model_permissions,
+    Control, admin_api_keys, audit_logs, budget_events, budgets, costs, model_permissions, outbox,
     project_api_keys, project_rate_limits, projects, rate_limits, service_accounts, spend_limits,
     usage,
 };
@@ -56,6 +56,7 @@ pub fn router(control: Control) -> OpenApiRouter {
         .routes(routes!(admin_api_keys::list, admin_api_keys::create))
         .routes(routes!(admin_api_keys::retrieve, admin_api_keys::delete))
         .routes(routes!(audit_logs::list))
+        .routes(routes!(outbox::list))
         .routes(routes!(usage::completions))
         .routes(routes!(usage::embeddings))
         .routes(routes!(costs::costs))

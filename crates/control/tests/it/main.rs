@@ -13,6 +13,7 @@ mod hostile;
 mod key_lists;
 mod keys;
 mod model_permissions;
+mod outbox;
 mod project_rate_limits;
 mod projects;
 mod rate_limits;

@@ -20,6 +20,7 @@ mod insisting;
 mod limits;
 mod load;
 mod local_model;
+mod messages;
 mod migrate;
 mod openapi;
 mod place;
