@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use control::senders::{MailRoute, SmsRoute, Worker};
 use domain::admission::DefaultRates;
 use domain::bound::ModelSize;
 use domain::price::{PriceHistory, UnitPrices};
@@ -15,13 +14,12 @@ use prometheus_client::registry::Registry;
 use store::prices::{self, Stated};
 use store::{LedgerState, Options, Role, Store, StoreError};
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 use wire::request::{ChatLimit, Endpoint};
 
 use crate::cli::Failure;
-use crate::config::{self, Config, HoldDurability, MailKind, OutputLimitField, SmsKind, Target};
+use crate::config::{self, Config, HoldDurability, OutputLimitField, Target};
 use crate::local_model::Health;
+use crate::sending::{self, Sending};
 use crate::{clock, entropy, openapi};
 
 /// What the listeners serve, and how it ends.
@@ -103,6 +101,7 @@ pub(crate) async fn planes(
     config: &Config,
     engines: &[(String, watch::Receiver<Health>)],
 ) -> Result<Planes, Failure> {
+    let routes = sending::routes(config)?;
     let store = open(config, Role::Server).await?;
     let failed = |error: StoreError| Failure::new(error.to_string());
     let histories = provision_prices(&store, config).await.map_err(failed)?;
@@ -120,10 +119,10 @@ pub(crate) async fn planes(
         clock: clock::system(),
         entropy: entropy::system,
         public_url: config.public_url.as_str().into(),
-        shows_outbox: shows_outbox(config),
+        shows_outbox: sending::shows_outbox(config),
         data_plane: data_plane(config, &gateway),
     };
-    let sending = Sending::start(&store, config, &mut registry);
+    let sending = Sending::start(store.clone(), routes, config, &mut registry);
     let (control, control_description) = control::router(state).split_for_parts();
     let description = openapi::merged(data_description, control_description);
     let asked = gateway.clone();
@@ -164,44 +163,6 @@ pub(crate) async fn planes(
         ready,
         end,
     })
-}
-
-/// Whether only this machine reaches the installation, and it keeps messages instead of sending
-/// them.
-fn shows_outbox(config: &Config) -> bool {
-    let door = config.admin_listen.unwrap_or(config.listen);
-    let keeps = config.mail == MailKind::Outbox || config.sms == SmsKind::Outbox;
-    keeps && door.ip().is_loopback() && control::is_loopback_url(&config.public_url)
-}
-
-/// Messages, being sent.
-struct Sending {
-    stop: CancellationToken,
-    task: JoinHandle<()>,
-}
-
-impl Sending {
-    fn start(store: &Store, config: &Config, registry: &mut Registry) -> Self {
-        let worker = Worker::new(
-            store.clone(),
-            (MailRoute::Outbox, SmsRoute::Outbox),
-            &config.public_url,
-            clock::system(),
-            entropy::system,
-        );
-        worker.register_metrics(registry);
-        let stop = CancellationToken::new();
-        let task = tokio::spawn(worker.run(stop.clone()));
-        Sending { stop, task }
-    }
-
-    /// What was begun is ended; the rest waits in the queue.
-    async fn end(self) {
-        self.stop.cancel();
-        if let Err(error) = self.task.await {
-            tracing::error!(%error, "the sending of messages broke off");
-        }
-    }
 }
 
 /// Reads the tokenizers that the operator names. Those that are only guessed from a model's name

@@ -36,6 +36,18 @@ pub fn get(
     row.as_ref().map(from_row).transpose()
 }
 
+/// The owners of an organization, those first who were its first.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn owners(tx: &mut Tx<'_>, organization: &OrganizationId) -> Result<Vec<Member>, StoreError> {
+    let sql = "SELECT u.id, u.name, u.email, m.role, m.added_at_us
+               FROM members m JOIN users u ON u.id = m.user_id
+               WHERE m.organization_id = $1 AND m.role = 'owner' ORDER BY m.added_at_us, u.id";
+    let rows = tx.query(sql, &[organization.as_str().into()])?;
+    rows.iter().map(from_row).collect()
+}
+
 /// Whether somebody is a member of a project; not by a group, nor because all owners are.
 ///
 /// # Errors

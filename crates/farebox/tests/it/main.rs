@@ -11,6 +11,7 @@ mod books;
 mod careless;
 mod commands;
 mod config;
+mod config_messages;
 mod crash;
 mod demo;
 #[cfg(target_os = "linux")]
