@@ -64,6 +64,15 @@ rules! {
     "/v1/organization/projects/{project_id}/archive" {
         POST Project ProjectsWrite,
     }
+    "/v1/organization/projects/{project_id}/users" {
+        GET Project ProjectUsersRead,
+        POST Project ProjectUsersWrite,
+    }
+    "/v1/organization/projects/{project_id}/users/{user_id}" {
+        GET Project ProjectUsersRead,
+        POST Project ProjectUsersWrite,
+        DELETE Project ProjectUsersWrite,
+    }
     "/v1/organization/projects/{project_id}/service_accounts" {
         GET Project ServiceAccountsRead,
         POST Project ServiceAccountsWrite,
@@ -99,6 +108,14 @@ rules! {
         GET Organization RateLimitsRead,
         POST Organization RateLimitsWrite,
         DELETE Organization RateLimitsWrite,
+    }
+    "/v1/organization/users" {
+        GET Organization ManagementRead,
+    }
+    "/v1/organization/users/{user_id}" {
+        GET Organization ManagementRead,
+        POST Organization ManagementWrite,
+        DELETE Organization ManagementWrite,
     }
     "/v1/organization/admin_api_keys" {
         GET Organization ManagementRead,

@@ -15,6 +15,7 @@ pub const CODES: &[&str] = &[
     "invalid_api_key",
     "invalid_type",
     "invalid_value",
+    "last_owner",
     "mismatched_organization",
     "missing_required_parameter",
     "missing_scope",
@@ -71,6 +72,8 @@ pub(crate) enum Refusal {
     NoLimit { message: String },
     /// There are as many limits as there may be.
     TooManyLimits { message: String },
+    /// The organization would be without an owner.
+    LastOwner,
     /// The project is archived, or cannot be.
     Archived { message: &'static str },
     /// The database.
@@ -172,6 +175,11 @@ fn decide(refusal: &Refusal, url: &str) -> (StatusCode, ErrorBody) {
             message.clone(),
         ),
         Refusal::TooManyLimits { message } => bad(Some("too_many_limits"), None, message.clone()),
+        Refusal::LastOwner => bad(
+            Some("last_owner"),
+            None,
+            "An organization keeps an owner, and this is the last one. Make somebody else an owner first.".into(),
+        ),
         Refusal::Archived { message } => bad(Some("project_archived"), None, (*message).into()),
         Refusal::Store(failure) => store(failure),
         Refusal::NoRule => internal(),

@@ -6,9 +6,9 @@ use utoipa_axum::routes;
 
 use crate::respond::BODY_BYTES;
 use crate::{
-    Control, admin_api_keys, audit_logs, budget_events, budgets, costs, model_permissions, outbox,
-    project_api_keys, project_rate_limits, projects, rate_limits, service_accounts, spend_limits,
-    usage,
+    Control, admin_api_keys, audit_logs, budget_events, budgets, costs, model_permissions,
+    organization_users, outbox, project_api_keys, project_rate_limits, project_users, projects,
+    rate_limits, service_accounts, spend_limits, usage,
 };
 
 /// The control plane's routes, and their description.
@@ -55,6 +55,18 @@ pub fn router(control: Control) -> OpenApiRouter {
         ))
         .routes(routes!(admin_api_keys::list, admin_api_keys::create))
         .routes(routes!(admin_api_keys::retrieve, admin_api_keys::delete))
+        .routes(routes!(organization_users::list))
+        .routes(routes!(
+            organization_users::retrieve,
+            organization_users::update,
+            organization_users::delete
+        ))
+        .routes(routes!(project_users::list, project_users::create))
+        .routes(routes!(
+            project_users::retrieve,
+            project_users::update,
+            project_users::delete
+        ))
         .routes(routes!(audit_logs::list))
         .routes(routes!(outbox::list))
         .routes(routes!(usage::completions))

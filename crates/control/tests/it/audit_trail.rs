@@ -121,6 +121,7 @@ async fn every_change_leaves_an_entry() {
             newest: None,
             tried: BTreeSet::new(),
         };
+        people(&mut trail).await;
         projects(&mut trail).await;
         limits(&mut trail).await;
         assert_eq!(trail.tried, changing(&world));
@@ -195,6 +196,43 @@ async fn projects(trail: &mut Trail<'_>) {
     let archive = "POST /v1/organization/projects/{project_id}/archive";
     let archived = [("project.archived", project)];
     trail.step(archive, &[project], nothing, &archived).await;
+}
+
+async fn people(trail: &mut Trail<'_>) {
+    let nothing = Value::Null;
+    trail.world.member("bob", "reader").await;
+    let user = "/v1/organization/users/{user_id}";
+    let updated = [("user.updated", "user-bob")];
+    let owner = json!({"role": "owner"});
+    let update = format!("POST {user}");
+    trail
+        .step(&update, &["user-bob"], owner.clone(), &updated)
+        .await;
+    trail.step(&update, &["user-bob"], owner.clone(), &[]).await;
+
+    let made = trail
+        .world
+        .post("/projects", &json!({"name": "a"}))
+        .await
+        .json();
+    let project = made["id"].as_str().unwrap();
+    trail.newer().await;
+    let users = "/v1/organization/projects/{project_id}/users";
+    let create = format!("POST {users}");
+    let asked = json!({"user_id": "user-bob", "role": "member"});
+    trail
+        .step(&create, &[project], asked, &[("user.added", "user-bob")])
+        .await;
+    let update = format!("POST {users}/{{user_id}}");
+    let ids = [project, "user-bob"];
+    trail.step(&update, &ids, owner.clone(), &updated).await;
+    trail.step(&update, &ids, owner, &[]).await;
+    let delete = format!("DELETE {users}/{{user_id}}");
+    let deleted = [("user.deleted", "user-bob")];
+    trail.step(&delete, &ids, nothing.clone(), &deleted).await;
+
+    let delete = format!("DELETE {user}");
+    trail.step(&delete, &["user-bob"], nothing, &deleted).await;
 }
 
 async fn limits(trail: &mut Trail<'_>) {

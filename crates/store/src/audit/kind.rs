@@ -35,6 +35,9 @@ kinds! {
     RateLimitUpdated = "rate_limit.updated",
     ServiceAccountCreated = "service_account.created",
     ServiceAccountDeleted = "service_account.deleted",
+    UserAdded = "user.added",
+    UserDeleted = "user.deleted",
+    UserUpdated = "user.updated",
     // Beside their neighbours; OpenAI has no names for these.
     SpendLimitDeleted = "spend_limit.deleted",
     SpendLimitUpdated = "spend_limit.updated",
