@@ -128,6 +128,81 @@ rules! {
     "/v1/organization/audit_logs" {
         GET Organization AuditLogsRead,
     }
+    "/v1/organization/roles" {
+        GET Organization ManagementRead,
+        POST Organization ManagementWrite,
+    }
+    "/v1/organization/roles/{role_id}" {
+        GET Organization ManagementRead,
+        POST Organization ManagementWrite,
+        DELETE Organization ManagementWrite,
+    }
+    "/v1/organization/users/{user_id}/roles" {
+        GET Organization ManagementRead,
+        POST Organization ManagementWrite,
+    }
+    "/v1/organization/users/{user_id}/roles/{role_id}" {
+        GET Organization ManagementRead,
+        DELETE Organization ManagementWrite,
+    }
+    "/v1/organization/groups" {
+        GET Organization GroupsRead,
+        POST Organization GroupsWrite,
+    }
+    "/v1/organization/groups/{group_id}" {
+        GET Organization GroupsRead,
+        POST Organization GroupsWrite,
+        DELETE Organization GroupsWrite,
+    }
+    "/v1/organization/groups/{group_id}/users" {
+        GET Organization GroupsRead,
+        POST Organization GroupsWrite,
+    }
+    "/v1/organization/groups/{group_id}/users/{user_id}" {
+        GET Organization GroupsRead,
+        DELETE Organization GroupsWrite,
+    }
+    "/v1/organization/groups/{group_id}/roles" {
+        GET Organization ManagementRead,
+        POST Organization ManagementWrite,
+    }
+    "/v1/organization/groups/{group_id}/roles/{role_id}" {
+        GET Organization ManagementRead,
+        DELETE Organization ManagementWrite,
+    }
+    "/v1/organization/projects/{project_id}/groups" {
+        GET Project ProjectUsersRead,
+        POST Project ProjectUsersWrite,
+    }
+    "/v1/organization/projects/{project_id}/groups/{group_id}" {
+        GET Project ProjectUsersRead,
+        DELETE Project ProjectUsersWrite,
+    }
+    "/v1/projects/{project_id}/roles" {
+        GET Project ProjectUsersRead,
+        POST Project ProjectUsersWrite,
+    }
+    "/v1/projects/{project_id}/roles/{role_id}" {
+        GET Project ProjectUsersRead,
+        POST Project ProjectUsersWrite,
+        DELETE Project ProjectUsersWrite,
+    }
+    "/v1/projects/{project_id}/users/{user_id}/roles" {
+        GET Project ProjectUsersRead,
+        POST Project ProjectUsersWrite,
+    }
+    "/v1/projects/{project_id}/users/{user_id}/roles/{role_id}" {
+        GET Project ProjectUsersRead,
+        DELETE Project ProjectUsersWrite,
+    }
+    "/v1/projects/{project_id}/groups/{group_id}/roles" {
+        GET Project ProjectUsersRead,
+        POST Project ProjectUsersWrite,
+    }
+    "/v1/projects/{project_id}/groups/{group_id}/roles/{role_id}" {
+        GET Project ProjectUsersRead,
+        DELETE Project ProjectUsersWrite,
+    }
     "/v1/organization/usage/completions" {
         GET Organization UsageRead,
     }

@@ -2,6 +2,7 @@
 
 use axum::response::{IntoResponse, Response};
 use domain::access::AccessRefusal;
+use domain::permission::{Permission, Permissions};
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{HeaderName, StatusCode};
 use store::StoreError;
@@ -41,6 +42,8 @@ pub(crate) enum Refusal {
     BadKey { masked: String },
     /// The key is known and may not do this.
     Access(AccessRefusal),
+    /// The caller would give somebody permissions that they do not have themselves.
+    NotToGive(Permissions),
     /// Nobody said who may call this route: a bug, which opens it to nobody.
     NoRule,
     /// There is nothing at this address.
@@ -183,6 +186,11 @@ fn decide(refusal: &Refusal, url: &str) -> (StatusCode, ErrorBody) {
         Refusal::Archived { message } => bad(Some("project_archived"), None, (*message).into()),
         Refusal::Store(failure) => store(failure),
         Refusal::NoRule => internal(),
+        Refusal::NotToGive(missing) => {
+            let names = missing.iter().map(Permission::in_refusals);
+            let names = names.collect::<Vec<_>>().join(", ");
+            forbidden(missing_scopes(&names))
+        }
         _ => body(refusal),
     }
 }
@@ -246,8 +254,7 @@ fn internal() -> (StatusCode, ErrorBody) {
 fn access(refusal: &AccessRefusal, url: &str) -> (StatusCode, ErrorBody) {
     let (code, message) = match refusal {
         AccessRefusal::MissingScope(permission) => {
-            let message = missing_scopes(permission.in_refusals());
-            return error(StatusCode::FORBIDDEN, Some("missing_scope"), None, message);
+            return forbidden(missing_scopes(permission.in_refusals()));
         }
         AccessRefusal::MismatchedOrganization => (
             "mismatched_organization",
@@ -267,6 +274,10 @@ fn access(refusal: &AccessRefusal, url: &str) -> (StatusCode, ErrorBody) {
         ),
     };
     error(StatusCode::UNAUTHORIZED, Some(code), None, message)
+}
+
+fn forbidden(message: String) -> (StatusCode, ErrorBody) {
+    error(StatusCode::FORBIDDEN, Some("missing_scope"), None, message)
 }
 
 fn no_key_message(url: &str) -> String {

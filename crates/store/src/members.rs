@@ -223,14 +223,14 @@ fn keep_an_owner(
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn is_of_project(
+pub fn role_in_project(
     tx: &mut Tx<'_>,
     project: &ProjectId,
     id: &UserId,
-) -> Result<bool, StoreError> {
+) -> Result<Option<String>, StoreError> {
     let sql = "SELECT role FROM project_members WHERE project_id = $1 AND user_id = $2";
     let row = tx.query_optional(sql, &[project.as_str().into(), id.as_str().into()])?;
-    Ok(row.is_some())
+    row.map(|row| Ok(row.text(0)?.to_owned())).transpose()
 }
 
 fn from_row(row: &Row) -> Result<Member, StoreError> {
