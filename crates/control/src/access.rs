@@ -52,6 +52,9 @@ macro_rules! rules {
     };
 }
 
+/// Routes that ask where a caller comes from, and not who it is: [`crate::outbox`] says why.
+pub const AT_HOME: &[(&str, &str)] = &[("/api/outbox", "GET")];
+
 rules! {
     "/v1/organization/projects" {
         GET Organization ProjectsRead,
