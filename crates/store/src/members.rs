@@ -61,10 +61,8 @@ pub fn get(
 /// # Errors
 /// [`StoreError`].
 pub fn owners(tx: &mut Tx<'_>, organization: &OrganizationId) -> Result<Vec<Member>, StoreError> {
-    let sql = "SELECT u.id, u.name, u.email, m.role, m.added_at_us
-               FROM members m JOIN users u ON u.id = m.user_id
-               WHERE m.organization_id = $1 AND m.role = 'owner' ORDER BY m.added_at_us, u.id";
-    let rows = tx.query(sql, &[organization.as_str().into()])?;
+    let sql = format!("{COLUMNS} AND m.role = 'owner' ORDER BY m.added_at_us, u.id");
+    let rows = tx.query(&sql, &[organization.as_str().into()])?;
     rows.iter().map(from_row).collect()
 }
 

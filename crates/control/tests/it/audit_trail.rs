@@ -309,7 +309,7 @@ async fn groups_and_roles(trail: &mut Trail<'_>) {
         trail.world.made.project.clone(),
     );
     let write = trail.world.store.write(move |tx| {
-        let bob = member(tx, &organization, "bob", "reader")?;
+        let bob = member(tx, &organization, "eve", "reader")?;
         join(tx, &organization, &of, &bob, "viewer")
     });
     write.await.unwrap();
@@ -324,14 +324,14 @@ async fn groups_and_roles(trail: &mut Trail<'_>) {
         .step(&update, &[group], name, &[("group.updated", group)])
         .await;
     let add = format!("POST {groups}/{{group_id}}/users");
-    let bob = json!({"user_id": "user-bob"});
+    let bob = json!({"user_id": "user-eve"});
     let added = [("group.member.added", group)];
     trail.step(&add, &[group], bob.clone(), &added).await;
     trail.step(&add, &[group], bob, &[]).await;
     let remove = format!("DELETE {groups}/{{group_id}}/users/{{user_id}}");
     let removed = [("group.member.removed", group)];
     trail
-        .step(&remove, &[group, "user-bob"], Value::Null, &removed)
+        .step(&remove, &[group, "user-eve"], Value::Null, &removed)
         .await;
 
     roles(trail, "/v1/organization", &[], group).await;
@@ -373,7 +373,7 @@ async fn roles(trail: &mut Trail<'_>, place: &str, ids: &[&str], group: &str) {
         .await;
     trail.step(&update, &one, json!({}), &[]).await;
     for (holders, holder) in [
-        ("users/{user_id}", "user-bob"),
+        ("users/{user_id}", "user-eve"),
         ("groups/{group_id}", group),
     ] {
         let of_holder = [ids, &[holder]].concat();
