@@ -52,6 +52,9 @@ macro_rules! rules {
     };
 }
 
+/// Routes that ask where a caller comes from, and not who it is: [`crate::outbox`] says why.
+pub const AT_HOME: &[(&str, &str)] = &[("/api/outbox", "GET")];
+
 rules! {
     "/v1/organization/projects" {
         GET Organization ProjectsRead,
@@ -63,6 +66,15 @@ rules! {
     }
     "/v1/organization/projects/{project_id}/archive" {
         POST Project ProjectsWrite,
+    }
+    "/v1/organization/projects/{project_id}/users" {
+        GET Project ProjectUsersRead,
+        POST Project ProjectUsersWrite,
+    }
+    "/v1/organization/projects/{project_id}/users/{user_id}" {
+        GET Project ProjectUsersRead,
+        POST Project ProjectUsersWrite,
+        DELETE Project ProjectUsersWrite,
     }
     "/v1/organization/projects/{project_id}/service_accounts" {
         GET Project ServiceAccountsRead,
@@ -100,6 +112,14 @@ rules! {
         POST Organization RateLimitsWrite,
         DELETE Organization RateLimitsWrite,
     }
+    "/v1/organization/users" {
+        GET Organization ManagementRead,
+    }
+    "/v1/organization/users/{user_id}" {
+        GET Organization ManagementRead,
+        POST Organization ManagementWrite,
+        DELETE Organization ManagementWrite,
+    }
     "/v1/organization/admin_api_keys" {
         GET Organization ManagementRead,
         POST Organization ManagementWrite,
@@ -110,6 +130,81 @@ rules! {
     }
     "/v1/organization/audit_logs" {
         GET Organization AuditLogsRead,
+    }
+    "/v1/organization/roles" {
+        GET Organization ManagementRead,
+        POST Organization ManagementWrite,
+    }
+    "/v1/organization/roles/{role_id}" {
+        GET Organization ManagementRead,
+        POST Organization ManagementWrite,
+        DELETE Organization ManagementWrite,
+    }
+    "/v1/organization/users/{user_id}/roles" {
+        GET Organization ManagementRead,
+        POST Organization ManagementWrite,
+    }
+    "/v1/organization/users/{user_id}/roles/{role_id}" {
+        GET Organization ManagementRead,
+        DELETE Organization ManagementWrite,
+    }
+    "/v1/organization/groups" {
+        GET Organization GroupsRead,
+        POST Organization GroupsWrite,
+    }
+    "/v1/organization/groups/{group_id}" {
+        GET Organization GroupsRead,
+        POST Organization GroupsWrite,
+        DELETE Organization GroupsWrite,
+    }
+    "/v1/organization/groups/{group_id}/users" {
+        GET Organization GroupsRead,
+        POST Organization GroupsWrite,
+    }
+    "/v1/organization/groups/{group_id}/users/{user_id}" {
+        GET Organization GroupsRead,
+        DELETE Organization GroupsWrite,
+    }
+    "/v1/organization/groups/{group_id}/roles" {
+        GET Organization ManagementRead,
+        POST Organization ManagementWrite,
+    }
+    "/v1/organization/groups/{group_id}/roles/{role_id}" {
+        GET Organization ManagementRead,
+        DELETE Organization ManagementWrite,
+    }
+    "/v1/organization/projects/{project_id}/groups" {
+        GET Project ProjectUsersRead,
+        POST Project ProjectUsersWrite,
+    }
+    "/v1/organization/projects/{project_id}/groups/{group_id}" {
+        GET Project ProjectUsersRead,
+        DELETE Project ProjectUsersWrite,
+    }
+    "/v1/projects/{project_id}/roles" {
+        GET Project ProjectUsersRead,
+        POST Project ProjectUsersWrite,
+    }
+    "/v1/projects/{project_id}/roles/{role_id}" {
+        GET Project ProjectUsersRead,
+        POST Project ProjectUsersWrite,
+        DELETE Project ProjectUsersWrite,
+    }
+    "/v1/projects/{project_id}/users/{user_id}/roles" {
+        GET Project ProjectUsersRead,
+        POST Project ProjectUsersWrite,
+    }
+    "/v1/projects/{project_id}/users/{user_id}/roles/{role_id}" {
+        GET Project ProjectUsersRead,
+        DELETE Project ProjectUsersWrite,
+    }
+    "/v1/projects/{project_id}/groups/{group_id}/roles" {
+        GET Project ProjectUsersRead,
+        POST Project ProjectUsersWrite,
+    }
+    "/v1/projects/{project_id}/groups/{group_id}/roles/{role_id}" {
+        GET Project ProjectUsersRead,
+        DELETE Project ProjectUsersWrite,
     }
     "/v1/organization/usage/completions" {
         GET Organization UsageRead,

@@ -19,7 +19,7 @@ use crate::body::Fields;
 use crate::change::Done;
 use crate::pagination::{List, Listed, Page};
 use crate::path::Ids;
-use crate::query::{Query, invalid};
+use crate::query::Query;
 use crate::respond::{Outcome, Refusal, answer};
 use crate::service_accounts::{Deleted, key_lifetime_us};
 
@@ -112,7 +112,7 @@ pub(crate) async fn list(
     page: Page,
 ) -> Response {
     let outcome = async {
-        let newest_first = is_newest_first(&query)?;
+        let newest_first = query.is_newest_first()?;
         let list = page.list::<AdminApiKey, _>(&control, move |tx, page| {
             let organization = &admin.organization;
             let find = |id: &str| admin_keys::cursor(tx, organization, &KeyId::new(id));
@@ -217,16 +217,4 @@ fn find(tx: &mut store::Tx<'_>, organization: &OrganizationId, id: &str) -> Outc
         what: "admin key",
         id: id.to_owned(),
     })
-}
-
-/// Whether `order` wants the newest first.
-fn is_newest_first(query: &Query) -> Outcome<bool> {
-    match query.one("order").unwrap_or("asc") {
-        "asc" => Ok(false),
-        "desc" => Ok(true),
-        other => Err(invalid(
-            "order",
-            format!("Invalid 'order': '{other}'. Expected 'asc' or 'desc'."),
-        )),
-    }
 }

@@ -25,9 +25,12 @@ use crate::respond::{self, Outcome, Refusal};
 pub(crate) struct Admin(pub(crate) Caller);
 
 /// Who calls, for whom.
+#[derive(Clone, Debug)]
 pub(crate) struct Caller {
     /// Whose affairs it is about.
     pub(crate) organization: OrganizationId,
+    /// What the caller may do there, and in the project that the path names.
+    pub(crate) standing: Standing,
     /// What the audit log says of whoever calls.
     pub(crate) actor: Actor,
 }
@@ -59,6 +62,7 @@ async fn caller(parts: &mut Parts, control: &Control) -> Outcome<Caller> {
     }
     Ok(Caller {
         organization: principal.organization.clone(),
+        standing,
         actor: actor(principal, parts),
     })
 }

@@ -6,6 +6,7 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::response::{IntoResponse, Response};
 use domain::money::Nusd;
+use domain::people::email::Email;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, StatusCode};
 use serde_json::{Map, Value};
@@ -114,6 +115,12 @@ impl Fields {
             Some(id) if !is_id(id) => Err(self.invalid(param, "it is no id")),
             id => Ok(id),
         }
+    }
+
+    /// An e-mail address, as it is compared.
+    pub(crate) fn email(&self, param: &str) -> Result<Option<Email>, Refusal> {
+        let email = self.text(param)?.map(Email::parse).transpose();
+        email.map_err(|problem| self.invalid(param, &problem.to_string()))
     }
 
     /// A list of at most `most` ids, each as [`Fields::id`].

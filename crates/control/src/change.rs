@@ -54,6 +54,7 @@ impl Control {
             let Caller {
                 organization,
                 actor,
+                ..
             } = caller;
             let Done { answer, events } = change(tx, &organization, now)?;
             let act = Act {

@@ -47,7 +47,7 @@ impl<const USUAL: i64, const MOST: i64> FromRequestParts<Control> for Page<USUAL
 }
 
 impl<const USUAL: i64, const MOST: i64> Page<USUAL, MOST> {
-    fn of(query: &Query) -> Outcome<Self> {
+    pub(crate) fn of(query: &Query) -> Outcome<Self> {
         let limit = query.number("limit", USUAL, 1..=MOST)?;
         let after = query.one("after").filter(|after| !after.is_empty());
         Ok(Page {

@@ -60,6 +60,18 @@ impl Query {
         given.map(|(_, value)| value.clone()).collect()
     }
 
+    /// Whether `order` wants the newest first.
+    pub(crate) fn is_newest_first(&self) -> Result<bool, Refusal> {
+        match self.one("order").unwrap_or("asc") {
+            "asc" => Ok(false),
+            "desc" => Ok(true),
+            other => Err(invalid(
+                "order",
+                format!("Invalid 'order': '{other}'. Expected 'asc' or 'desc'."),
+            )),
+        }
+    }
+
     /// A whole number within bounds, or `default`.
     pub(crate) fn number(
         &self,

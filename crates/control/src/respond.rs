@@ -2,6 +2,7 @@
 
 use axum::response::{IntoResponse, Response};
 use domain::access::AccessRefusal;
+use domain::permission::{Permission, Permissions};
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{HeaderName, StatusCode};
 use store::StoreError;
@@ -15,6 +16,7 @@ pub const CODES: &[&str] = &[
     "invalid_api_key",
     "invalid_type",
     "invalid_value",
+    "last_owner",
     "mismatched_organization",
     "missing_required_parameter",
     "missing_scope",
@@ -40,6 +42,8 @@ pub(crate) enum Refusal {
     BadKey { masked: String },
     /// The key is known and may not do this.
     Access(AccessRefusal),
+    /// The caller would give somebody permissions that they do not have themselves.
+    NotToGive(Permissions),
     /// Nobody said who may call this route: a bug, which opens it to nobody.
     NoRule,
     /// There is nothing at this address.
@@ -71,6 +75,8 @@ pub(crate) enum Refusal {
     NoLimit { message: String },
     /// There are as many limits as there may be.
     TooManyLimits { message: String },
+    /// The organization would be without an owner.
+    LastOwner,
     /// The project is archived, or cannot be.
     Archived { message: &'static str },
     /// The database.
@@ -172,9 +178,19 @@ fn decide(refusal: &Refusal, url: &str) -> (StatusCode, ErrorBody) {
             message.clone(),
         ),
         Refusal::TooManyLimits { message } => bad(Some("too_many_limits"), None, message.clone()),
+        Refusal::LastOwner => bad(
+            Some("last_owner"),
+            None,
+            "An organization keeps an owner, and this is the last one. Make somebody else an owner first.".into(),
+        ),
         Refusal::Archived { message } => bad(Some("project_archived"), None, (*message).into()),
         Refusal::Store(failure) => store(failure),
         Refusal::NoRule => internal(),
+        Refusal::NotToGive(missing) => {
+            let names = missing.iter().map(Permission::in_refusals);
+            let names = names.collect::<Vec<_>>().join(", ");
+            forbidden(missing_scopes(&names))
+        }
         _ => body(refusal),
     }
 }
@@ -238,8 +254,7 @@ fn internal() -> (StatusCode, ErrorBody) {
 fn access(refusal: &AccessRefusal, url: &str) -> (StatusCode, ErrorBody) {
     let (code, message) = match refusal {
         AccessRefusal::MissingScope(permission) => {
-            let message = missing_scopes(permission.in_refusals());
-            return error(StatusCode::FORBIDDEN, Some("missing_scope"), None, message);
+            return forbidden(missing_scopes(permission.in_refusals()));
         }
         AccessRefusal::MismatchedOrganization => (
             "mismatched_organization",
@@ -259,6 +274,10 @@ fn access(refusal: &AccessRefusal, url: &str) -> (StatusCode, ErrorBody) {
         ),
     };
     error(StatusCode::UNAUTHORIZED, Some(code), None, message)
+}
+
+fn forbidden(message: String) -> (StatusCode, ErrorBody) {
+    error(StatusCode::FORBIDDEN, Some("missing_scope"), None, message)
 }
 
 fn no_key_message(url: &str) -> String {

@@ -5,10 +5,12 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::respond::BODY_BYTES;
+use crate::role_assignments::{of_groups, of_project_groups, of_project_users, of_users};
 use crate::{
-    Control, admin_api_keys, audit_logs, budget_events, budgets, costs, model_permissions,
-    project_api_keys, project_rate_limits, projects, rate_limits, service_accounts, spend_limits,
-    usage,
+    Control, admin_api_keys, audit_logs, budget_events, budgets, costs, group_users, groups,
+    model_permissions, organization_users, outbox, project_api_keys, project_groups,
+    project_rate_limits, project_users, projects, rate_limits, roles, service_accounts,
+    spend_limits, usage,
 };
 
 /// The control plane's routes, and their description.
@@ -55,10 +57,57 @@ pub fn router(control: Control) -> OpenApiRouter {
         ))
         .routes(routes!(admin_api_keys::list, admin_api_keys::create))
         .routes(routes!(admin_api_keys::retrieve, admin_api_keys::delete))
+        .routes(routes!(organization_users::list))
+        .routes(routes!(
+            organization_users::retrieve,
+            organization_users::update,
+            organization_users::delete
+        ))
+        .routes(routes!(project_users::list, project_users::create))
+        .routes(routes!(
+            project_users::retrieve,
+            project_users::update,
+            project_users::delete
+        ))
         .routes(routes!(audit_logs::list))
+        .routes(routes!(outbox::list))
         .routes(routes!(usage::completions))
         .routes(routes!(usage::embeddings))
         .routes(routes!(costs::costs))
+        .merge(people())
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .with_state(control)
+}
+
+/// Roles, who has them, and groups.
+fn people() -> OpenApiRouter<Control> {
+    OpenApiRouter::new()
+        .routes(routes!(roles::list, roles::create))
+        .routes(routes!(roles::retrieve, roles::update, roles::delete))
+        .routes(routes!(roles::list_of_project, roles::create_of_project))
+        .routes(routes!(
+            roles::retrieve_of_project,
+            roles::update_of_project,
+            roles::delete_of_project
+        ))
+        .routes(routes!(of_users::list, of_users::assign))
+        .routes(routes!(of_users::retrieve, of_users::unassign))
+        .routes(routes!(of_groups::list, of_groups::assign))
+        .routes(routes!(of_groups::retrieve, of_groups::unassign))
+        .routes(routes!(of_project_users::list, of_project_users::assign))
+        .routes(routes!(
+            of_project_users::retrieve,
+            of_project_users::unassign
+        ))
+        .routes(routes!(of_project_groups::list, of_project_groups::assign))
+        .routes(routes!(
+            of_project_groups::retrieve,
+            of_project_groups::unassign
+        ))
+        .routes(routes!(groups::list, groups::create))
+        .routes(routes!(groups::retrieve, groups::update, groups::delete))
+        .routes(routes!(group_users::list, group_users::add))
+        .routes(routes!(group_users::retrieve, group_users::remove))
+        .routes(routes!(project_groups::list, project_groups::add))
+        .routes(routes!(project_groups::retrieve, project_groups::remove))
 }

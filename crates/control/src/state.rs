@@ -19,6 +19,9 @@ pub struct Control {
     pub entropy: Entropy,
     /// Where this installation's console is, without a slash at the end.
     pub public_url: Arc<str>,
+    /// Whether messages are kept here instead of sent, on an installation that only its own machine
+    /// reaches: they are shown then.
+    pub shows_outbox: bool,
     /// What can be asked of the data plane.
     pub data_plane: DataPlane,
 }

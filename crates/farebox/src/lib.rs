@@ -16,6 +16,7 @@ pub mod installation;
 pub mod local_model;
 pub mod openapi;
 mod race;
+mod sending;
 pub mod serve;
 pub mod server;
 pub mod shutdown;

@@ -76,7 +76,7 @@ pub async fn start(
     environment: &Environment,
     listener: Option<TcpListener>,
 ) -> Result<Running, Failure> {
-    if let Some(unset) = loaded.unset_keys.first() {
+    if let Some(unset) = loaded.unset_secrets.first() {
         return Err(Failure::new(format!("{unset}.")));
     }
     // Addresses first: what fails cheaply and often should not have started anything.

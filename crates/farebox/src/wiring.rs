@@ -19,6 +19,7 @@ use wire::request::{ChatLimit, Endpoint};
 use crate::cli::Failure;
 use crate::config::{self, Config, HoldDurability, OutputLimitField, Target};
 use crate::local_model::Health;
+use crate::sending::{self, Sending};
 use crate::{clock, entropy, openapi};
 
 /// What the listeners serve, and how it ends.
@@ -103,6 +104,7 @@ pub(crate) async fn planes(
     config: &Config,
     engines: &[(String, watch::Receiver<Health>)],
 ) -> Result<Planes, Failure> {
+    let routes = sending::routes(config)?;
     let store = open(config, Role::Server).await?;
     let failed = |error: StoreError| Failure::new(error.to_string());
     let histories = provision_prices(&store, config).await.map_err(failed)?;
@@ -120,8 +122,10 @@ pub(crate) async fn planes(
         clock: clock::system(),
         entropy: entropy::system,
         public_url: config.public_url.as_str().into(),
+        shows_outbox: sending::shows_outbox(config),
         data_plane: data_plane(config, &gateway),
     };
+    let sending = Sending::start(store.clone(), routes, config, &mut registry);
     let (control, control_description) = control::router(state).split_for_parts();
     let description = openapi::merged(data_description, control_description);
     let asked = gateway.clone();
@@ -142,6 +146,7 @@ pub(crate) async fn planes(
     let ending = gateway.clone();
     let provisioned = store.clone();
     let end: End = Box::pin(async move {
+        sending.end().await;
         if !ending.drain(SETTLE_TIME).await {
             tracing::warn!("some requests had not settled; the next start resolves them");
         }

@@ -140,7 +140,8 @@ async fn step(gateway: &Gateway, store: &Store, seq: i64) -> Result<Reached, Sto
 async fn keep_crossings(gateway: &Gateway, store: &Store) {
     for (organization, crossings) in gateway.0.books.take_crossings() {
         let (of, reached) = (organization.clone(), crossings.clone());
-        let write = store.write(move |tx| budgets::keep_events(tx, &of, &reached));
+        let entropy = gateway.0.settings.entropy;
+        let write = store.write(move |tx| budgets::keep_events(tx, &of, &reached, entropy));
         if let Err(error) = write.await {
             tracing::warn!(%error, "thresholds of budgets could not be written; trying again");
             gateway.0.books.note_crossings(&organization, crossings);

@@ -3,9 +3,12 @@
 //! Spending is not kept beside a budget: it is the sum of the hours of its window, and windows
 //! begin and end with hours.
 
+mod alerts;
+
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
+use domain::Entropy;
 use domain::admission::{Crossing, Unknown};
 use domain::budget::{Budget, Force, Scope};
 use domain::id::{BudgetId, KeyId, OrganizationId, ProjectId};
@@ -349,7 +352,8 @@ fn sums(
     Ok(places.iter().map(sum).collect())
 }
 
-/// Keeps thresholds that were reached; one that was kept before stays as it was.
+/// Keeps thresholds that were reached, and tells the organization's owners of each by mail. One
+/// that was kept before stays as it was, and nobody is told again.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -357,9 +361,10 @@ pub fn keep_events(
     tx: &mut Tx<'_>,
     organization: &OrganizationId,
     crossings: &[Crossing],
+    entropy: Entropy,
 ) -> Result<(), StoreError> {
     for crossing in crossings {
-        tx.execute(
+        let kept = tx.execute(
             "INSERT INTO budget_events (budget_id, window_at_us, threshold_percent,
                                         organization_id, limit_nusd, spent_nusd, at_us)
              VALUES ($1, $2, $3, $4, $5, $6, $7)
@@ -374,6 +379,9 @@ pub fn keep_events(
                 crossing.at.0.into(),
             ],
         )?;
+        if kept == 1 {
+            alerts::tell(tx, organization, crossing, entropy)?;
+        }
     }
     Ok(())
 }

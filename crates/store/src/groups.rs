@@ -1,10 +1,10 @@
 //! Groups: members of an organization who get roles together.
 
-use domain::id::{GroupId, OrganizationId, ProjectId, UserId};
+use domain::id::{GroupId, OrganizationId, ProjectId, RoleAssignmentId, UserId};
 use domain::time::AtUs;
 
 use crate::changes::{self, ChangeKind};
-use crate::page::{Page, Place};
+use crate::page::Page;
 use crate::{Row, StoreError, Tx, Value};
 
 /// A group.
@@ -234,7 +234,7 @@ pub fn list_of_project(
     rows.iter().map(group).collect()
 }
 
-/// Takes every role in a project from a group; false if it had none.
+/// Takes every role in a project from a group; answers the assignments that are gone.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -244,35 +244,20 @@ pub fn remove_from_project(
     project: &ProjectId,
     id: &GroupId,
     now: AtUs,
-) -> Result<bool, StoreError> {
+) -> Result<Vec<RoleAssignmentId>, StoreError> {
     let sql = "DELETE FROM role_assignments
-               WHERE organization_id = $1 AND project_id = $2 AND group_id = $3";
+               WHERE organization_id = $1 AND project_id = $2 AND group_id = $3 RETURNING id";
     let params = [
         organization.as_str().into(),
         project.as_str().into(),
         id.as_str().into(),
     ];
-    let removed = tx.execute(sql, &params)? > 0;
-    if removed {
+    let removed = tx.query(sql, &params)?;
+    if !removed.is_empty() {
         changes::record(tx, ChangeKind::Roles, organization.as_str(), now)?;
     }
-    Ok(removed)
-}
-
-impl Group {
-    /// Its place in lists.
-    #[must_use]
-    pub fn place(&self) -> Place {
-        (self.created_at, self.id.to_string())
-    }
-}
-
-impl GroupMember {
-    /// Their place in the list.
-    #[must_use]
-    pub fn place(&self) -> Place {
-        (self.added_at, self.id.to_string())
-    }
+    let id = |row: &Row| Ok(RoleAssignmentId::new(row.text(0)?));
+    removed.iter().map(id).collect()
 }
 
 fn group(row: &Row) -> Result<Group, StoreError> {

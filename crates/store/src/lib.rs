@@ -36,6 +36,7 @@ pub mod people;
 mod postgres;
 mod postgres_batch;
 pub mod prices;
+pub mod project_members;
 pub mod projects;
 mod queue;
 pub mod rate_limits;

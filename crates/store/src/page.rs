@@ -38,4 +38,20 @@ impl Page {
             params.len()
         )
     }
+
+    /// The page of a list that is short enough to be read whole.
+    pub fn of<T>(&self, mut all: Vec<T>, place: impl Fn(&T) -> Place) -> Vec<T> {
+        all.sort_by_key(|row| place(row));
+        if self.is_descending {
+            all.reverse();
+        }
+        if let Some(after) = &self.after {
+            all.retain(|row| match self.is_descending {
+                true => place(row) < *after,
+                false => place(row) > *after,
+            });
+        }
+        all.truncate(usize::try_from(self.limit).unwrap_or(usize::MAX));
+        all
+    }
 }

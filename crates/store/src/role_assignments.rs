@@ -1,6 +1,6 @@
 //! Roles that members and groups have, in an organization or one of its projects.
 
-use domain::id::{GroupId, OrganizationId, RoleAssignmentId, UserId};
+use domain::id::{GroupId, OrganizationId, ProjectId, RoleAssignmentId, UserId};
 use domain::permission::{Realm, RoleName};
 use domain::time::AtUs;
 
@@ -19,6 +19,24 @@ pub enum Holder {
 }
 
 impl Holder {
+    /// The id of the user or group.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        match self {
+            Holder::User(id) => id.as_str(),
+            Holder::Group(id) => id.as_str(),
+        }
+    }
+
+    /// What it is.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Holder::User(_) => "user",
+            Holder::Group(_) => "group",
+        }
+    }
+
     fn ids(&self) -> (Option<&str>, Option<&str>) {
         match self {
             Holder::User(id) => (Some(id.as_str()), None),
@@ -79,22 +97,32 @@ pub fn assign(
     tell(tx, new, added, now)
 }
 
-/// Takes a role away; false if it was not assigned. One of membership is not.
+/// Takes a role away, and answers what is gone; none if it was not assigned. One of membership is
+/// not.
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn unassign(tx: &mut Tx<'_>, gone: &Assignment, now: AtUs) -> Result<bool, StoreError> {
+pub fn unassign(
+    tx: &mut Tx<'_>,
+    gone: &Assignment,
+    now: AtUs,
+) -> Result<Option<RoleAssignmentId>, StoreError> {
     let (user, group) = gone.holder.ids();
     let mut params = of(&gone.organization, &gone.realm);
     params.extend([user.into(), group.into(), gone.role.as_str().into()]);
-    let removed = tx.execute(
+    let removed = tx.query_optional(
         "DELETE FROM role_assignments
          WHERE organization_id = $1 AND COALESCE(project_id, '') = COALESCE($2, '')
            AND COALESCE(user_id, '') = COALESCE($3, '')
-           AND COALESCE(group_id, '') = COALESCE($4, '') AND role = $5",
+           AND COALESCE(group_id, '') = COALESCE($4, '') AND role = $5
+         RETURNING id",
         &params,
     )?;
-    tell(tx, gone, removed, now)
+    let Some(row) = removed else {
+        return Ok(None);
+    };
+    tell(tx, gone, 1, now)?;
+    Ok(Some(RoleAssignmentId::new(row.text(0)?)))
 }
 
 fn tell(
@@ -145,9 +173,7 @@ pub fn list(
     };
     let mut all: Vec<Assigned> = Vec::new();
     for row in tx.query(&sql, &params)? {
-        let word = row.text(0)?;
-        let role = RoleName::from_text(realm.resource(), word)
-            .ok_or_else(|| StoreError::Corrupt(format!("somebody has the role {word}")))?;
+        let role = role(realm, row.text(0)?)?;
         let through = match row.text(1)? {
             "" => holder.clone(),
             group => Holder::Group(GroupId::new(group)),
@@ -165,4 +191,33 @@ pub fn list(
         }
     }
     Ok(all)
+}
+
+/// Every role of a group, with where it holds.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn of_group(
+    tx: &mut Tx<'_>,
+    organization: &OrganizationId,
+    group: &GroupId,
+) -> Result<Vec<(Realm, RoleName)>, StoreError> {
+    let sql = "SELECT project_id, role FROM role_assignments
+               WHERE organization_id = $1 AND group_id = $2 ORDER BY assigned_at_us, id";
+    let rows = tx.query(sql, &[organization.as_str().into(), group.as_str().into()])?;
+    rows.iter()
+        .map(|row| {
+            let realm = match row.opt_text(0)? {
+                None => Realm::Organization(organization.clone()),
+                Some(project) => Realm::Project(ProjectId::new(project)),
+            };
+            let role = role(&realm, row.text(1)?)?;
+            Ok((realm, role))
+        })
+        .collect()
+}
+
+fn role(realm: &Realm, word: &str) -> Result<RoleName, StoreError> {
+    RoleName::from_text(realm.resource(), word)
+        .ok_or_else(|| StoreError::Corrupt(format!("somebody has the role {word}")))
 }

@@ -188,13 +188,10 @@ impl Request {
         let mut request = hyper::Request::builder().method(self.method).uri(target);
         let headers = request.headers_mut().expect("the parts above are valid");
         headers.extend(self.headers);
-        headers.insert(
-            HOST,
-            authority
-                .as_str()
-                .parse()
-                .expect("an authority is a header's value"),
-        );
+        let host = authority.as_str().parse();
+        headers
+            .entry(HOST)
+            .or_insert(host.expect("an authority is a header's value"));
         let body: UnsyncBoxBody<Bytes, Infallible> = Full::new(self.body).boxed_unsync();
         let request = request
             .body(body)

@@ -6,7 +6,7 @@ use domain::access::Owner;
 use domain::id::{ServiceAccountId, UserId};
 use domain::key::KeySecret;
 use domain::permission::{Permission, Permissions, PredefinedRole, Realm, Resource};
-use farebox_control::access::{Need, RULES, Rule};
+use farebox_control::access::{AT_HOME, Need, RULES, Rule};
 use http::Method;
 use serde_json::{Value, json};
 use store::StoreError;
@@ -95,6 +95,10 @@ async fn every_route_has_a_rule_and_every_rule_a_route() {
                 routes.insert((path.clone(), method.to_uppercase()));
             }
         }
+    }
+    for (path, method) in AT_HOME {
+        let place = ((*path).to_owned(), (*method).to_owned());
+        assert!(routes.remove(&place), "{path} has no route");
     }
     let pairs = RULES
         .iter()

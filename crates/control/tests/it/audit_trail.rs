@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use testkit::on_each_database;
 use utoipa::openapi::path::{Operation, PathItem};
 
+use crate::cast::{join, member};
 use crate::world::World;
 
 /// Routes that change nothing of an organization's, by method and path.
@@ -24,7 +25,7 @@ struct Trail<'a> {
 impl Trail<'_> {
     /// Calls a route with `ids` for its parameters, and one more for what follows its path, and
     /// looks for exactly these new entries, oldest first: kind, and id of what it is about, which
-    /// may be what the call made.
+    /// may be what the call made, or one that only the entry knows: `*`.
     async fn step(
         &mut self,
         route: &str,
@@ -62,7 +63,13 @@ impl Trail<'_> {
             .iter()
             .map(|(kind, id)| (*kind, id.replace("{made}", made)))
             .collect();
-        let wanted: Vec<(&str, &str)> = wanted.iter().map(|(kind, id)| (*kind, &**id)).collect();
+        let known = |at: usize, id| match id {
+            "*" => found.get(at).map_or("*", |entry| entry.1),
+            id => id,
+        };
+        let wanted = wanted.iter().enumerate();
+        let wanted = wanted.map(|(at, (kind, id))| (*kind, known(at, id)));
+        let wanted: Vec<(&str, &str)> = wanted.collect();
         assert_eq!(found, wanted, "{route}");
         self.tried.insert(route.to_owned());
         answer
@@ -121,8 +128,10 @@ async fn every_change_leaves_an_entry() {
             newest: None,
             tried: BTreeSet::new(),
         };
+        people(&mut trail).await;
         projects(&mut trail).await;
         limits(&mut trail).await;
+        groups_and_roles(&mut trail).await;
         assert_eq!(trail.tried, changing(&world));
     })
     .await;
@@ -197,6 +206,43 @@ async fn projects(trail: &mut Trail<'_>) {
     trail.step(archive, &[project], nothing, &archived).await;
 }
 
+async fn people(trail: &mut Trail<'_>) {
+    let nothing = Value::Null;
+    trail.world.member("bob", "reader").await;
+    let user = "/v1/organization/users/{user_id}";
+    let updated = [("user.updated", "user-bob")];
+    let owner = json!({"role": "owner"});
+    let update = format!("POST {user}");
+    trail
+        .step(&update, &["user-bob"], owner.clone(), &updated)
+        .await;
+    trail.step(&update, &["user-bob"], owner.clone(), &[]).await;
+
+    let made = trail
+        .world
+        .post("/projects", &json!({"name": "a"}))
+        .await
+        .json();
+    let project = made["id"].as_str().unwrap();
+    trail.newer().await;
+    let users = "/v1/organization/projects/{project_id}/users";
+    let create = format!("POST {users}");
+    let asked = json!({"user_id": "user-bob", "role": "member"});
+    trail
+        .step(&create, &[project], asked, &[("user.added", "user-bob")])
+        .await;
+    let update = format!("POST {users}/{{user_id}}");
+    let ids = [project, "user-bob"];
+    trail.step(&update, &ids, owner.clone(), &updated).await;
+    trail.step(&update, &ids, owner, &[]).await;
+    let delete = format!("DELETE {users}/{{user_id}}");
+    let deleted = [("user.deleted", "user-bob")];
+    trail.step(&delete, &ids, nothing.clone(), &deleted).await;
+
+    let delete = format!("DELETE {user}");
+    trail.step(&delete, &["user-bob"], nothing, &deleted).await;
+}
+
 async fn limits(trail: &mut Trail<'_>) {
     let nothing = Value::Null;
     let organization = trail.world.made.organization.to_string();
@@ -254,4 +300,95 @@ async fn limits(trail: &mut Trail<'_>) {
     let deleted = [("farebox.budget.deleted", budget)];
     let route = "DELETE /api/budgets/{budget_id}";
     trail.step(route, &[budget], nothing, &deleted).await;
+}
+
+async fn groups_and_roles(trail: &mut Trail<'_>) {
+    let project = trail.world.made.project.to_string();
+    let (organization, of) = (
+        trail.world.made.organization.clone(),
+        trail.world.made.project.clone(),
+    );
+    let write = trail.world.store.write(move |tx| {
+        let bob = member(tx, &organization, "eve", "reader")?;
+        join(tx, &organization, &of, &bob, "viewer")
+    });
+    write.await.unwrap();
+    let groups = "/v1/organization/groups";
+    let create = format!("POST {groups}");
+    let created = [("group.created", "{made}")];
+    let name = json!({"name": "g"});
+    let group = trail.step(&create, &[], name.clone(), &created).await;
+    let group = group["id"].as_str().unwrap();
+    let update = format!("POST {groups}/{{group_id}}");
+    trail
+        .step(&update, &[group], name, &[("group.updated", group)])
+        .await;
+    let add = format!("POST {groups}/{{group_id}}/users");
+    let bob = json!({"user_id": "user-eve"});
+    let added = [("group.member.added", group)];
+    trail.step(&add, &[group], bob.clone(), &added).await;
+    trail.step(&add, &[group], bob, &[]).await;
+    let remove = format!("DELETE {groups}/{{group_id}}/users/{{user_id}}");
+    let removed = [("group.member.removed", group)];
+    trail
+        .step(&remove, &[group, "user-eve"], Value::Null, &removed)
+        .await;
+
+    roles(trail, "/v1/organization", &[], group).await;
+    roles(trail, "/v1/projects/{project_id}", &[&project], group).await;
+
+    let add = "POST /v1/organization/projects/{project_id}/groups";
+    let given = [("role.assignment.created", "*")];
+    for role in ["viewer", "member"] {
+        let role = format!("role-api-project-{role}__api-project__{project}");
+        let body = json!({"group_id": group, "role": role});
+        trail.step(add, &[&project], body.clone(), &given).await;
+        trail.step(add, &[&project], body, &[]).await;
+    }
+    let remove = "DELETE /v1/organization/projects/{project_id}/groups/{group_id}";
+    let taken = [("role.assignment.deleted", "*"); 2];
+    trail
+        .step(remove, &[&project, group], Value::Null, &taken)
+        .await;
+    let delete = format!("DELETE {groups}/{{group_id}}");
+    trail
+        .step(&delete, &[group], Value::Null, &[("group.deleted", group)])
+        .await;
+}
+
+/// A role of the organization or a project, and everybody who gets and loses it.
+async fn roles(trail: &mut Trail<'_>, place: &str, ids: &[&str], group: &str) {
+    let nothing = Value::Null;
+    let body = json!({"role_name": "r", "permissions": ["api.model.read"]});
+    let create = format!("POST {place}/roles");
+    let role = trail
+        .step(&create, ids, body, &[("role.created", "{made}")])
+        .await;
+    let role = role["id"].as_str().unwrap();
+    let one = [ids, &[role]].concat();
+    let update = format!("POST {place}/roles/{{role_id}}");
+    let updated = [("role.updated", role)];
+    trail
+        .step(&update, &one, json!({"description": "d"}), &updated)
+        .await;
+    trail.step(&update, &one, json!({}), &[]).await;
+    for (holders, holder) in [
+        ("users/{user_id}", "user-eve"),
+        ("groups/{group_id}", group),
+    ] {
+        let of_holder = [ids, &[holder]].concat();
+        let give = format!("POST {place}/{holders}/roles");
+        let given = [("role.assignment.created", "*")];
+        let body = json!({"role_id": role});
+        trail.step(&give, &of_holder, body.clone(), &given).await;
+        trail.step(&give, &of_holder, body, &[]).await;
+        let take = format!("DELETE {place}/{holders}/roles/{{role_id}}");
+        let taken = [("role.assignment.deleted", "*")];
+        let of_holder = [&of_holder[..], &[role]].concat();
+        trail.step(&take, &of_holder, nothing.clone(), &taken).await;
+    }
+    let delete = format!("DELETE {place}/roles/{{role_id}}");
+    trail
+        .step(&delete, &one, nothing, &[("role.deleted", role)])
+        .await;
 }

@@ -14,7 +14,7 @@ use store::keys;
 use testkit::on_each_database;
 
 use crate::spending::Spender;
-use crate::world::{START_S, World, refused};
+use crate::world::{START_S, World, entropy, refused};
 
 /// The first seconds of January and February 2027; the tests' clock begins on January the 15th.
 const JANUARY_S: i64 = 1_798_761_600;
@@ -410,8 +410,9 @@ async fn thresholds_that_were_reached_are_listed() {
             crossing(FEBRUARY_S, 50, 700),
         ];
         let organization = world.made.organization.clone();
-        let keep =
-            move |tx: &mut store::Tx<'_>| budgets::keep_events(tx, &organization, &crossings);
+        let keep = move |tx: &mut store::Tx<'_>| {
+            budgets::keep_events(tx, &organization, &crossings, entropy)
+        };
         let kept: Result<_, store::StoreError> = world.store.write(keep).await;
         kept.unwrap();
         let path = format!("/api/budgets/{id}/events");

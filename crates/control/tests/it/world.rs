@@ -60,6 +60,11 @@ pub(crate) fn entropy(buffer: &mut [u8]) {
 
 impl World {
     pub(crate) async fn start(database: TestDatabase) -> World {
+        Self::start_showing(database, true).await
+    }
+
+    /// As [`World::start`], at home or not: whether its outbox may be seen.
+    pub(crate) async fn start_showing(database: TestDatabase, shows_outbox: bool) -> World {
         let now = Arc::new(AtomicI64::new(START_S * 1_000_000));
         let turned = Arc::clone(&now);
         // Each look moves the clock a little, so that nothing happens at the same instant.
@@ -81,6 +86,7 @@ impl World {
             clock,
             entropy,
             public_url: "http://farebox.test".into(),
+            shows_outbox,
             data_plane: DataPlane {
                 models: Arc::new(|| MODELS.map(Into::into).to_vec()),
                 rates: RATES,

@@ -11,7 +11,7 @@ pub(super) fn run(loaded: &Loaded) -> Result<(), Failure> {
         None => format!("# There is no {DEFAULT_FILE} here. The values in force:\n\n"),
     };
     print(&format!("{source}{}", effective(&loaded.config)))?;
-    for warning in loaded.unset_keys.iter().chain(&loaded.warnings) {
+    for warning in loaded.unset_secrets.iter().chain(&loaded.warnings) {
         eprintln!("farebox: warning: {warning}.");
     }
     Ok(())

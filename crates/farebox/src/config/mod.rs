@@ -6,6 +6,7 @@
 
 mod environment;
 mod error;
+mod messages;
 mod models;
 mod read;
 mod schema;
@@ -22,9 +23,10 @@ pub use domain::secret::{REDACTED, Secret};
 pub use environment::Environment;
 pub use error::{ConfigError, Problem};
 pub use schema::{
-    Config, Deployment, Endpoint, HoldDurability, Limits, Log, LogFormat, MailKind, Model,
-    OnDisconnect, OutputLimitField, PaymentsKind, PhoneVerification, ResponsesMode, Signup,
-    SignupMode, SmsKind, Target, Tokenizer, Upstream, UpstreamKind,
+    Config, Deployment, Endpoint, HoldDurability, Limits, Log, LogFormat, Mail, MailKind,
+    MailServer, MailTls, Model, NamedSecret, OnDisconnect, OutputLimitField, PaymentsKind,
+    PhoneVerification, ResponsesMode, Signup, SignupMode, Sms, SmsKind, SmsWebhook, Target,
+    Tokenizer, TwilioAccount, Upstream, UpstreamKind,
 };
 pub use section::Choice;
 pub use show::effective;
@@ -45,8 +47,8 @@ pub struct Loaded {
     pub config: Config,
     /// The file they were read from, if any.
     pub file: Option<PathBuf>,
-    /// Upstream keys that are named and not set: an error to serve with, a warning before.
-    pub unset_keys: Vec<Problem>,
+    /// Secrets that are named and not set: an error to serve with, a warning before.
+    pub unset_secrets: Vec<Problem>,
     /// What is allowed and probably not meant.
     pub warnings: Vec<Problem>,
 }
@@ -114,18 +116,18 @@ pub fn from_text(
     if !problems.borrow().is_empty() {
         return Err(ConfigError::Invalid(problems.into_inner()));
     }
-    let unset_keys = fill_in_keys(&mut config, environment, &root);
+    let unset_secrets = fill_in_secrets(&mut config, environment, &root);
     let warnings = warnings::warnings(&config, &root);
     Ok(Loaded {
         config,
         file: None,
-        unset_keys,
+        unset_secrets,
         warnings,
     })
 }
 
-/// Looks up the keys that upstreams name; returns those that are not set.
-fn fill_in_keys(config: &mut Config, environment: &Environment, root: &Item) -> Vec<Problem> {
+/// Looks up the secrets that are named; returns those that are not set.
+fn fill_in_secrets(config: &mut Config, environment: &Environment, root: &Item) -> Vec<Problem> {
     let mut unset = Vec::new();
     for (index, upstream) in config.upstreams.iter_mut().enumerate() {
         let Target::OpenAi {
@@ -148,43 +150,81 @@ fn fill_in_keys(config: &mut Config, environment: &Environment, root: &Item) -> 
             });
         }
     }
+    let mail = match &mut config.mail {
+        Mail::Smtp(server) => server.password.as_mut(),
+        Mail::Outbox => None,
+    };
+    let sms = match &mut config.sms {
+        Sms::Twilio(account) => Some((&mut account.auth_token, "auth_token_env")),
+        Sms::Webhook(webhook) => Some((&mut webhook.secret, "secret_env")),
+        Sms::Outbox => None,
+    };
+    let mail = mail.map(|secret| ("mail", secret, "password_env"));
+    let sms = sms.map(|(secret, key)| ("sms", secret, key));
+    for (section, secret, key) in mail.into_iter().chain(sms) {
+        secret.value = environment.secret(&secret.env);
+        if secret.value.is_none() {
+            unset.push(Problem {
+                origin: origin_in(root, section, key),
+                path: format!("{section}.{key}"),
+                message: format!("names {}, which is not set. Set it", secret.env),
+            });
+        }
+    }
     unset
 }
 
-/// A variable that an upstream names for its key is that upstream's, even if it is called
-/// `FAREBOX_…` and so looked like an override.
+/// A variable that is named for a secret is that secret's, even if it is called `FAREBOX_…` and so
+/// looked like an override.
 fn leave_out_named_variables(root: &mut Item) {
-    let Value::Table(table) = &mut root.value else {
-        return;
-    };
-    let Some(Value::List(upstreams)) = table.get("upstreams").map(|item| &item.value) else {
-        return;
-    };
-    let name = |upstream: &Item| match &upstream.value {
-        Value::Table(keys) => match keys.get("api_key_env").map(|item| &item.value) {
-            Some(Value::Text(name)) => Some(Origin::Environment(name.clone())),
-            _ => None,
-        },
+    let mut named = Vec::new();
+    if let Some(Value::List(upstreams)) = below(root, "upstreams").map(|item| &item.value) {
+        named.extend(upstreams.iter().map(|upstream| (upstream, "api_key_env")));
+    }
+    for (section, keys) in [
+        ("mail", &["password_env"][..]),
+        ("sms", &["auth_token_env", "secret_env"]),
+    ] {
+        if let Some(section) = below(root, section) {
+            named.extend(keys.iter().map(|key| (section, *key)));
+        }
+    }
+    let name = |(item, key): (&Item, &str)| match below(item, key).map(|item| &item.value) {
+        Some(Value::Text(name) | Value::Environment(name)) => {
+            Some(Origin::Environment(name.clone()))
+        }
         _ => None,
     };
-    let named: Vec<Origin> = upstreams.iter().filter_map(name).collect();
-    table.retain(|_, item| !named.contains(&item.origin));
+    let named: Vec<Origin> = named.into_iter().filter_map(name).collect();
+    leave_out(root, &named);
+}
+
+fn leave_out(item: &mut Item, named: &[Origin]) {
+    if let Value::Table(table) = &mut item.value {
+        table.retain(|_, item| !named.contains(&item.origin));
+        table.values_mut().for_each(|item| leave_out(item, named));
+    }
+}
+
+fn below<'a>(item: &'a Item, key: &str) -> Option<&'a Item> {
+    match &item.value {
+        Value::Table(table) => table.get(key),
+        _ => None,
+    }
+}
+
+/// Where `section.key` was written, or the nearest that was.
+fn origin_in(root: &Item, section: &str, key: &str) -> Origin {
+    let section = below(root, section).unwrap_or(root);
+    below(section, key).unwrap_or(section).origin.clone()
 }
 
 /// Where `list[index].key` was written, or the nearest that was.
 fn origin_of(root: &Item, list: &str, index: usize, key: &str) -> Origin {
-    let below = |item: &Item, key: &str| match &item.value {
-        Value::Table(table) => table.get(key).cloned(),
-        _ => None,
+    let list = below(root, list).unwrap_or(root);
+    let item = match &list.value {
+        Value::List(items) => items.get(index).unwrap_or(list),
+        _ => list,
     };
-    let Some(found) = below(root, list) else {
-        return root.origin.clone();
-    };
-    let Value::List(items) = &found.value else {
-        return found.origin;
-    };
-    let Some(item) = items.get(index) else {
-        return found.origin;
-    };
-    below(item, key).map_or_else(|| item.origin.clone(), |item| item.origin)
+    below(item, key).unwrap_or(item).origin.clone()
 }

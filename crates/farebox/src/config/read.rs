@@ -8,8 +8,9 @@ use http::Uri;
 use store::{DatabaseUrl, DatabaseUrlError};
 
 use super::error::Problem;
+use super::messages::{read_mail, read_sms};
 use super::models::read_models;
-use super::schema::{Config, Limits, Log, MailKind, PaymentsKind, Signup, SmsKind};
+use super::schema::{Config, Limits, Log, PaymentsKind, Signup};
 use super::section::{Choice, Read, Section};
 use super::tree::Item;
 use super::upstreams::read_upstreams;
@@ -33,8 +34,8 @@ pub(super) fn read_config(root: &Item, problems: &RefCell<Vec<Problem>>) -> Read
     let signup = root
         .section("signup")
         .and_then(|section| read_signup(&section));
-    let mail = read_kind(&root, "mail", MailKind::Outbox);
-    let sms = read_kind(&root, "sms", SmsKind::Outbox);
+    let mail = root.section("mail").and_then(|it| read_mail(&it));
+    let sms = root.section("sms").and_then(|it| read_sms(&it));
     let payments = read_kind(&root, "payments", PaymentsKind::Test);
     let log = root.section("log").and_then(|section| read_log(&section));
     let limits = root

@@ -27,9 +27,9 @@ pub struct Config {
     /// Who may sign up, and what they get.
     pub signup: Signup,
     /// How mails leave.
-    pub mail: MailKind,
+    pub mail: Mail,
     /// How text messages leave.
-    pub sms: SmsKind,
+    pub sms: Sms,
     /// How money comes in.
     pub payments: PaymentsKind,
     /// What is logged, and how.
@@ -61,6 +61,82 @@ pub struct Signup {
     pub trial_credit: Nusd,
     /// Days until the trial credit expires.
     pub trial_credit_days: u64,
+}
+
+/// How mails leave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mail {
+    /// They do not: they are kept in the database.
+    Outbox,
+    /// Through a mail server.
+    Smtp(MailServer),
+}
+
+/// A mail server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MailServer {
+    /// Who mails are from.
+    pub from: String,
+    /// Its name.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// When TLS begins.
+    pub tls: MailTls,
+    /// Who logs in; empty if nobody does.
+    pub user: String,
+    /// With which password.
+    pub password: Option<NamedSecret>,
+    /// Certificates of the authorities that are trusted instead of the public ones.
+    pub ca_file: Option<PathBuf>,
+    /// The longest that sending a mail may take.
+    pub timeout_ms: u64,
+}
+
+/// How text messages leave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sms {
+    /// They do not: they are kept in the database.
+    Outbox,
+    /// Through Twilio.
+    Twilio(TwilioAccount),
+    /// Through a program of the operator's.
+    Webhook(SmsWebhook),
+}
+
+/// An account at Twilio.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TwilioAccount {
+    /// Where the API is, without a slash at the end.
+    pub base_url: String,
+    /// `AC…`
+    pub account_sid: String,
+    /// Its secret.
+    pub auth_token: NamedSecret,
+    /// A number, or the SID of a messaging service.
+    pub from: String,
+    /// The longest that a request may take.
+    pub timeout_ms: u64,
+}
+
+/// A program that sends text messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SmsWebhook {
+    /// Where it listens.
+    pub url: String,
+    /// What requests are signed with.
+    pub secret: NamedSecret,
+    /// The longest that a request may take.
+    pub timeout_ms: u64,
+}
+
+/// A secret that is in the environment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedSecret {
+    /// The variable.
+    pub env: String,
+    /// What it held; `None` also when it is unset.
+    pub value: Option<Secret>,
 }
 
 /// What is logged, and how.
@@ -230,6 +306,17 @@ choice!(
         Twilio = "twilio",
         /// Posted to an address of the operator's.
         Webhook = "webhook",
+    }
+);
+choice!(
+    /// When TLS begins with a mail server.
+    MailTls {
+        /// After the first words; a server that does not offer it gets no mail.
+        StartTls = "starttls",
+        /// With the first byte.
+        Implicit = "implicit",
+        /// Never.
+        None = "none",
     }
 );
 choice!(

@@ -7,11 +7,13 @@ use domain::money::Nusd;
 use domain::price::StatedPrices;
 use toml::Value;
 
-use super::schema::{Config, Deployment, Model, Target, Upstream};
+use super::schema::{
+    Config, Deployment, Mail, MailKind, Model, NamedSecret, Sms, SmsKind, Target, Upstream,
+};
 use super::section::Choice;
 
 /// The configuration as a `farebox.toml` that says everything. A password of the database is
-/// replaced; keys of upstreams are only said to be set or not.
+/// replaced; other secrets are only said to be set or not.
 #[must_use]
 pub fn effective(config: &Config) -> String {
     let mut page = Page(String::new());
@@ -34,10 +36,8 @@ pub fn effective(config: &Config) -> String {
     page.text("trial_credit_usd", config.signup.trial_credit.to_usd());
     page.bare("trial_credit_days", config.signup.trial_credit_days);
 
-    page.section("[mail]");
-    page.text("kind", config.mail.word());
-    page.section("[sms]");
-    page.text("kind", config.sms.word());
+    page.mail(&config.mail);
+    page.sms(&config.sms);
     page.section("[payments]");
     page.text("kind", config.payments.word());
 
@@ -83,6 +83,57 @@ impl Page {
         writeln!(self.0, "{line}").expect("a String takes every line");
     }
 
+    /// A secret's variable, and whether it is set.
+    fn secret(&mut self, key: &str, secret: &NamedSecret) {
+        self.variable(key, &secret.env, secret.value.is_some());
+    }
+
+    fn variable(&mut self, key: &str, name: &str, is_set: bool) {
+        let state = if is_set { "set" } else { "not set" };
+        self.bare(key, format_args!("{} # {state}", quoted(name)));
+    }
+
+    fn mail(&mut self, mail: &Mail) {
+        self.section("[mail]");
+        let Mail::Smtp(server) = mail else {
+            return self.text("kind", MailKind::Outbox.word());
+        };
+        self.text("kind", MailKind::Smtp.word());
+        self.text("from", &server.from);
+        self.text("host", &server.host);
+        self.bare("port", server.port);
+        self.text("tls", server.tls.word());
+        self.text("user", &server.user);
+        if let Some(password) = &server.password {
+            self.secret("password_env", password);
+        }
+        if let Some(file) = &server.ca_file {
+            self.text("ca_file", file.display());
+        }
+        self.bare("timeout_ms", server.timeout_ms);
+    }
+
+    fn sms(&mut self, sms: &Sms) {
+        self.section("[sms]");
+        match sms {
+            Sms::Outbox => self.text("kind", SmsKind::Outbox.word()),
+            Sms::Twilio(account) => {
+                self.text("kind", SmsKind::Twilio.word());
+                self.text("account_sid", &account.account_sid);
+                self.secret("auth_token_env", &account.auth_token);
+                self.text("from", &account.from);
+                self.text("base_url", &account.base_url);
+                self.bare("timeout_ms", account.timeout_ms);
+            }
+            Sms::Webhook(webhook) => {
+                self.text("kind", SmsKind::Webhook.word());
+                self.text("url", &webhook.url);
+                self.secret("secret_env", &webhook.secret);
+                self.bare("timeout_ms", webhook.timeout_ms);
+            }
+        }
+    }
+
     fn upstream(&mut self, upstream: &Upstream) {
         self.section("[[upstreams]]");
         self.text("id", &upstream.id);
@@ -95,8 +146,7 @@ impl Page {
                 self.text("kind", "openai");
                 self.text("base_url", base_url);
                 if let Some(name) = api_key_env {
-                    let state = if api_key.is_some() { "set" } else { "not set" };
-                    self.bare("api_key_env", format_args!("{} # {state}", quoted(name)));
+                    self.variable("api_key_env", name, api_key.is_some());
                 }
             }
             Target::Local { model_path, name } => {

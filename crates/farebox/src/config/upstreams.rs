@@ -125,15 +125,18 @@ fn refuse(section: &Section<'_>, keys: &[&'static str], reason: &str) -> Read<()
     noted.into_iter().collect()
 }
 
-/// The name of an environment variable, and not by mistake the key itself.
-fn parse_variable(text: &str) -> Result<String, String> {
+/// The name of an environment variable, and not by mistake the secret itself.
+///
+/// # Errors
+/// What to write instead, as the end of a sentence.
+pub(super) fn parse_variable(text: &str) -> Result<String, String> {
     let letter = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
     let named = !text.is_empty() && !text.starts_with(|first: char| first.is_ascii_digit());
     if named && text.chars().all(letter) {
         Ok(text.to_owned())
     } else {
         Err(
-            "must be the name of an environment variable that holds the key, not the key"
+            "must be the name of an environment variable that holds the secret, not the secret"
                 .to_owned(),
         )
     }

@@ -1,9 +1,9 @@
 //! What is allowed and probably not meant.
 
 use super::error::Problem;
-use super::schema::{Config, Target};
+use super::schema::{Config, Mail, Sms, Target};
 use super::tree::{Item, Origin};
-use super::{DEFAULT_FILE, origin_of};
+use super::{DEFAULT_FILE, origin_in, origin_of};
 
 /// Everything doubtful about a valid configuration.
 pub(super) fn warnings(config: &Config, root: &Item) -> Vec<Problem> {
@@ -13,7 +13,39 @@ pub(super) fn warnings(config: &Config, root: &Item) -> Vec<Problem> {
     found.extend(unused(config, root));
     found.extend(missing_weights(config, root));
     found.extend(foreign_port(config));
+    found.extend(unseen(config, root));
+    found.extend(readable_codes(config, root));
     found
+}
+
+/// Messages that are kept, where nobody may see them.
+fn unseen<'a>(config: &'a Config, root: &'a Item) -> impl Iterator<Item = Problem> + 'a {
+    let is_public = !control::is_loopback_url(&config.public_url);
+    let kept = [
+        ("mail", config.mail == Mail::Outbox),
+        ("sms", config.sms == Sms::Outbox),
+    ];
+    let kept = kept.into_iter().filter(move |(_, kept)| *kept && is_public);
+    kept.map(|(section, _)| Problem {
+        origin: origin_in(root, section, "kind"),
+        path: format!("{section}.kind"),
+        message: "is \"outbox\": messages are kept and reach nobody, as public_url is not a \
+                  loopback address"
+            .to_owned(),
+    })
+}
+
+/// Codes that everybody on the way to a webhook can read.
+fn readable_codes(config: &Config, root: &Item) -> Option<Problem> {
+    let Sms::Webhook(webhook) = &config.sms else {
+        return None;
+    };
+    let is_readable = webhook.url.starts_with("http://") && !control::is_loopback_url(&webhook.url);
+    is_readable.then(|| Problem {
+        origin: origin_in(root, "sms", "url"),
+        path: "sms.url".to_owned(),
+        message: "is not https://: everybody on the way can read the codes".to_owned(),
+    })
 }
 
 fn nothing_to_serve(config: &Config) -> Option<Problem> {

@@ -132,6 +132,8 @@ fn every_key_is_in_the_example() {
     for text in [
         strange.to_owned(),
         format!("[signup]\n{strange}"),
+        format!("[mail]\n{strange}"),
+        format!("[sms]\n{strange}"),
         format!("[log]\n{strange}"),
         format!("[limits]\n{strange}"),
         format!("{UPSTREAM}{strange}"),
@@ -293,7 +295,11 @@ fn warnings_name_what_is_probably_not_meant() {
     );
     let text = format!("public_url = \"http://localhost:9999\"\n{text}");
     let loaded = from_text(Some(("f.toml", &text)), &Environment::default()).expect("valid");
-    let unset: Vec<String> = loaded.unset_keys.iter().map(ToString::to_string).collect();
+    let unset: Vec<String> = loaded
+        .unset_secrets
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     assert_eq!(
         unset,
         [
@@ -372,8 +378,8 @@ const WRONG_FILES: &[(&str, &str)] = &[
         "`signup.trial_credit_usd` cannot be negative",
     ),
     (
-        "[mail]\nkind = \"smtp\"",
-        "`mail.kind` cannot be \"smtp\" in this version yet: use \"outbox\"",
+        "[payments]\nkind = \"stripe\"",
+        "`payments.kind` cannot be \"stripe\" in this version yet: use \"test\"",
     ),
     (
         "[log]\nlevel = \"infos\"",

@@ -11,6 +11,7 @@ mod books;
 mod careless;
 mod commands;
 mod config;
+mod config_messages;
 mod crash;
 mod demo;
 #[cfg(target_os = "linux")]
@@ -21,6 +22,7 @@ mod insisting;
 mod limits;
 mod load;
 mod local_model;
+mod messages;
 mod migrate;
 mod openapi;
 mod place;

@@ -11,6 +11,7 @@ mod cut_off;
 mod idempotency;
 mod ledger_away;
 mod limits;
+mod members;
 mod output_limits;
 mod people;
 mod plain;

@@ -12,11 +12,11 @@ use domain::window::Window;
 use store::budgets::{self, BudgetRow, Event, Standing};
 use store::changes::{self, ChangeKind};
 use store::rate_limits::{self, RateLimitRow};
-use store::{Store, StoreError};
+use store::{Store, StoreError, jobs};
 use testkit::on_each_database;
 
 use crate::crud_world::{NOW, set_up, write};
-use crate::fixture::{Customer, serve, settlement};
+use crate::fixture::{Customer, entropy, serve, settlement};
 
 fn row(number: u32, scope: Scope, is_spend_limit: bool) -> BudgetRow {
     BudgetRow {
@@ -143,7 +143,10 @@ async fn a_threshold_is_kept_once_for_each_window() {
             vec![crossing(1, 50, 77), crossing(2, 50, 51)],
         ] {
             let id = made.organization.clone();
-            write(&store, move |tx| budgets::keep_events(tx, &id, &crossings)).await;
+            write(&store, move |tx| {
+                budgets::keep_events(tx, &id, &crossings, entropy)
+            })
+            .await;
         }
         let id = made.organization.clone();
         let events = async |after, limit| {
@@ -159,6 +162,68 @@ async fn a_threshold_is_kept_once_for_each_window() {
         assert_eq!(events(None, 10).await, all);
         assert_eq!(events(None, 2).await, all[..2]);
         assert_eq!(events(Some((AtUs(1), 100)), 10).await, all[2..]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn owners_are_told_by_mail_once_of_each_threshold() {
+    on_each_database(async |database| {
+        let (store, made) = set_up(&database).await;
+        let budget = Budget {
+            id: BudgetId::new("budget_1"),
+            scope: Scope::Project(made.project.clone()),
+            window: Window::Month,
+            limit: Nusd::new(2_000_000_000),
+            force: Force::Soft,
+            thresholds: vec![50, 80],
+        };
+        let row = BudgetRow {
+            budget,
+            is_spend_limit: false,
+            created_at: NOW,
+        };
+        let crossing = |id: &str, window: i64, threshold| Crossing {
+            budget: BudgetId::new(id),
+            window_at: AtUs(window),
+            threshold,
+            limit: Nusd::new(2_000_000_000),
+            spent: Nusd::new(1_600_000_001),
+            at: NOW,
+        };
+        let id = made.organization.clone();
+        write(&store, move |tx| budgets::create(tx, &id, &row)).await;
+        for crossings in [
+            vec![crossing("budget_1", 1, 50), crossing("budget_1", 1, 80)],
+            // Told before, in another window, and of a budget that is gone.
+            vec![
+                crossing("budget_1", 1, 80),
+                crossing("budget_1", 2, 80),
+                crossing("budget_2", 1, 80),
+            ],
+        ] {
+            let id = made.organization.clone();
+            write(&store, move |tx| {
+                budgets::keep_events(tx, &id, &crossings, entropy)
+            })
+            .await;
+        }
+        let mails = write(&store, |tx| jobs::claim(tx, 10, NOW, entropy)).await;
+        let mut thresholds = Vec::new();
+        for mail in &mails {
+            assert_eq!(
+                (&*mail.to, &*mail.template),
+                ("ada@example.com", "budget_threshold")
+            );
+            thresholds.push(&*mail.facts["threshold"]);
+            assert_eq!(mail.facts["organization"], "Acme");
+            assert_eq!(mail.facts["scope"], "the project Default project");
+            assert_eq!(mail.facts["limit"], "$2.00");
+            assert_eq!(mail.facts["spent"], "$1.600000001");
+            assert_eq!(mail.facts["hard"], "");
+        }
+        thresholds.sort_unstable();
+        assert_eq!(thresholds, ["50", "80", "80"]);
     })
     .await;
 }

@@ -1,0 +1,68 @@
+//! Tells the owners of an organization by mail that a budget reached a threshold.
+
+use domain::Entropy;
+use domain::admission::Crossing;
+use domain::budget::Scope;
+use domain::id::OrganizationId;
+use domain::message::{BudgetAlert, Letter, Message};
+
+use crate::jobs::{self, Job};
+use crate::{StoreError, Tx, Value, members};
+
+/// Puts a mail to every owner into the queue. Nobody is told of a budget that is gone.
+pub(super) fn tell(
+    tx: &mut Tx<'_>,
+    organization: &OrganizationId,
+    crossing: &Crossing,
+    entropy: Entropy,
+) -> Result<(), StoreError> {
+    let Some(row) = super::get(tx, organization, &crossing.budget)? else {
+        return Ok(());
+    };
+    let budget = row.budget;
+    let owner = organization.as_str().into();
+    let called = name(tx, "SELECT name FROM organizations WHERE id = $1", owner)?;
+    let scope = match &budget.scope {
+        Scope::Organization => format!("the organization {called}"),
+        Scope::Project(id) => {
+            let sql = "SELECT name FROM projects WHERE id = $1";
+            format!("the project {}", name(tx, sql, id.as_str().into())?)
+        }
+        Scope::Key(id) => {
+            let sql = "SELECT name FROM keys WHERE id = $1";
+            format!("the key {}", name(tx, sql, id.as_str().into())?)
+        }
+    };
+    let alert = BudgetAlert {
+        organization: called,
+        scope,
+        window: budget.window,
+        threshold: crossing.threshold,
+        limit: crossing.limit,
+        spent: crossing.spent,
+        force: budget.force,
+        at: crossing.at,
+    };
+    for owner in members::owners(tx, organization)? {
+        let Crossing {
+            budget,
+            window_at,
+            threshold,
+            ..
+        } = crossing;
+        let job = Job {
+            key: format!("budget:{budget}:{}:{threshold}:{}", window_at.0, owner.id),
+            message: Message::Mail {
+                to: owner.email,
+                letter: Letter::BudgetThreshold(alert.clone()),
+            },
+            expires_at: None,
+        };
+        jobs::enqueue(tx, &job, crossing.at, entropy)?;
+    }
+    Ok(())
+}
+
+fn name(tx: &mut Tx<'_>, sql: &str, id: Value) -> Result<String, StoreError> {
+    Ok(tx.query_one(sql, &[id])?.text(0)?.to_owned())
+}
