@@ -1,6 +1,7 @@
 //! Leases on a real PostgreSQL, held against the office.
 
 mod desk;
+mod opening;
 mod same;
 mod sharer;
 mod till;
