@@ -1,8 +1,9 @@
 //! A window's pot opens with exactly what its window holds, once everybody counts in it.
 
 use domain::budget::Force;
-use domain::lease::{Answer, Ask, AskLine, Beat, Epoch, PotId};
+use domain::lease::{Answer, Ask, AskLine, Beat, Epoch, LimitId, PotId, RateLine};
 use domain::money::Nusd;
+use domain::rate::Rate;
 use domain::time::{AtUs, DAY_US, HOUR_US};
 
 use super::desk::{BEGIN, Desk, Owned, all_budgets, create, node, wallet};
@@ -46,12 +47,16 @@ impl Asker {
 
     /// Beats, and says how far it has heard.
     fn beat(&mut self, heard: i64) {
+        self.beat_with(heard, Vec::new());
+    }
+
+    fn beat_with(&mut self, heard: i64, rates: Vec<RateLine>) {
         self.number += 1;
         let beat = Beat {
             node: node(self.name),
             epoch: self.epoch,
             number: self.number,
-            rates: Vec::new(),
+            rates,
         };
         let beaten = self.desk.run(|tx| leases::beat(tx, &beat, heard));
         beaten.expect("a living epoch");
@@ -287,6 +292,36 @@ async fn what_nobody_needs_any_more_is_deleted() {
         // The wallet's lease stays, whatever it is.
         assert_eq!(number(&desk, "SELECT COUNT(*) FROM leases"), 1);
         assert_eq!(a.ask(&pot), granted(&pot, 500), "asked for, it opens anew");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rate_limits_that_nobody_uses_are_deleted_when_they_have_drained() {
+    with_desk(|desk| {
+        let mut a = Asker::join(&desk, "a");
+        let there = |after: i64| {
+            desk.set_clock(BEGIN.plus(after));
+            desk.run(leases::tidy);
+            let counts = ["rate_parts", "rate_shares"];
+            counts.map(|table| number(&desk, &format!("SELECT COUNT(*) FROM {table}")))
+        };
+        let line = |leaves| RateLine {
+            limit: LimitId::new("l"),
+            rate: Rate::per_day(9),
+            share: 0,
+            used: 0,
+            wanted: 0,
+            least: 0,
+            adopted: 0,
+            demand: 0,
+            leaves,
+        };
+        a.beat_with(0, vec![line(false)]);
+        assert_eq!(there(3 * DAY_US), [1, 1], "it has a share");
+        a.beat_with(0, vec![line(true)]);
+        assert_eq!(there(5 * DAY_US - 1), [1, 1], "it may not have drained");
+        assert_eq!(there(5 * DAY_US), [0, 0]);
     })
     .await;
 }
