@@ -1,5 +1,6 @@
 //! Leases on a real PostgreSQL, held against the office.
 
+mod crossed;
 mod desk;
 mod opening;
 mod same;

@@ -6,6 +6,7 @@ use domain::budget::{Budget, Force, Scope};
 use domain::id::{BudgetId, KeyId, OrganizationId, ProjectId};
 use domain::lease::{NodeId, PotId};
 use domain::money::Nusd;
+use domain::price::{StatedPrices, UnitPrices};
 use domain::time::AtUs;
 use domain::window::Window;
 use tokio::runtime::Handle;
@@ -14,7 +15,7 @@ use crate::budgets::{self, BudgetRow};
 use crate::grants::{self, Grant};
 use crate::postgres::PostgresServer;
 use crate::postgres_batch::PostgresCommitter;
-use crate::{Row, StoreError, Tx, migrate, verify, wallets};
+use crate::{Row, StoreError, Tx, migrate, prices, verify, wallets};
 
 /// When the clock begins: an hour before a month ends.
 pub(super) const BEGIN: AtUs = AtUs(1_801_436_400_000_000);
@@ -55,6 +56,7 @@ impl Desk {
                     organization(tx, &OrganizationId::new(id))?;
                 }
                 tx.batch(SCOPES)?;
+                price(tx)?;
                 for budget in all_budgets() {
                     create(tx, &budget)?;
                 }
@@ -124,6 +126,23 @@ fn organization(tx: &mut Tx<'_>, id: &OrganizationId) -> Result<(), StoreError> 
     };
     let given = grants::give(tx, &grant, AtUs(0));
     given.map_err(|error| StoreError::Failed(error.to_string()))
+}
+
+/// A token costs a nano-dollar.
+fn price(tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    let stated = StatedPrices {
+        input: Nusd::new(1_000_000),
+        output: Nusd::new(1_000_000),
+        ..StatedPrices::default()
+    };
+    let stated = prices::Stated {
+        model: "m".into(),
+        price: stated.into(),
+        cost: UnitPrices::by_class([Nusd::ZERO; 9]),
+    };
+    prices::provision(tx, &stated, AtUs(0), |bytes| bytes.fill(1))?;
+    let sql = "INSERT INTO prices SELECT 'price_a', model, 1, price, cost FROM prices";
+    tx.execute_one(sql, &[])
 }
 
 /// A hard budget, and whose it is.
