@@ -12,6 +12,7 @@ mod budgets;
 mod leased;
 mod pots;
 mod rates;
+mod shares;
 mod wallet;
 
 use std::collections::HashMap;
@@ -29,7 +30,7 @@ use pots::Pots;
 use rates::{Applied, Rates, Who};
 
 pub use budgets::{BudgetRefusal, Crossing, Unknown};
-pub use rates::{DefaultRates, PastUse, RateKind, RateRule, RateRules, RateStates, RateStop};
+pub use rates::{DefaultRates, Hope, PastUse, RateKind, RateRule, RateRules, RateStates, RateStop};
 pub use wallet::Wallet;
 
 /// What a request needs to be admitted.
@@ -160,7 +161,12 @@ impl Book {
             model: &ask.model,
         };
         let applied = self.rates.check(&who, ask.tokens, self.defaults, mono);
-        let applied = applied.map_err(|stop| Refusal::Rate(Box::new(stop)))?;
+        let applied = applied.map_err(|stop| {
+            if stop.hope != Hope::None {
+                self.rates.want(&who, ask.tokens, self.defaults, mono);
+            }
+            Refusal::Rate(Box::new(stop))
+        })?;
         let legs = self.legs_at(ask, now);
         // A price of zero needs no money; anything else needs some, even if it rounds to nothing.
         if ask.amount > Nusd::ZERO {
@@ -309,8 +315,11 @@ impl Book {
     /// Counts what was used before this book was opened against the limits a day: as long ago as
     /// it was by the clock. Tell it in the order of time, once the rules are known.
     pub fn recall(&mut self, past: &PastUse, now: AtUs, mono: MonoUs) {
-        let at = mono.plus(-now.since(past.at));
-        self.rates.recall(past, self.defaults, at);
+        // What is shared is not forgotten when one process ends.
+        if !self.rates.is_shared() {
+            let at = mono.plus(-now.since(past.at));
+            self.rates.recall(past, self.defaults, at);
+        }
     }
 
     /// Whether a budget stops requests now: the latest that needed money of it was refused for it.

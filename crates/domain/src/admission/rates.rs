@@ -5,13 +5,17 @@
 //!
 //! What was used drains by the monotonic clock: one that somebody sets ahead would empty all of it.
 
+mod shared;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::budget::Scope;
-use crate::id::{KeyId, ProjectId};
+use crate::id::{KeyId, OrganizationId, ProjectId};
+use crate::lease::Share;
 use crate::rate::{Bucket, Rate, RateRefusal, RateState};
 use crate::time::{AtUs, MonoUs};
+use shared::Sharing;
 
 /// The rate limits that apply to requests of one scope and model; none means no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -83,6 +87,19 @@ pub struct RateStop {
     pub refusal: RateRefusal,
     /// Where the limits a minute stand.
     pub states: RateStates,
+    /// Whether waiting a moment may help.
+    pub hope: Hope,
+}
+
+/// Whether other nodes may have room for what has none here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hope {
+    /// The limit itself is used up.
+    None,
+    /// They may: they are asked for it.
+    More,
+    /// This node has no share of the limit yet.
+    Unknown,
 }
 
 /// Where both rate limits a minute of a request stand.
@@ -191,15 +208,17 @@ impl RateRules {
     }
 }
 
-/// Which limit has no room, and where it stands.
-type Stop = (RateKind, RateRefusal);
+/// Which limit has no room, where it stands, and whether others may have some.
+type Stop = (RateKind, RateRefusal, Hope);
 
 /// What was used of the limits of one rule.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Used {
     /// One for each of [`TIMED`].
     buckets: [Bucket; 4],
     running: u64,
+    /// What of the limits is this node's, where several nodes share them.
+    shares: Option<Box<[Share; shared::KINDS]>>,
 }
 
 /// The limits over time, in the order in which they are looked at.
@@ -249,7 +268,7 @@ impl Used {
             let Some(rate) = rule.rate(kind) else {
                 continue;
             };
-            let stop = |refusal| (kind, refusal);
+            let stop = |refusal| (kind, refusal, Hope::None);
             bucket
                 .check(rate, kind.units(tokens), drain(now))
                 .map_err(stop)?;
@@ -266,7 +285,7 @@ impl Used {
                     // A place is free when a request ends, which nobody can foretell.
                     retry_after_us: None,
                 };
-                Err((RateKind::ConcurrentRequests, refusal))
+                Err((RateKind::ConcurrentRequests, refusal, Hope::None))
             }
             _ => Ok(()),
         }
@@ -281,7 +300,7 @@ impl Used {
         self.running += 1;
     }
 
-    /// Ends a request that was taken under `rule`.
+    /// Ends a request that was taken under `rule`, and gives back tokens in the bucket's units.
     fn end(&mut self, rule: &RateRule, unused_tokens: u64) {
         for (kind, bucket) in TIMED.into_iter().zip(&mut self.buckets) {
             if let Some(rate) = rule.rate(kind)
@@ -293,15 +312,9 @@ impl Used {
         self.running = self.running.saturating_sub(1);
     }
 
-    fn states(&self, rule: &RateRule, now: MonoUs) -> Option<RateStates> {
-        let state = |index: usize| {
-            let rate = rule.rate(TIMED[index])?;
-            Some(self.buckets[index].state(rate, drain(now)))
-        };
-        Some(RateStates {
-            requests: state(REQUESTS_PER_MINUTE)?,
-            tokens: state(TOKENS_PER_MINUTE)?,
-        })
+    fn state(&self, rule: &RateRule, index: usize, now: MonoUs) -> Option<RateState> {
+        let rate = rule.rate(TIMED[index])?;
+        Some(self.buckets[index].state(rate, drain(now)))
     }
 
     /// Counts what was used earlier, at `at`, against the limits a day.
@@ -337,6 +350,8 @@ pub(super) struct Rates {
     rules: RateRules,
     projects: HashMap<Place<ProjectId>, Used>,
     keys: HashMap<Place<KeyId>, Used>,
+    /// What is shared with other nodes; none where this process has all limits to itself.
+    sharing: Option<Sharing>,
 }
 
 /// The rules a request was admitted under.
@@ -344,22 +359,6 @@ pub(super) struct Rates {
 pub(super) struct Applied {
     project: RateRule,
     key: Option<RateRule>,
-}
-
-impl Applied {
-    /// Where the limits a minute stand: those of the key, if less is left of them.
-    fn states(&self, of_project: &Used, of_key: &Used, now: MonoUs) -> RateStates {
-        let states = of_project.states(&self.project, now);
-        let states = states.expect("every project has limits a minute");
-        let own = self.key.map(|rule| rule.or(self.project));
-        match own.and_then(|rule| of_key.states(&rule, now)) {
-            None => states,
-            Some(own) => RateStates {
-                requests: scarcer(own.requests, states.requests),
-                tokens: scarcer(own.tokens, states.tokens),
-            },
-        }
-    }
 }
 
 fn scarcer(own: RateState, other: RateState) -> RateState {
@@ -377,6 +376,16 @@ pub(super) struct Who<'a> {
 }
 
 impl Rates {
+    /// Shares limits with other nodes from now on. Nothing was used before.
+    pub(super) fn share(&mut self, organization: &OrganizationId) {
+        self.sharing = Some(Sharing::new(organization));
+    }
+
+    /// Whether what was used is counted by all nodes together.
+    pub(super) fn is_shared(&self) -> bool {
+        self.sharing.is_some()
+    }
+
     pub(super) fn set_rules(&mut self, rules: RateRules) {
         self.rules = rules;
     }
@@ -393,20 +402,22 @@ impl Rates {
             project: self.rules.of_project(who.project, who.model, defaults),
             key: self.rules.of_key(who.key, who.model),
         };
-        let used = self.projects.get(&who.of_project());
-        let used = used.copied().unwrap_or_default();
+        let unused = Used::default();
+        let used = self.projects.get(&who.of_project()).unwrap_or(&unused);
         let of_key = applied.key.and_then(|_| self.keys.get(&who.of_key()));
-        let of_key = of_key.copied().unwrap_or_default();
-        let of_project = used.check(&applied.project, tokens, now);
-        let own = |()| match &applied.key {
-            Some(rule) => of_key.check(rule, tokens, now),
-            None => Ok(()),
+        let of_key = of_key.unwrap_or(&unused);
+        let check = |used: &Used, rule: &RateRule| match self.sharing {
+            None => used.check(rule, tokens, now),
+            Some(_) => used.check_shares(rule, tokens, now),
         };
+        let of_project = check(used, &applied.project);
+        let own = |()| applied.key.map_or(Ok(()), |rule| check(of_key, &rule));
         let checked = of_project.and_then(own);
-        checked.map_err(|(kind, refusal)| RateStop {
+        checked.map_err(|(kind, refusal, hope)| RateStop {
             kind,
             refusal,
-            states: applied.states(&used, &of_key, now),
+            states: self.states(who, &applied, now),
+            hope,
         })?;
         Ok(applied)
     }
@@ -419,19 +430,48 @@ impl Rates {
         applied: &Applied,
         now: MonoUs,
     ) -> RateStates {
-        let used = self.projects.entry(who.of_project()).or_default();
-        used.take(&applied.project, tokens, now);
-        let used = *used;
-        let Some(rule) = &applied.key else {
-            return applied.states(&used, &Used::default(), now);
+        let is_shared = self.sharing.is_some();
+        let take = |used: &mut Used, rule: &RateRule| match is_shared {
+            false => used.take(rule, tokens, now),
+            true => used.take_shares(rule, tokens, now),
         };
-        let of_key = self.keys.entry(who.of_key()).or_default();
-        of_key.take(rule, tokens, now);
-        applied.states(&used, of_key, now)
+        let used = self.projects.entry(who.of_project()).or_default();
+        take(used, &applied.project);
+        if let Some(rule) = &applied.key {
+            take(self.keys.entry(who.of_key()).or_default(), rule);
+        }
+        self.states(who, applied, now)
+    }
+
+    /// Where the limits a minute stand: those of the key, if less is left of them.
+    fn states(&self, who: &Who<'_>, applied: &Applied, now: MonoUs) -> RateStates {
+        let unused = Used::default();
+        let used = self.projects.get(&who.of_project()).unwrap_or(&unused);
+        let of_key = applied.key.and_then(|_| self.keys.get(&who.of_key()));
+        let of_key = of_key.unwrap_or(&unused);
+        let state = |index: usize| {
+            let state = |used: &Used, rule: &RateRule| match self.sharing {
+                None => used.state(rule, index, now),
+                Some(_) => used.share_state(rule, index, now),
+            };
+            let of_project = state(used, &applied.project);
+            let of_project = of_project.expect("every project has limits a minute");
+            let own = applied.key.and_then(|rule| state(of_key, &rule));
+            own.map_or(of_project, |own| scarcer(own, of_project))
+        };
+        RateStates {
+            requests: state(REQUESTS_PER_MINUTE),
+            tokens: state(TOKENS_PER_MINUTE),
+        }
     }
 
     /// Ends a request that was taken.
     pub(super) fn end(&mut self, who: &Who<'_>, applied: &Applied, unused_tokens: u64) {
+        // The units in which limits are measured here.
+        let unused_tokens = match self.sharing {
+            None => unused_tokens,
+            Some(_) => unused_tokens.saturating_mul(Rate::FINE),
+        };
         if let Some(used) = self.projects.get_mut(&who.of_project()) {
             used.end(&applied.project, unused_tokens);
         }
@@ -460,17 +500,23 @@ impl Rates {
 
     /// Forgets what has drained: it is as good as new.
     pub(super) fn forget_idle(&mut self, defaults: DefaultRates, now: MonoUs) {
+        self.give_up(false, defaults, now);
         let Rates {
             rules,
             projects,
             keys,
+            sharing,
         } = self;
+        let is_idle = |used: &Used, rule: &RateRule| match sharing {
+            None => used.is_idle(rule, now),
+            Some(_) => used.is_idle_share(rule, now),
+        };
         projects.retain(|(project, model), used| {
-            !used.is_idle(&rules.of_project(project, model, defaults), now)
+            !is_idle(used, &rules.of_project(project, model, defaults))
         });
         keys.retain(|(key, model), used| {
-            let rule = rules.of_key(key, model);
-            !rule.is_none_or(|rule| used.is_idle(&rule, now))
+            let rule = rules.of_key(key, model).unwrap_or_default();
+            !is_idle(used, &rule)
         });
     }
 }

@@ -41,7 +41,7 @@ pub use message::{
     Joined, Late, NewHold, RateAnswer, RateLine, Return,
 };
 pub use presence::{Call, Presence};
-pub use share::{Cut, Share};
+pub use share::{Cut, Moment, Share};
 
 /// A node that is silent for longer has lost its leases.
 pub const TTL_US: i64 = 10 * SECOND_US;

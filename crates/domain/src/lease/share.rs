@@ -23,6 +23,7 @@ const IDLE_US: i64 = MINUTE_US;
 /// own; the parts of [`Cut::NODES`] nodes are not shared, so that all together stay within the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cut {
+    limit: Rate,
     shared: Rate,
     own: u64,
 }
@@ -37,6 +38,7 @@ impl Cut {
     #[must_use]
     pub fn all(limit: Rate) -> Self {
         Cut {
+            limit,
             shared: limit,
             own: 0,
         }
@@ -47,10 +49,26 @@ impl Cut {
     pub fn high(limit: Rate) -> Self {
         let own = limit.units() / Cut::PART;
         Cut {
+            limit,
             shared: limit.of(limit.units() - own * Cut::NODES),
             own,
         }
     }
+
+    /// The limit itself.
+    #[must_use]
+    pub fn limit(self) -> Rate {
+        self.limit
+    }
+}
+
+/// The number of a beat, and the time at which it is sent or heard of.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// Which beat.
+    pub beat: u64,
+    /// When, by the monotonic clock.
+    pub now: MonoUs,
 }
 
 /// A part of a rate limit. Empty until the office has answered a beat that named the limit.
@@ -125,14 +143,8 @@ impl Share {
 
     /// What the beat of that number says about the limit, of which `used` units are used: nothing
     /// while the answer to an earlier one may be under way, as after this no older answer is taken.
-    pub fn line(
-        &mut self,
-        limit: &LimitId,
-        cut: Cut,
-        used: u64,
-        beat: u64,
-        now: MonoUs,
-    ) -> Option<RateLine> {
+    pub fn line(&mut self, limit: &LimitId, cut: Cut, used: u64, at: Moment) -> Option<RateLine> {
+        let Moment { beat, now } = at;
         let waits = self.beat != self.adopted;
         if waits && now.since(self.named_at) < ANSWER_US {
             return None;
@@ -163,12 +175,12 @@ impl Share {
     #[must_use]
     pub fn answered(
         &mut self,
-        beat: u64,
         answer: &RateAnswer,
         cut: Cut,
         bucket: &mut Bucket,
-        now: MonoUs,
+        at: Moment,
     ) -> bool {
+        let Moment { beat, now } = at;
         if beat != self.beat || beat == self.adopted {
             return false;
         }

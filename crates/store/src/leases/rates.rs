@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::lease::office::rates::{self, Balanced, Part, ShareRow, Shares};
+use domain::lease::office::rates::{self, Balanced, Part, ShareRow, Shares, Told};
 use domain::lease::{Beat, LimitId, NodeId};
 use domain::rate::{Bucket, Rate};
 use domain::time::AtUs;
@@ -31,8 +31,12 @@ pub(super) fn balance(
     let mut balanced = Vec::with_capacity(beat.rates.len());
     for line in &beat.rates {
         if let Some((part, shares)) = limits.get_mut(&line.limit) {
-            let line = rates::balance(part, shares, &beat.node, beat.number, line, now);
-            balanced.extend(line);
+            let told = Told {
+                node: &beat.node,
+                beat: beat.number,
+                line,
+            };
+            balanced.extend(rates::balance(part, shares, told, now));
         }
     }
     write_parts(tx, &limits)?;

@@ -17,8 +17,8 @@ use crate::lease::{Beat, LimitId, NodeId, RateAnswer, RateLine};
 use crate::rate::{Bucket, Rate};
 use crate::time::{AtUs, SECOND_US};
 
-/// What a node said so long ago may have changed: it is asked before anybody is refused.
-const FRESH_US: i64 = SECOND_US / 20;
+/// What a node said so long ago, or before it was asked, may have changed: nobody is refused for it.
+const FRESH_US: i64 = SECOND_US / 2;
 /// A node that was silent for longer will not give up anything soon.
 const SILENT_US: i64 = 3 * SECOND_US;
 
@@ -64,6 +64,17 @@ pub struct ShareRow {
 /// One node's share of a limit each.
 pub type Shares = BTreeMap<NodeId, ShareRow>;
 
+/// One line of a beat.
+#[derive(Clone, Copy, Debug)]
+pub struct Told<'a> {
+    /// Whose.
+    pub node: &'a NodeId,
+    /// The number of the beat.
+    pub beat: u64,
+    /// What it says.
+    pub line: &'a RateLine,
+}
+
 /// What one line of a beat changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Balanced {
@@ -79,11 +90,10 @@ pub struct Balanced {
 pub fn balance(
     part: &mut Part,
     shares: &mut Shares,
-    node: &NodeId,
-    beat: u64,
-    line: &RateLine,
+    told: Told<'_>,
     now: AtUs,
 ) -> Option<Balanced> {
+    let Told { node, beat, line } = told;
     let before = shares.get(node).copied();
     if before.is_some_and(|it| beat <= it.beat) {
         return None;
@@ -134,7 +144,7 @@ pub fn balance(
     };
     shares.insert(node.clone(), share);
     let (exhausted, holders) = match own.wanted > share.free() {
-        true => scene.elsewhere(shares, node, target > share.units),
+        true => scene.elsewhere(shares, node),
         false => (false, scene.debtors(shares, node)),
     };
     Some(Balanced {
@@ -167,7 +177,8 @@ pub fn give_up(part: &mut Part, shares: &mut Shares, node: &NodeId, now: AtUs) {
 
 /// What every node should have, as far as is known.
 struct Scene {
-    targets: BTreeMap<NodeId, u64>,
+    /// For each node, what it should have, and how much of that nobody has used.
+    targets: BTreeMap<NodeId, (u64, u64)>,
     /// The units that are some node's.
     given: u64,
     /// What was used is so much more than a lowered limit.
@@ -190,7 +201,7 @@ impl Scene {
         let (parts, full) = (portions(free, &rows), by_demand(taken, &rows));
         let targets = rows.iter().enumerate().map(|(index, (node, _))| {
             let target = used[index] + parts[index] + full[index];
-            ((*node).clone(), target)
+            ((*node).clone(), (target, parts[index]))
         });
         let given = given(shares);
         Scene {
@@ -205,7 +216,7 @@ impl Scene {
     }
 
     fn target(&self, node: &NodeId) -> u64 {
-        self.targets.get(node).copied().unwrap_or(0)
+        self.targets.get(node).map_or(0, |(target, _)| *target)
     }
 
     /// What one node gives up of what is above a lowered limit, in proportion to what it has.
@@ -215,15 +226,19 @@ impl Scene {
     }
 
     /// Whether what one node wants is to be had nowhere, and who might have it.
-    fn elsewhere(&self, shares: &Shares, node: &NodeId, promised: bool) -> (bool, Vec<NodeId>) {
+    fn elsewhere(&self, shares: &Shares, node: &NodeId) -> (bool, Vec<NodeId>) {
+        let own = &shares[node];
+        let target = self.targets.get(node);
+        let comes = target.is_some_and(|(_, free)| *free >= own.least);
         let stale = |it: &ShareRow| {
             let age = self.now.since(it.told_at);
-            it.units > 0 && !it.left && age >= FRESH_US && age < SILENT_US
+            let old = age >= FRESH_US || it.told_at < own.wanted_at;
+            it.units > 0 && !it.left && old && age < SILENT_US
         };
         let others = shares.iter().filter(|(other, _)| *other != node);
-        let holders = others.filter(|(other, it)| stale(it) || self.owes(other, it));
+        let holders = others.filter(|(other, it)| stale(it) || (comes && self.owes(other, it)));
         let holders: Vec<NodeId> = holders.map(|(other, _)| other.clone()).collect();
-        (holders.is_empty() && !promised, holders)
+        (holders.is_empty() && !comes, holders)
     }
 
     /// Nodes that have more than they should, if this one has less than half of what it should:
@@ -354,7 +369,12 @@ impl Office {
         let part = self.limits.entry(line.limit.clone());
         let part = part.or_insert_with(|| Part::new(line.rate));
         let shares = self.shares.entry(line.limit.clone()).or_default();
-        balance(part, shares, &beat.node, beat.number, line, now)
+        let told = Told {
+            node: &beat.node,
+            beat: beat.number,
+            line,
+        };
+        balance(part, shares, told, now)
     }
 
     /// The shares of a node that is gone.

@@ -4,6 +4,7 @@ use super::*;
 
 const LIMIT: Rate = Rate::of_window(100, MINUTE_US);
 const CUT: Cut = Cut {
+    limit: LIMIT,
     shared: LIMIT,
     own: 0,
 };
@@ -39,7 +40,11 @@ impl Desk {
         let part = self.share.part(cut);
         let used = part.map_or(0, |part| self.bucket.used(part, AtUs(now.0)));
         let limit = LimitId::new("l");
-        self.share.line(&limit, cut, used, self.beat, now)
+        let at = Moment {
+            beat: self.beat,
+            now,
+        };
+        self.share.line(&limit, cut, used, at)
     }
 
     fn answered(&mut self, answer: &RateAnswer, cut: Cut, now: MonoUs) -> bool {
@@ -48,7 +53,8 @@ impl Desk {
             bucket,
             beat,
         } = self;
-        share.answered(*beat, answer, cut, bucket, now)
+        let at = Moment { beat: *beat, now };
+        share.answered(answer, cut, bucket, at)
     }
 
     fn take(&mut self, units: u64, cut: Cut, now: MonoUs) {

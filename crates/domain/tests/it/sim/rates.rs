@@ -1,6 +1,6 @@
 //! A node's shares of the organizations' rate limits: requests a minute, for each.
 
-use domain::lease::{Cut, LimitId, RateAnswer, RateLine, Share};
+use domain::lease::{Cut, LimitId, Moment, RateAnswer, RateLine, Share};
 use domain::rate::{Bucket, Rate};
 use domain::time::{AtUs, MonoUs};
 
@@ -74,7 +74,7 @@ impl Rates {
         let line = |limit: &mut Limit| {
             let used = limit.bucket.used(limit.part(), AtUs(now.0));
             let cut = Cut::all(limit.rate);
-            limit.share.line(&limit.id, cut, used, beat, now)
+            limit.share.line(&limit.id, cut, used, Moment { beat, now })
         };
         self.0.iter_mut().filter_map(line).collect()
     }
@@ -86,7 +86,9 @@ impl Rates {
             let mut limits = self.0.iter_mut();
             if let Some(limit) = limits.find(|limit| limit.id == answer.limit) {
                 let (cut, bucket) = (Cut::all(limit.rate), &mut limit.bucket);
-                shrank |= limit.share.answered(beat, answer, cut, bucket, now);
+                shrank |= limit
+                    .share
+                    .answered(answer, cut, bucket, Moment { beat, now });
             }
         }
         shrank

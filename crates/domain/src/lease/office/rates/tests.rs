@@ -3,7 +3,7 @@
 //! A failure of the walks prints its seed; `FAREBOX_RATES_SEED` runs that one alone.
 
 use super::*;
-use crate::lease::{Cut, Share};
+use crate::lease::{Cut, Moment, Share};
 use crate::time::{MINUTE_US, MonoUs};
 
 const NOW: AtUs = AtUs(1_800_000_000 * SECOND_US);
@@ -79,25 +79,29 @@ impl Desk {
         let part = node.share.part(cut).unwrap_or(self.limit.of(0));
         let used = node.bucket.used(part, now);
         let limit = LimitId::new("l");
-        let line = node.share.line(&limit, cut, used, node.beats, mono);
+        let at = Moment {
+            beat: node.beats,
+            now: mono,
+        };
+        let line = node.share.line(&limit, cut, used, at);
         let Some(line) = line else {
             return Vec::new();
         };
         let Desk { part, shares, .. } = self;
-        let balanced = balance(part, shares, &node.id, node.beats, &line, now);
+        let told = Told {
+            node: &node.id,
+            beat: node.beats,
+            line: &line,
+        };
+        let balanced = balance(part, shares, told, now);
         let balanced = balanced.expect("a new beat");
         assert!(
             given(shares) + part.spare(shares) <= self.limit.units().max(given(shares)),
             "parts add up"
         );
         if arrives {
-            let Node {
-                share,
-                bucket,
-                beats,
-                ..
-            } = node;
-            let _ = share.answered(*beats, &balanced.answer, cut, bucket, mono);
+            let Node { share, bucket, .. } = node;
+            let _ = share.answered(&balanced.answer, cut, bucket, at);
         }
         balanced.holders
     }
@@ -207,7 +211,12 @@ fn an_old_beat_changes_no_share() {
     };
     let id = NodeId::new("a");
     let Desk { part, shares, .. } = &mut desk;
-    assert_eq!(balance(part, shares, &id, 1, &old, NOW), None);
+    let told = Told {
+        node: &id,
+        beat: 1,
+        line: &old,
+    };
+    assert_eq!(balance(part, shares, told, NOW), None);
     assert_eq!(given(&desk.shares), 100);
 }
 
@@ -409,6 +418,12 @@ fn walk(seed: u64) {
             _ => desk.now = desk.now.plus(dice.time(SECOND_US)),
         }
     }
+    all_comes(desk, &mut dice, seed);
+}
+
+/// Time passes without traffic. Then whoever asks for all that is free gets it.
+fn all_comes(mut desk: Desk, dice: &mut Dice, seed: u64) {
+    let (limit, nodes) = (desk.limit, desk.nodes.len());
     let rest = match dice.below(2) {
         0 => dice.time(limit.window_us()),
         _ => limit.window_us(),
@@ -446,6 +461,10 @@ fn walk(seed: u64) {
 }
 
 #[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "which seeds a test runs is no setting"
+)]
 fn no_walk_lets_through_more_than_the_limit_and_all_of_it_comes_to_whoever_asks() {
     match std::env::var("FAREBOX_RATES_SEED") {
         Ok(seed) => walk(seed.parse().expect("a seed is a number")),
