@@ -36,6 +36,16 @@ pub struct Rule {
     pub by: &'static [Credential],
 }
 
+/// Beginnings of the paths that no permission is needed for: what anybody may ask to become or
+/// prove somebody, and everybody's own account. Their handlers take a visitor, or whoever is signed
+/// in, and nobody's permissions.
+pub const OWN_ACCOUNT: &[&str] = &[
+    "/api/me",
+    "/api/password_resets",
+    "/api/sessions",
+    "/api/signup",
+];
+
 /// The name of the part of a path that names the project.
 pub(crate) const PROJECT_PART: &str = "project_id";
 

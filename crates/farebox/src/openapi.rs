@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::http::header;
 use axum::routing::get;
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi};
 
 /// The description of both planes as one document.
@@ -34,6 +34,9 @@ pub fn merged(data: OpenApi, control: OpenApi) -> OpenApi {
     let components = all.components.get_or_insert_default();
     components.add_security_scheme("key", bearer("A project key or service-account key"));
     components.add_security_scheme("admin_key", bearer("An admin key"));
+    let cookie = "The cookie that signing in gives; `__Host-farebox_session` over TLS";
+    let cookie = ApiKeyValue::with_description("farebox_session", cookie);
+    components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
     all
 }
 
