@@ -12,6 +12,8 @@ use http::Method;
 pub enum Credential {
     /// An admin key, which acts as the person who owns it.
     AdminKey,
+    /// The cookie of somebody who is signed in.
+    Session,
 }
 
 /// What a caller must be allowed.
@@ -57,7 +59,7 @@ macro_rules! rules {
             path: $path,
             method: stringify!($method),
             need: Need::$place(Permission::$permission),
-            by: &[Credential::AdminKey],
+            by: &[Credential::AdminKey, Credential::Session],
         },)+)+];
     };
 }

@@ -9,6 +9,7 @@ use store::StoreError;
 use store::people::sessions::{self, Session};
 use store::people::users::{self, User};
 
+use super::cookie;
 use super::refusal::PeopleRefusal;
 use super::telling::Deed;
 use super::visitor::Visitor;
@@ -30,14 +31,22 @@ impl FromRequestParts<Control> for SignedIn {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, control: &Control) -> Result<Self, Response> {
-        let visitor = Visitor::of(parts, control);
-        let found = async { SignedIn::find(visitor?, control).await };
         let refused = |refusal| respond::answer::<()>(control, Err(refusal));
-        found.await.map_err(refused)
+        SignedIn::of(parts, control).await.map_err(refused)
     }
 }
 
+/// Whether a request came with a cookie that may be a session's.
+pub(crate) fn has_session(parts: &Parts, control: &Control) -> bool {
+    cookie::read(&parts.headers, &control.public_url).is_some()
+}
+
 impl SignedIn {
+    /// Who sent this request, if they are signed in.
+    pub(crate) async fn of(parts: &Parts, control: &Control) -> Outcome<Self> {
+        SignedIn::find(Visitor::of(parts, control)?, control).await
+    }
+
     /// Something that they do now.
     pub(super) fn deed(&self, now: AtUs, entropy: Entropy) -> Deed<'_> {
         Deed {

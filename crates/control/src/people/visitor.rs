@@ -63,7 +63,7 @@ impl Visitor {
     }
 
     /// The address as text.
-    pub(super) fn ip_address(&self) -> Option<String> {
+    pub(crate) fn ip_address(&self) -> Option<String> {
         self.address.map(|address| address.to_string())
     }
 }
