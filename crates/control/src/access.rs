@@ -12,6 +12,8 @@ use http::Method;
 pub enum Credential {
     /// An admin key, which acts as the person who owns it.
     AdminKey,
+    /// The cookie of somebody who is signed in.
+    Session,
 }
 
 /// What a caller must be allowed.
@@ -36,6 +38,16 @@ pub struct Rule {
     pub by: &'static [Credential],
 }
 
+/// Beginnings of the paths that no permission is needed for: what anybody may ask to become or
+/// prove somebody, and everybody's own account. Their handlers take a visitor, or whoever is signed
+/// in, and nobody's permissions.
+pub const OWN_ACCOUNT: &[&str] = &[
+    "/api/me",
+    "/api/password_resets",
+    "/api/sessions",
+    "/api/signup",
+];
+
 /// The name of the part of a path that names the project.
 pub(crate) const PROJECT_PART: &str = "project_id";
 
@@ -47,7 +59,7 @@ macro_rules! rules {
             path: $path,
             method: stringify!($method),
             need: Need::$place(Permission::$permission),
-            by: &[Credential::AdminKey],
+            by: &[Credential::AdminKey, Credential::Session],
         },)+)+];
     };
 }

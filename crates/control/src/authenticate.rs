@@ -14,10 +14,12 @@ use http::HeaderMap;
 use http::header::{AUTHORIZATION, USER_AGENT};
 use http::request::Parts;
 use store::audit::{Actor, Who};
+use store::people::users;
 use store::{keys, standing};
 
 use crate::Control;
 use crate::access::{Credential, PROJECT_PART, Rule};
+use crate::people::caller::{SignedIn, has_session};
 use crate::respond::{self, Outcome, Refusal};
 
 /// The caller of the Administration API: a handler that takes it cannot be reached without one, nor
@@ -51,20 +53,26 @@ impl FromRequestParts<Control> for Admin {
 
 async fn caller(parts: &mut Parts, control: &Control) -> Outcome<Caller> {
     let project = project(parts, control).await;
-    let (principal, standing) = with_key(&parts.headers, project, control).await?;
+    let is_session = parts.headers.get(AUTHORIZATION).is_none() && has_session(parts, control);
+    let (credential, caller) = match is_session {
+        true => (
+            Credential::Session,
+            with_session(parts, project, control).await?,
+        ),
+        false => (
+            Credential::AdminKey,
+            with_key(parts, project, control).await?,
+        ),
+    };
     let path = parts.extensions.get::<MatchedPath>();
     let rule = path.and_then(|path| Rule::of(&parts.method, path.as_str()));
-    let rule = rule.filter(|rule| rule.by.contains(&Credential::AdminKey));
+    let rule = rule.filter(|rule| rule.by.contains(&credential));
     let rule = rule.ok_or(Refusal::NoRule)?;
-    if !rule.admits(&standing) {
+    if !rule.admits(&caller.standing) {
         let missing = AccessRefusal::MissingScope(rule.permission());
         return Err(Refusal::Access(missing));
     }
-    Ok(Caller {
-        organization: principal.organization.clone(),
-        standing,
-        actor: actor(principal, parts),
-    })
+    Ok(caller)
 }
 
 /// The project that the path names, whether there is one of that id or not.
@@ -87,12 +95,51 @@ fn actor(principal: Principal, parts: &Parts) -> Actor {
     }
 }
 
-/// The admin key of a request, and what its owner may do.
-async fn with_key(
-    headers: &HeaderMap,
+/// Somebody who is signed in, in the organization that the request names, or else the one that they
+/// came to first; and what they may do there.
+async fn with_session(
+    parts: &Parts,
     project: Option<ProjectId>,
     control: &Control,
-) -> Outcome<(Principal, Standing)> {
+) -> Outcome<Caller> {
+    let SignedIn { visitor, user, .. } = SignedIn::of(parts, control).await?;
+    let named = organization(&parts.headers).map(OrganizationId::new);
+    let id = user.id.clone();
+    let read = control.store.read(move |tx| -> Outcome<_> {
+        let organization = match named {
+            Some(named) => named,
+            None => {
+                let first = users::memberships(tx, &id)?.into_iter().next();
+                let none = Refusal::Access(AccessRefusal::MismatchedOrganization);
+                first.ok_or(none)?.organization
+            }
+        };
+        let standing = standing::of_user(tx, &organization, &id, project.as_ref())?;
+        Ok((organization, standing))
+    });
+    let (organization, standing) = read.await?;
+    let actor = Actor {
+        who: Who::Session(user.id),
+        ip_address: visitor.ip_address(),
+        user_agent: visitor.user_agent,
+    };
+    Ok(Caller {
+        organization,
+        standing,
+        actor,
+    })
+}
+
+/// The organization that a request names.
+fn organization(headers: &HeaderMap) -> Option<&str> {
+    let named = headers.get("openai-organization")?;
+    let named = named.to_str().unwrap_or("unreadable").trim();
+    (!named.is_empty()).then_some(named)
+}
+
+/// The owner of the admin key of a request, and what they may do.
+async fn with_key(parts: &Parts, project: Option<ProjectId>, control: &Control) -> Outcome<Caller> {
+    let headers = &parts.headers;
     let secret = secret(headers).ok_or(Refusal::NoKey)?;
     let bad = || Refusal::BadKey {
         masked: mask(&secret),
@@ -112,15 +159,16 @@ async fn with_key(
         Ok(Some((principal, standing)))
     });
     let (principal, standing) = read.await?.ok_or_else(bad)?;
-    let organization = headers
-        .get("openai-organization")
-        .map(|value| value.to_str().unwrap_or("unreadable").trim());
     let claims = Claims {
-        organization: organization.filter(|it| !it.is_empty()),
+        organization: organization(headers),
         project: None,
     };
     access::administration(&principal, claims, control.now()).map_err(Refusal::Access)?;
-    Ok((principal, standing))
+    Ok(Caller {
+        organization: principal.organization.clone(),
+        standing,
+        actor: actor(principal, parts),
+    })
 }
 
 /// `Authorization: Bearer KEY`, or the password of `Authorization: Basic …`.

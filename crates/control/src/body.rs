@@ -1,5 +1,6 @@
 //! Reads a request's JSON object, and says in OpenAI's words what is wrong with it.
 
+use std::fmt;
 use std::ops::RangeInclusive;
 
 use axum::body::Bytes;
@@ -16,11 +17,17 @@ use crate::respond::{self, Refusal};
 
 /// The members of a body, or of an object in it; none of an empty one. Members that nobody asks for
 /// are ignored.
-#[derive(Debug)]
 pub(crate) struct Fields {
     members: Map<String, Value>,
     /// What stands before a member's name where a refusal names it: the way to this object.
     way: &'static str,
+}
+
+// Members may be passwords: only their names are printed.
+impl fmt::Debug for Fields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.members.keys()).finish()
+    }
 }
 
 /// The most characters that an id may have; longer texts are no ids.
@@ -234,7 +241,8 @@ impl Fields {
         }
     }
 
-    fn text(&self, param: &str) -> Result<Option<&str>, Refusal> {
+    /// Any text.
+    pub(crate) fn text(&self, param: &str) -> Result<Option<&str>, Refusal> {
         match self.given(param) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),

@@ -22,6 +22,7 @@ mod organization_users;
 mod outbox;
 mod pagination;
 mod path;
+mod people;
 mod project_api_keys;
 mod project_groups;
 mod project_rate_limits;
@@ -40,5 +41,6 @@ mod state;
 mod usage;
 
 pub use outbox::is_loopback_url;
+pub use people::{Hasher, People, SignupMode, SignupRules};
 pub use routes::router;
 pub use state::{Control, DataPlane, IsRefusing};

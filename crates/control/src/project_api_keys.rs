@@ -31,7 +31,8 @@ pub(crate) struct ProjectApiKey {
     created_at: i64,
     last_used_at: Option<i64>,
     expires_at: Option<i64>,
-    /// `active`: the owner still belongs to the project.
+    /// `active`: the owner belongs to the project; `inactive`: not any more, and the key does not
+    /// work.
     owner_project_access: &'static str,
     owner: KeyOwner,
 }
@@ -77,7 +78,10 @@ impl From<KeyRow> for ProjectApiKey {
             created_at: key.created_at.seconds(),
             last_used_at: key.last_used_at.map(|at| at.seconds()),
             expires_at: key.expires_at.map(|at| at.seconds()),
-            owner_project_access: "active",
+            owner_project_access: match key.owner_has_access {
+                true => "active",
+                false => "inactive",
+            },
             owner: key.owner.into(),
         }
     }
@@ -144,17 +148,14 @@ pub(crate) async fn list(
     page: Page,
 ) -> Response {
     let outcome = async {
-        let some_work = with_access(&query)?;
-        let list = page.list(&control, move |tx, page| {
+        let has_access = access(&query)?;
+        let list = page.list::<ProjectApiKey, _>(&control, move |tx, page| {
             let project = find(tx, &admin.organization, &project_id)?.id;
             let after = page.cursor(|id| keys::cursor(tx, &project, &KeyId::new(id)))?;
-            match some_work {
-                true => Ok(keys::list(tx, &project, after.as_ref(), page.rows())?),
-                false => Ok(Vec::new()),
-            }
+            let (after, rows) = (after.as_ref(), page.rows());
+            Ok(keys::list(tx, &project, has_access, after, rows)?)
         });
-        let list: Json<List<ProjectApiKey>> = list.await?;
-        Ok(list)
+        list.await
     };
     answer(&control, outcome.await)
 }
@@ -218,11 +219,12 @@ pub(crate) async fn delete(
     answer(&control, change.await.map(Json))
 }
 
-/// Whether `owner_project_access` lets any key through: whoever owns a key that works has access.
-fn with_access(query: &Query) -> Outcome<bool> {
+/// Whether `owner_project_access` wants only keys whose owner has access, or has not.
+fn access(query: &Query) -> Outcome<Option<bool>> {
     match query.one("owner_project_access").unwrap_or("any") {
-        "any" | "active" => Ok(true),
-        "inactive" => Ok(false),
+        "any" => Ok(None),
+        "active" => Ok(Some(true)),
+        "inactive" => Ok(Some(false)),
         other => Err(invalid(
             "owner_project_access",
             format!(

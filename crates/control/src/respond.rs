@@ -3,28 +3,42 @@
 use axum::response::{IntoResponse, Response};
 use domain::access::AccessRefusal;
 use domain::permission::{Permission, Permissions};
-use http::header::{CONTENT_TYPE, HeaderValue};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::{HeaderName, StatusCode};
 use store::StoreError;
 use wire::error::{ErrorBody, missing_scopes};
 
 use crate::Control;
+use crate::people::refusal::PeopleRefusal;
 
 /// Every error code that the control plane itself answers with. docs/errors.md explains each.
 pub const CODES: &[&str] = &[
+    "code_expired",
+    "cross_origin",
     "internal_error",
     "invalid_api_key",
     "invalid_type",
     "invalid_value",
     "last_owner",
+    "link_expired",
     "mismatched_organization",
     "missing_required_parameter",
     "missing_scope",
+    "no_more_codes",
     "not_found",
+    "not_signed_in",
     "project_archived",
+    "proof_required",
+    "sign_in_busy",
+    "signup_closed",
+    "signup_expired",
+    "signup_order",
     "store_unavailable",
+    "too_many_attempts",
     "too_many_limits",
     "unsupported_parameter",
+    "wrong_code",
+    "wrong_credentials",
 ];
 
 /// No body of the Administration API may be larger.
@@ -79,6 +93,8 @@ pub(crate) enum Refusal {
     LastOwner,
     /// The project is archived, or cannot be.
     Archived { message: &'static str },
+    /// A person may not do this, or not now.
+    People(PeopleRefusal),
     /// The database.
     Store(StoreError),
 }
@@ -103,6 +119,7 @@ pub(crate) fn answer<T: IntoResponse>(control: &Control, outcome: Outcome<T>) ->
     if let Ok(id) = HeaderValue::from_str(&id) {
         headers.insert(REQUEST_ID, id);
     }
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert("openai-version", HeaderValue::from_static("2020-10-01"));
     headers.insert(
         "x-content-type-options",
@@ -123,12 +140,12 @@ fn refuse(refusal: &Refusal, url: &str, request_id: &str) -> Response {
             tracing::debug!(request_id, status, code, "request refused");
         }
     }
-    (
-        status,
-        [(CONTENT_TYPE, "application/json")],
-        error.to_json(),
-    )
-        .into_response()
+    let body = [(CONTENT_TYPE, "application/json")];
+    let mut response = (status, body, error.to_json()).into_response();
+    if let Refusal::People(PeopleRefusal::TooMany { wait_s }) = refusal {
+        response.headers_mut().insert(RETRY_AFTER, (*wait_s).into());
+    }
+    response
 }
 
 fn decide(refusal: &Refusal, url: &str) -> (StatusCode, ErrorBody) {
@@ -184,6 +201,7 @@ fn decide(refusal: &Refusal, url: &str) -> (StatusCode, ErrorBody) {
             "An organization keeps an owner, and this is the last one. Make somebody else an owner first.".into(),
         ),
         Refusal::Archived { message } => bad(Some("project_archived"), None, (*message).into()),
+        Refusal::People(refusal) => people(*refusal),
         Refusal::Store(failure) => store(failure),
         Refusal::NoRule => internal(),
         Refusal::NotToGive(missing) => {
@@ -249,6 +267,90 @@ fn internal() -> (StatusCode, ErrorBody) {
         "internal_error",
         "The server had an error while processing your request. Sorry about that! The operator finds it in the log by the request id.",
     )
+}
+
+#[expect(
+    clippy::too_many_lines,
+    reason = "a table: each refusal and its answer"
+)]
+fn people(refusal: PeopleRefusal) -> (StatusCode, ErrorBody) {
+    use PeopleRefusal as It;
+    use StatusCode as Status;
+    let (status, code, message) = match refusal {
+        It::NotSignedIn => (
+            Status::UNAUTHORIZED,
+            "not_signed_in",
+            "You are not signed in, or your session is over. Sign in again.",
+        ),
+        It::CrossOrigin => (
+            Status::FORBIDDEN,
+            "cross_origin",
+            "This request was sent by a page of another site. If this is your own console, set `public_url` to its address.",
+        ),
+        It::WrongCredentials => (
+            Status::UNAUTHORIZED,
+            "wrong_credentials",
+            "The email address or the password is wrong.",
+        ),
+        It::TooMany { .. } => (
+            Status::TOO_MANY_REQUESTS,
+            "too_many_attempts",
+            "This was tried too often. Wait as long as the Retry-After header says, and try again.",
+        ),
+        It::Busy => {
+            return server(
+                Status::SERVICE_UNAVAILABLE,
+                "sign_in_busy",
+                "Too many people are signing in at this moment. Please try again shortly.",
+            );
+        }
+        It::ProofRequired => (
+            Status::FORBIDDEN,
+            "proof_required",
+            "Send your password as `current_password`, or sign in again: you signed in a while ago.",
+        ),
+        It::WrongCode => (
+            Status::BAD_REQUEST,
+            "wrong_code",
+            "This is not the code that was sent. Look at the latest message.",
+        ),
+        It::CodeOver => (
+            Status::BAD_REQUEST,
+            "code_expired",
+            "The code is too old, or was tried too often. Ask for another one.",
+        ),
+        It::NoMoreCodes => (
+            Status::TOO_MANY_REQUESTS,
+            "no_more_codes",
+            "No more codes are sent for this. Begin again, and check the address or number.",
+        ),
+        It::SignupClosed { by_invite: true } => (
+            Status::FORBIDDEN,
+            "signup_closed",
+            "Only people who were invited can sign up here. Ask for an invitation.",
+        ),
+        It::SignupClosed { by_invite: false } => (
+            Status::FORBIDDEN,
+            "signup_closed",
+            "Nobody can sign up here.",
+        ),
+        It::SignupOver => (
+            Status::NOT_FOUND,
+            "signup_expired",
+            "There is no such sign-up, or it is over. Sign up again.",
+        ),
+        It::SignupOrder => (
+            Status::BAD_REQUEST,
+            "signup_order",
+            "This sign-up waits for something else: prove the address first, then give a phone number, then prove that.",
+        ),
+        It::BadLink => (
+            Status::BAD_REQUEST,
+            "link_expired",
+            "This link does not work any more. Ask for another one.",
+        ),
+    };
+    error(status, Some(code), None, message.into())
 }
 
 fn access(refusal: &AccessRefusal, url: &str) -> (StatusCode, ErrorBody) {

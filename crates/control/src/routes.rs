@@ -8,7 +8,7 @@ use crate::respond::BODY_BYTES;
 use crate::role_assignments::{of_groups, of_project_groups, of_project_users, of_users};
 use crate::{
     Control, admin_api_keys, audit_logs, budget_events, budgets, costs, group_users, groups,
-    model_permissions, organization_users, outbox, project_api_keys, project_groups,
+    model_permissions, organization_users, outbox, people, project_api_keys, project_groups,
     project_rate_limits, project_users, projects, rate_limits, roles, service_accounts,
     spend_limits, usage,
 };
@@ -74,13 +74,14 @@ pub fn router(control: Control) -> OpenApiRouter {
         .routes(routes!(usage::completions))
         .routes(routes!(usage::embeddings))
         .routes(routes!(costs::costs))
-        .merge(people())
+        .merge(members())
+        .merge(people::routes())
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .with_state(control)
 }
 
 /// Roles, who has them, and groups.
-fn people() -> OpenApiRouter<Control> {
+fn members() -> OpenApiRouter<Control> {
     OpenApiRouter::new()
         .routes(routes!(roles::list, roles::create))
         .routes(routes!(roles::retrieve, roles::update, roles::delete))

@@ -8,6 +8,8 @@ use domain::id::{BudgetId, OrganizationId};
 use domain::time::{AtUs, Clock};
 use store::Store;
 
+use crate::People;
+
 /// The control plane. Cheap to clone.
 #[derive(Clone)]
 pub struct Control {
@@ -24,6 +26,8 @@ pub struct Control {
     pub shows_outbox: bool,
     /// What can be asked of the data plane.
     pub data_plane: DataPlane,
+    /// What was decided about accounts.
+    pub people: People,
 }
 
 /// Tells of an organization and one of its budgets whether requests are refused for it now.

@@ -72,6 +72,20 @@ pub enum Letter {
         /// When.
         at: AtUs,
     },
+    /// Your phone number was changed.
+    PhoneChanged {
+        /// The number that the account has now, its middle hidden.
+        new: String,
+        /// When.
+        at: AtUs,
+    },
+    /// Somebody, perhaps you, wanted an account with this address, and there is one.
+    AddressInUse {
+        /// Where to sign in.
+        sign_in: String,
+        /// Where to go if the password is forgotten.
+        reset: String,
+    },
     /// Spending reached a threshold of a budget.
     BudgetThreshold(BudgetAlert),
     /// One of your keys was found where others can read it.
@@ -159,6 +173,8 @@ impl Letter {
             Letter::PasswordReset { .. } => "password_reset",
             Letter::PasswordChanged { .. } => "password_changed",
             Letter::EmailChanged { .. } => "email_changed",
+            Letter::PhoneChanged { .. } => "phone_changed",
+            Letter::AddressInUse { .. } => "address_in_use",
             Letter::BudgetThreshold(_) => "budget_threshold",
             Letter::KeyLeaked { .. } => "key_leaked",
         }
@@ -193,6 +209,10 @@ impl Letter {
             ],
             Letter::PasswordChanged { at } => vec![("at", minute(*at))],
             Letter::EmailChanged { new, at } => vec![("new", one_line(new)), ("at", minute(*at))],
+            Letter::PhoneChanged { new, at } => vec![("new", one_line(new)), ("at", minute(*at))],
+            Letter::AddressInUse { sign_in, reset } => {
+                vec![("sign_in", sign_in.clone()), ("reset", reset.clone())]
+            }
             Letter::BudgetThreshold(alert) => alert.facts(),
             Letter::KeyLeaked {
                 key,

@@ -367,13 +367,10 @@ fn prices(text: &str) -> Result<(Nusd, Nusd), String> {
 }
 
 fn email(text: &str) -> Result<String, String> {
-    let plausible = |(user, host): (&str, &str)| !user.is_empty() && !host.is_empty();
-    let blank = |letter: char| letter.is_whitespace() || letter.is_control();
-    if text.len() <= 254 && text.split_once('@').is_some_and(plausible) && !text.contains(blank) {
-        Ok(text.to_owned())
-    } else {
-        Err("write an email address, such as you@example.com".to_owned())
-    }
+    let email = domain::people::email::Email::parse(text);
+    email
+        .map(|email| email.to_string())
+        .map_err(|problem| problem.to_string())
 }
 
 fn hash(text: &str) -> Result<String, String> {

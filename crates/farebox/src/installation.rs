@@ -1,10 +1,9 @@
 //! What the commands do to an installation: found it, grant credit, prove the ledger.
 
-use argon2::PasswordHasher;
 use domain::id::{OrganizationId, ProjectId, RequestId, UserId};
 use domain::key::KeySecret;
 use domain::money::Nusd;
-use domain::people::password::PasswordHash;
+use domain::people::password::{MOST_CHARS, Password, PasswordHash};
 use domain::time::AtUs;
 use serde_json::json;
 use store::audit::{self, Act, Actor, Event, Kind};
@@ -189,19 +188,14 @@ fn grant_id() -> String {
     )
 }
 
-/// The argon2id hash of a password, with a salt of its own.
+/// The hash of a password.
 async fn hash(password: &Secret) -> Result<PasswordHash, Failure> {
-    let password = password.clone();
-    let hashing = tokio::task::spawn_blocking(move || {
-        let mut salt = [0_u8; 16];
-        entropy::system(&mut salt);
-        argon2::Argon2::default()
-            .hash_password_with_salt(password.expose().as_bytes(), &salt)
-            .map(|hash| PasswordHash::new(hash.to_string()))
-    });
-    let failed = |error: String| Failure::new(format!("the password cannot be hashed: {error}."));
-    hashing
-        .await
-        .map_err(|error| failed(error.to_string()))?
-        .map_err(|error| failed(error.to_string()))
+    let typed = Password::typed(password.expose());
+    let typed = typed.ok_or_else(|| {
+        Failure::new(format!(
+            "the password is too long: {MOST_CHARS} characters at most."
+        ))
+    })?;
+    let hashed = control::Hasher::new(entropy::system).hash(typed).await;
+    hashed.map_err(|error| Failure::new(format!("the password cannot be hashed: {error}.")))
 }

@@ -3,7 +3,10 @@
 use axum::Router;
 use axum::http::header;
 use axum::routing::get;
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
 use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi};
 
 /// The description of both planes as one document.
@@ -34,7 +37,29 @@ pub fn merged(data: OpenApi, control: OpenApi) -> OpenApi {
     let components = all.components.get_or_insert_default();
     components.add_security_scheme("key", bearer("A project key or service-account key"));
     components.add_security_scheme("admin_key", bearer("An admin key"));
+    let cookie = "The cookie that signing in gives; `__Host-farebox_session` over TLS";
+    let cookie = ApiKeyValue::with_description("farebox_session", cookie);
+    components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
+    for item in all.paths.paths.values_mut() {
+        let operations = [
+            &mut item.get,
+            &mut item.post,
+            &mut item.put,
+            &mut item.delete,
+        ];
+        operations.into_iter().flatten().for_each(allow_session);
+    }
     all
+}
+
+/// Who may call with an admin key may as well be signed in.
+fn allow_session(operation: &mut Operation) {
+    let admin_key = SecurityRequirement::new("admin_key", [""; 0]);
+    if let Some(ways) = &mut operation.security
+        && ways.contains(&admin_key)
+    {
+        ways.push(SecurityRequirement::new("session", [""; 0]));
+    }
 }
 
 /// The document as text: indented, with a line end, as it is kept in the repository.

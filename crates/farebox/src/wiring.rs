@@ -17,7 +17,9 @@ use tokio::sync::watch;
 use wire::request::{ChatLimit, Endpoint};
 
 use crate::cli::Failure;
-use crate::config::{self, Config, HoldDurability, OutputLimitField, Target};
+use crate::config::{
+    self, Config, HoldDurability, OutputLimitField, PhoneVerification, SignupMode, Target,
+};
 use crate::local_model::Health;
 use crate::sending::{self, Sending};
 use crate::{clock, entropy, openapi};
@@ -124,6 +126,7 @@ pub(crate) async fn planes(
         public_url: config.public_url.as_str().into(),
         shows_outbox: sending::shows_outbox(config),
         data_plane: data_plane(config, &gateway),
+        people: people(config),
     };
     let sending = Sending::start(store.clone(), routes, config, &mut registry);
     let (control, control_description) = control::router(state).split_for_parts();
@@ -229,6 +232,22 @@ fn data_plane(config: &Config, gateway: &Gateway) -> control::DataPlane {
         models: Arc::new(move || named.models()),
         rates: default_rates(config),
         is_refusing: Arc::new(move |organization, budget| asked.is_refusing(organization, budget)),
+    }
+}
+
+/// What was decided about accounts.
+fn people(config: &Config) -> control::People {
+    control::People {
+        signup: control::SignupRules {
+            mode: match config.signup.mode {
+                SignupMode::Open => control::SignupMode::Open,
+                SignupMode::Invite => control::SignupMode::Invite,
+                SignupMode::Closed => control::SignupMode::Closed,
+            },
+            needs_phone: config.signup.phone_verification == PhoneVerification::Required,
+            trial_credit: config.signup.trial_credit,
+        },
+        hasher: control::Hasher::new(entropy::system),
     }
 }
 

@@ -100,5 +100,6 @@ fn from_row(row: &Row) -> Result<KeyRow, StoreError> {
             role: row.text(9)?.to_owned(),
             created_at: AtUs(row.int(10)?),
         },
+        owner_has_access: true,
     })
 }

@@ -33,6 +33,8 @@ pub struct KeyRow {
     pub class: KeyClass,
     /// Whose it is.
     pub owner: OwnerRow,
+    /// Whether the owner belongs to the key's project, if it has one; else it does not work.
+    pub owner_has_access: bool,
     /// When it was made.
     pub created_at: AtUs,
     /// When it stops working.
@@ -315,11 +317,12 @@ fn owner(user: Option<&str>, service_account: Option<&str>) -> Result<Owner, Sto
 const SHOWN: &str = "SELECT k.id, k.name, k.redacted_value, k.class, k.user_id,
         k.service_account_id, k.created_at_us, k.expires_at_us, k.last_used_at_us,
         COALESCE(u.name, s.name), COALESCE(u.email, ''),
-        COALESCE(s.role, CASE WHEN m.role = 'owner' THEN 'owner' ELSE 'member' END),
-        COALESCE(u.created_at_us, s.created_at_us)
+        COALESCE(s.role, CASE WHEN m.role = 'owner' THEN 'owner' ELSE p.role END, 'member'),
+        COALESCE(u.created_at_us, s.created_at_us), k.organization_id
      FROM keys k
      LEFT JOIN users u ON u.id = k.user_id
      LEFT JOIN members m ON m.user_id = k.user_id AND m.organization_id = k.organization_id
+     LEFT JOIN project_members p ON p.user_id = k.user_id AND p.project_id = k.project_id
      LEFT JOIN service_accounts s ON s.id = k.service_account_id
      WHERE k.revoked_at_us IS NULL";
 
@@ -342,11 +345,34 @@ pub fn cursor(
         .transpose()
 }
 
-/// Keys of a project, oldest first, at most `limit`, after `after`.
+/// Keys of a project, oldest first, at most `limit`, after `after`: all, or only those whose owner
+/// has access to the project, or has not.
 ///
 /// # Errors
 /// [`StoreError`].
 pub fn list(
+    tx: &mut Tx<'_>,
+    project: &ProjectId,
+    has_access: Option<bool>,
+    after: Option<&Cursor>,
+    limit: i64,
+) -> Result<Vec<KeyRow>, StoreError> {
+    let most = usize::try_from(limit).unwrap_or(usize::MAX);
+    let (mut found, mut after) = (Vec::new(), after.cloned());
+    loop {
+        let rows = page(tx, project, after.as_ref(), limit)?;
+        let is_last = rows.len() < most;
+        after = rows.last().map(|row| (row.created_at, row.id.clone()));
+        let wanted = |row: &KeyRow| has_access.is_none_or(|it| it == row.owner_has_access);
+        found.extend(rows.into_iter().filter(wanted));
+        if is_last || found.len() >= most {
+            found.truncate(most);
+            return Ok(found);
+        }
+    }
+}
+
+fn page(
     tx: &mut Tx<'_>,
     project: &ProjectId,
     after: Option<&Cursor>,
@@ -358,7 +384,7 @@ pub fn list(
          ORDER BY k.created_at_us, k.id LIMIT $4"
     );
     let params = [project.as_str().into(), at.into(), id.into(), limit.into()];
-    tx.query(&sql, &params)?.iter().map(shown).collect()
+    with_access(tx, project, &sql, &params)
 }
 
 /// One key of a project.
@@ -367,8 +393,33 @@ pub fn list(
 /// [`StoreError`].
 pub fn get(tx: &mut Tx<'_>, project: &ProjectId, id: &KeyId) -> Result<Option<KeyRow>, StoreError> {
     let sql = format!("{SHOWN} AND k.project_id = $1 AND k.id = $2");
-    let row = tx.query_optional(&sql, &[project.as_str().into(), id.as_str().into()])?;
-    row.as_ref().map(shown).transpose()
+    let params = [project.as_str().into(), id.as_str().into()];
+    Ok(with_access(tx, project, &sql, &params)?.pop())
+}
+
+/// The keys that a query finds, each with whether its owner has access to the project.
+fn with_access(
+    tx: &mut Tx<'_>,
+    project: &ProjectId,
+    sql: &str,
+    params: &[Value],
+) -> Result<Vec<KeyRow>, StoreError> {
+    let rows = tx.query(sql, params)?;
+    let mut owners = HashSet::new();
+    for row in &rows {
+        owners.extend(row.opt_text(4)?.map(UserId::new));
+    }
+    let held = HeldRoles::of_users(tx, &owners)?;
+    let key = |row: &Row| -> Result<KeyRow, StoreError> {
+        let mut key = shown(row)?;
+        if let Owner::User(user) = &key.owner.owner {
+            let organization = OrganizationId::new(row.text(13)?);
+            let standing = held.standing(&organization, user, Some(project));
+            key.owner_has_access = standing.of_keys().is_some();
+        }
+        Ok(key)
+    };
+    rows.iter().map(key).collect()
 }
 
 fn shown(row: &Row) -> Result<KeyRow, StoreError> {
@@ -384,6 +435,7 @@ fn shown(row: &Row) -> Result<KeyRow, StoreError> {
             role: row.text(11)?.to_owned(),
             created_at: AtUs(row.int(12)?),
         },
+        owner_has_access: true,
         created_at: AtUs(row.int(6)?),
         expires_at: row.opt_int(7)?.map(AtUs),
         last_used_at: row.opt_int(8)?.map(AtUs),

@@ -14,6 +14,10 @@ use minijinja::{
 /// Every template by name. Those of mails have a subject.
 const TEMPLATES: &[(&str, &str)] = &[
     (
+        "address_in_use",
+        include_str!("templates/address_in_use.txt"),
+    ),
+    (
         "budget_threshold",
         include_str!("templates/budget_threshold.txt"),
     ),
@@ -29,6 +33,7 @@ const TEMPLATES: &[(&str, &str)] = &[
         "password_reset",
         include_str!("templates/password_reset.txt"),
     ),
+    ("phone_changed", include_str!("templates/phone_changed.txt")),
     ("phone_code", include_str!("templates/phone_code.txt")),
 ];
 const PAGE: &str = "letter.html";
@@ -232,6 +237,14 @@ mod tests {
             Letter::EmailChanged {
                 new: "new@example.com".into(),
                 at: NOON,
+            },
+            Letter::PhoneChanged {
+                new: "+49******20".into(),
+                at: NOON,
+            },
+            Letter::AddressInUse {
+                sign_in: format!("{URL}/sign-in"),
+                reset: format!("{URL}/forgot-password"),
             },
             alert(Force::Hard, Window::Month),
             alert(Force::Hard, Window::Always),

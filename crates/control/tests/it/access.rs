@@ -6,7 +6,7 @@ use domain::access::Owner;
 use domain::id::{ServiceAccountId, UserId};
 use domain::key::KeySecret;
 use domain::permission::{Permission, Permissions, PredefinedRole, Realm, Resource};
-use farebox_control::access::{AT_HOME, Need, RULES, Rule};
+use farebox_control::access::{AT_HOME, Need, OWN_ACCOUNT, RULES, Rule};
 use http::Method;
 use serde_json::{Value, json};
 use store::StoreError;
@@ -90,6 +90,9 @@ async fn every_route_has_a_rule_and_every_rule_a_route() {
     let description: Value = serde_json::from_str(&world.description.to_json().unwrap()).unwrap();
     let mut routes = BTreeSet::new();
     for (path, item) in description["paths"].as_object().unwrap() {
+        if OWN_ACCOUNT.iter().any(|own| path.starts_with(own)) {
+            continue;
+        }
         for method in item.as_object().unwrap().keys() {
             if method != "parameters" {
                 routes.insert((path.clone(), method.to_uppercase()));

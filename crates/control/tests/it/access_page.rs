@@ -65,6 +65,7 @@ fn page() -> String {
         };
         let by = rule.by.iter().map(|credential| match credential {
             Credential::AdminKey => "admin key",
+            Credential::Session => "session",
         });
         let by = by.collect::<Vec<_>>().join(", ");
         let permission = rule.permission().as_str();

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use farebox_control::access::OWN_ACCOUNT;
 use http::Method;
 use serde_json::{Value, json};
 use testkit::on_each_database;
@@ -99,6 +100,10 @@ fn kind_and_id(entry: &Value) -> (&str, &str) {
 fn changing(world: &World) -> BTreeSet<String> {
     let mut routes = BTreeSet::new();
     for (path, item) in &world.description.paths.paths {
+        // Told to all organizations that somebody belongs to, as the tests about people show.
+        if OWN_ACCOUNT.iter().any(|own| path.starts_with(own)) {
+            continue;
+        }
         let PathItem {
             post,
             delete,

@@ -10,7 +10,7 @@ use domain::id::BudgetId;
 use domain::money::Nusd;
 use domain::people::password::PasswordHash;
 use domain::time::{AtUs, Clock};
-use farebox_control::{Control, DataPlane};
+use farebox_control::{Control, DataPlane, Hasher, People, SignupMode, SignupRules};
 use http::Method;
 use serde_json::Value;
 use store::grants::Grant;
@@ -45,6 +45,13 @@ pub(crate) const RATES: DefaultRates = DefaultRates {
     tokens_per_minute: 100_000,
 };
 
+/// Who may sign up where a test says nothing else.
+const SIGNUP: SignupRules = SignupRules {
+    mode: SignupMode::Open,
+    needs_phone: true,
+    trial_credit: Nusd::new(5_000_000_000),
+};
+
 pub(crate) fn entropy(buffer: &mut [u8]) {
     static COUNTER: AtomicU64 = AtomicU64::new(1);
     for chunk in buffer.chunks_mut(8) {
@@ -60,11 +67,20 @@ pub(crate) fn entropy(buffer: &mut [u8]) {
 
 impl World {
     pub(crate) async fn start(database: TestDatabase) -> World {
-        Self::start_showing(database, true).await
+        Self::start_as(database, SIGNUP, true).await
     }
 
     /// As [`World::start`], at home or not: whether its outbox may be seen.
     pub(crate) async fn start_showing(database: TestDatabase, shows_outbox: bool) -> World {
+        Self::start_as(database, SIGNUP, shows_outbox).await
+    }
+
+    /// As [`World::start`], with other rules for signing up.
+    pub(crate) async fn start_with(database: TestDatabase, signup: SignupRules) -> World {
+        Self::start_as(database, signup, true).await
+    }
+
+    async fn start_as(database: TestDatabase, signup: SignupRules, shows_outbox: bool) -> World {
         let now = Arc::new(AtomicI64::new(START_S * 1_000_000));
         let turned = Arc::clone(&now);
         // Each look moves the clock a little, so that nothing happens at the same instant.
@@ -91,6 +107,10 @@ impl World {
                 models: Arc::new(|| MODELS.map(Into::into).to_vec()),
                 rates: RATES,
                 is_refusing: Arc::new(move |_, budget| asked.lock().unwrap().contains(budget)),
+            },
+            people: People {
+                signup,
+                hasher: Hasher::new(entropy),
             },
         };
         let (app, description) = farebox_control::router(control).split_for_parts();

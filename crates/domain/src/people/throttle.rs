@@ -10,7 +10,7 @@
 
 use std::net::IpAddr;
 
-use crate::time::{AtUs, DAY_US, HOUR_US, MINUTE_US, SECOND_US};
+use crate::time::{AtUs, DAY_US, MINUTE_US, SECOND_US};
 
 /// `burst` at once, then one in each `every_us`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,17 +47,30 @@ pub const SIGNUPS_FROM_NETWORK: Throttle = Throttle {
     every_us: 5 * MINUTE_US,
     burst: 20,
 };
-/// Messages that anybody may cause to be sent to one mailbox.
+/// Mails to one address that one network causes. Whoever uses these up keeps nobody else from
+/// asking for one.
+pub const MAILS_TO_ADDRESS_FROM_NETWORK: Throttle = Throttle {
+    name: "mail/address+network",
+    every_us: 20 * MINUTE_US,
+    burst: 4,
+};
+/// Mails to one address that anybody causes.
 pub const MAILS_TO_ADDRESS: Throttle = Throttle {
     name: "mail/address",
-    every_us: 30 * MINUTE_US,
-    burst: 5,
+    every_us: 5 * MINUTE_US,
+    burst: 12,
 };
-/// Text messages to one phone: each costs money.
+/// Text messages to one phone that one network causes.
+pub const TEXTS_TO_PHONE_FROM_NETWORK: Throttle = Throttle {
+    name: "text/phone+network",
+    every_us: 30 * MINUTE_US,
+    burst: 4,
+};
+/// Text messages to one phone that anybody causes: each costs money.
 pub const TEXTS_TO_PHONE: Throttle = Throttle {
     name: "text/phone",
-    every_us: HOUR_US,
-    burst: 5,
+    every_us: 20 * MINUTE_US,
+    burst: 8,
 };
 /// Text messages caused by one network.
 pub const TEXTS_FROM_NETWORK: Throttle = Throttle {

@@ -31,6 +31,9 @@ kinds! {
     GroupCreated = "group.created",
     GroupDeleted = "group.deleted",
     GroupUpdated = "group.updated",
+    LoginFailed = "login.failed",
+    LoginSucceeded = "login.succeeded",
+    LogoutSucceeded = "logout.succeeded",
     ProjectArchived = "project.archived",
     ProjectCreated = "project.created",
     ProjectUpdated = "project.updated",
@@ -54,6 +57,7 @@ kinds! {
     GroupMemberAdded = "group.member.added",
     GroupMemberRemoved = "group.member.removed",
     // Ours.
+    AccountUpdated = "farebox.account.updated",
     BudgetCreated = "farebox.budget.created",
     BudgetDeleted = "farebox.budget.deleted",
     BudgetUpdated = "farebox.budget.updated",

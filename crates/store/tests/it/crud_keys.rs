@@ -99,7 +99,7 @@ async fn a_revoked_key_is_gone_and_told_of_once() {
             assert!(keys::active_by_id(tx, &id)?.is_none());
             assert!(keys::active_by_digest(tx, &digest)?.is_none());
             assert!(keys::get(tx, &made.project, &id)?.is_none());
-            assert!(keys::list(tx, &made.project, None, 10)?.is_empty());
+            assert!(keys::list(tx, &made.project, None, None, 10)?.is_empty());
             assert_eq!(all_active(tx)?.len(), 1, "the admin key");
             Ok(())
         })

@@ -1,0 +1,82 @@
+//! Tells the audit logs of all organizations that a person belongs to what they did.
+
+use domain::Entropy;
+use domain::id::UserId;
+use domain::time::AtUs;
+use serde_json::{Value, json};
+use store::audit::{self, Act, Actor, Event, Kind, Who};
+use store::people::users;
+use store::{StoreError, Tx};
+
+use super::visitor::Visitor;
+use crate::Control;
+
+/// What a person did, and from where.
+pub(super) struct Deed<'a> {
+    pub(super) user: &'a UserId,
+    pub(super) visitor: &'a Visitor,
+    pub(super) now: AtUs,
+    pub(super) entropy: Entropy,
+}
+
+impl Deed<'_> {
+    /// Somebody signed in; `method` is how, such as `password`.
+    pub(super) fn signed_in(&self, tx: &mut Tx<'_>, method: &str) -> Result<(), StoreError> {
+        let event = Event::new(Kind::LoginSucceeded, self.user);
+        self.tell(tx, &event.data(json!({"method": method})))
+    }
+
+    /// Somebody signed out.
+    pub(super) fn signed_out(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        self.tell(tx, &Event::new(Kind::LogoutSucceeded, self.user))
+    }
+
+    /// Somebody changed their account. What to is nobody else's business.
+    pub(super) fn changed(&self, tx: &mut Tx<'_>, what: &str) -> Result<(), StoreError> {
+        let event = Event::new(Kind::AccountUpdated, self.user);
+        self.tell(tx, &event.changes(json!({"changed": [what]})))
+    }
+
+    fn tell(&self, tx: &mut Tx<'_>, event: &Event) -> Result<(), StoreError> {
+        let actor = Actor {
+            who: Who::Session(self.user.clone()),
+            ip_address: self.visitor.ip_address(),
+            user_agent: self.visitor.user_agent.clone(),
+        };
+        for membership in users::memberships(tx, self.user)? {
+            let act = Act {
+                actor: &actor,
+                organization: &membership.organization,
+                at: self.now,
+                entropy: self.entropy,
+            };
+            audit::record(tx, &act, std::slice::from_ref(event))?;
+        }
+        Ok(())
+    }
+}
+
+/// Tells that somebody did not get into an account: while they are answered, as the time would
+/// tell whose address is known here.
+pub(super) fn failed_to_sign_in(control: &Control, user: UserId, visitor: &Visitor, code: &str) {
+    let (control, visitor) = (control.clone(), visitor.clone());
+    let code = Value::from(code);
+    tokio::spawn(async move {
+        let (now, entropy) = (control.now(), control.entropy);
+        let write = control.store.write(move |tx| -> Result<(), StoreError> {
+            let deed = Deed {
+                user: &user,
+                visitor: &visitor,
+                now,
+                entropy,
+            };
+            let event = Event::new(Kind::LoginFailed, &user)
+                .with("error_code", code)
+                .with("error_message", json!("The password was wrong."));
+            deed.tell(tx, &event)
+        });
+        if let Err(error) = write.await {
+            tracing::error!(%error, "a failed sign-in is missing in the audit log");
+        }
+    });
+}
