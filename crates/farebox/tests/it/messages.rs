@@ -27,6 +27,7 @@ async fn enqueue(database_url: &str, key: &str) {
         role: Role::Command,
         ballast_bytes: 0,
         clock,
+        mono: || domain::time::MonoUs(testkit::mono_us()),
     };
     let store = Store::open(options).await.unwrap();
     let text = Text::PhoneCode {

@@ -1,6 +1,6 @@
 //! A node's shares of two rate limits, used at random.
 
-use domain::lease::{Cut, LimitId, RateAnswer, RateLine, Share};
+use domain::lease::{Cut, LimitId, Moment, RateAnswer, RateLine, Share};
 use domain::rate::{Bucket, Rate};
 use domain::time::{AtUs, MonoUs};
 
@@ -58,16 +58,15 @@ impl Sharer {
         }
         let used = self.bucket.used(self.part(), AtUs(now.0));
         let cut = self.cut();
-        self.share.line(&self.id, cut, used, beat, now)
+        self.share.line(&self.id, cut, used, Moment { beat, now })
     }
 
     pub(super) fn answered(&mut self, beat: u64, answers: &[RateAnswer], now: MonoUs) {
         let mut answers = answers.iter();
         if let Some(answer) = answers.find(|answer| answer.limit == self.id) {
             let cut = self.cut();
-            let _ = self
-                .share
-                .answered(beat, answer, cut, &mut self.bucket, now);
+            let at = Moment { beat, now };
+            let _ = self.share.answered(answer, cut, &mut self.bucket, at);
         }
     }
 }
