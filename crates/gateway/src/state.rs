@@ -129,9 +129,9 @@ impl Gateway {
     pub async fn drain(&self, most: Duration) -> bool {
         self.0.following.cancel();
         self.0.tasks.close();
-        tokio::time::timeout(most, self.0.tasks.wait())
-            .await
-            .is_ok()
+        let drained = tokio::time::timeout(most, self.0.tasks.wait()).await;
+        self.0.books.give_up_rates().await;
+        drained.is_ok()
     }
 
     /// Reads a tokenizer's table beside what runs, so that no request has to wait for it.

@@ -107,6 +107,10 @@ impl Books {
         &self.around
     }
 
+    pub(super) fn branch(&self) -> Option<&Arc<Branch>> {
+        self.branch.as_ref()
+    }
+
     /// Whether other nodes spend from the same money.
     pub(crate) fn are_leased(&self) -> bool {
         self.branch.is_some()
@@ -120,7 +124,8 @@ impl Books {
         let new = || match &self.branch {
             None => Desk::alone(Book::new(Wallet::default(), self.defaults), &self.around),
             Some(branch) => {
-                let book = Book::leased(self.defaults);
+                let mut book = Book::leased(self.defaults);
+                book.share_rates(organization);
                 Desk::of_branch(book, organization, &self.around, branch)
             }
         };

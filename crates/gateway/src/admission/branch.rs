@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use domain::id::OrganizationId;
-use domain::lease::{Alive, PotId, RateLine};
+use domain::lease::{Alive, Moment, PotId, RateLine};
 use domain::time::{AtUs, Clock, MonoClock, MonoUs};
 use parking_lot::{Mutex, RwLock};
 use store::{Fleet, Ledger, Member};
@@ -13,6 +13,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
 use super::Books;
+use super::shares::Shares;
 
 /// What of its process a desk works with.
 pub(crate) struct Around {
@@ -37,6 +38,7 @@ pub(super) struct Branch {
     pub(super) fleet: Fleet,
     pub(super) runtime: Handle,
     pub(super) timer: Timer,
+    pub(super) shares: Shares,
     /// Whose the windows are that this node has something of.
     windows: Mutex<HashMap<PotId, OrganizationId>>,
     /// What others need, or is above its limit, by the last beat: nothing of it is used again here.
@@ -49,6 +51,7 @@ impl Branch {
             fleet,
             runtime: Handle::current(),
             timer: Timer::default(),
+            shares: Shares::default(),
             windows: Mutex::default(),
             draining: RwLock::default(),
         }
@@ -144,11 +147,14 @@ pub(super) struct Listener {
 }
 
 impl Member for Listener {
-    fn rates(&self, _beat: u64, _now: MonoUs) -> Vec<RateLine> {
-        Vec::new()
+    fn rates(&self, beat: u64, now: MonoUs) -> Vec<RateLine> {
+        let books = self.books.upgrade();
+        books.map_or_else(Vec::new, |books| {
+            self.branch.rate_lines(&books, Moment { beat, now })
+        })
     }
 
-    fn alive(&self, _beat: u64, alive: &Alive, _now: MonoUs) {
+    fn alive(&self, beat: u64, alive: &Alive, now: MonoUs) {
         let Some(books) = self.books.upgrade() else {
             return;
         };
@@ -158,5 +164,7 @@ impl Member for Listener {
                 books.of(&organization).lock().recalled(pot);
             }
         }
+        let at = Moment { beat, now };
+        self.branch.rates_answered(&books, &alive.rates, at);
     }
 }

@@ -65,8 +65,9 @@ impl Sharer {
         let mut answers = answers.iter();
         if let Some(answer) = answers.find(|answer| answer.limit == self.id) {
             let cut = self.cut();
-            let at = Moment { beat, now };
-            let _ = self.share.answered(answer, cut, &mut self.bucket, at);
+            let _ = self
+                .share
+                .answered(answer, cut, &mut self.bucket, Moment { beat, now });
         }
     }
 }
