@@ -10,13 +10,23 @@
 WITH fence AS (
     UPDATE nodes SET batch = $3 WHERE id = $1 AND epoch = $2 AND batch = $3::bigint - 1 RETURNING 1 AS held
 ),
+-- Holds of other epochs: what is left of them goes back to wallets and pots that only they name, and
+-- others may be ending them, too.
+locked_holds AS MATERIALIZED (
+    SELECT holds.organization_id, holds.legs FROM fence, holds
+    WHERE holds.id = ANY ($18::text[]) AND (holds.node_id <> $1 OR holds.epoch <> $2)
+    ORDER BY holds.id COLLATE "C" FOR UPDATE OF holds
+),
 locked_accounts AS MATERIALIZED (
-    SELECT accounts.id FROM fence, accounts WHERE accounts.id = ANY ($63::text[])
+    SELECT accounts.id FROM fence, accounts
+    WHERE accounts.id = ANY ($63::text[] || ARRAY (SELECT 'wallet:' || organization_id FROM locked_holds))
     ORDER BY accounts.id COLLATE "C" FOR NO KEY UPDATE OF accounts
 ),
 locked_pots AS MATERIALIZED (
     SELECT pots.id FROM pots
-    WHERE pots.id = ANY ($64::text[]) AND (SELECT COUNT(*) FROM locked_accounts) >= 0
+    WHERE pots.id = ANY ($64::text[]
+            || ARRAY (SELECT jsonb_array_elements_text(legs::jsonb) FROM locked_holds))
+        AND (SELECT COUNT(*) FROM locked_accounts) >= 0
     ORDER BY pots.id COLLATE "C" FOR NO KEY UPDATE
 ),
 gate AS MATERIALIZED (

@@ -58,13 +58,13 @@ impl Worker {
         match self.rng.below(100) {
             0..30 => self.ask(epoch),
             30..65 => self.commit(),
-            65..80 => self.beat(epoch),
-            80..85 => self.expire(),
-            85..88 => self.settle_orphans(),
+            65..75 => self.beat(epoch),
+            75..79 => self.expire(),
+            79..88 => self.settle_orphans(),
             88..90 => self.desk.run(leases::tidy),
             90..93 => self.change_budget(),
             93..96 => self.grant(),
-            96 => {
+            96..98 => {
                 self.desk.run(|tx| leases::leave(tx, &self.node, epoch));
                 self.life = None;
             }
@@ -242,7 +242,7 @@ impl Worker {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_waits_in_a_circle() {
-    let steps = testkit::times("FAREBOX_LEASE_CROSSED", 150);
+    let steps = testkit::times("FAREBOX_LEASE_CROSSED", 400);
     let desk = Desk::new().await;
     let cross = move || {
         let workers: Vec<Worker> = std::thread::scope(|scope| {
