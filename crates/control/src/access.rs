@@ -132,6 +132,14 @@ rules! {
         POST Organization ManagementWrite,
         DELETE Organization ManagementWrite,
     }
+    "/v1/organization/invites" {
+        GET Organization ManagementRead,
+        POST Organization ManagementWrite,
+    }
+    "/v1/organization/invites/{invite_id}" {
+        GET Organization ManagementRead,
+        DELETE Organization ManagementWrite,
+    }
     "/v1/organization/admin_api_keys" {
         GET Organization ManagementRead,
         POST Organization ManagementWrite,
@@ -223,6 +231,67 @@ rules! {
     }
     "/v1/organization/usage/embeddings" {
         GET Organization UsageRead,
+    }
+    "/v1/organization/usage/moderations" {
+        GET Organization UsageRead,
+    }
+    "/v1/organization/usage/images" {
+        GET Organization UsageRead,
+    }
+    "/v1/organization/usage/audio_speeches" {
+        GET Organization UsageRead,
+    }
+    "/v1/organization/usage/audio_transcriptions" {
+        GET Organization UsageRead,
+    }
+    "/v1/organization/usage/vector_stores" {
+        GET Organization UsageRead,
+    }
+    "/v1/organization/usage/code_interpreter_sessions" {
+        GET Organization UsageRead,
+    }
+    "/v1/organization/usage/file_search_calls" {
+        GET Organization UsageRead,
+    }
+    "/v1/organization/usage/web_search_calls" {
+        GET Organization UsageRead,
+    }
+    "/v1/organization/usage/decisions" {
+        GET Organization UsageRead,
+    }
+    "/v1/organization/projects/{project_id}/data_retention" {
+        GET Project ProjectsRead,
+        POST Project ProjectsWrite,
+    }
+    "/v1/organization/projects/{project_id}/service_tier_settings" {
+        GET Project ProjectsRead,
+        POST Project ProjectsWrite,
+    }
+    "/v1/organization/projects/{project_id}/hosted_tool_permissions" {
+        GET Project ProjectsRead,
+        POST Project ProjectsWrite,
+    }
+    "/v1/organization/data_retention" {
+        GET Organization ManagementRead,
+        POST Organization ManagementWrite,
+    }
+    "/v1/organization/projects/{project_id}/spend_alerts" {
+        GET Project RateLimitsRead,
+        POST Project RateLimitsWrite,
+    }
+    "/v1/organization/projects/{project_id}/spend_alerts/{alert_id}" {
+        GET Project RateLimitsRead,
+        POST Project RateLimitsWrite,
+        DELETE Project RateLimitsWrite,
+    }
+    "/v1/organization/spend_alerts" {
+        GET Organization RateLimitsRead,
+        POST Organization RateLimitsWrite,
+    }
+    "/v1/organization/spend_alerts/{alert_id}" {
+        GET Organization RateLimitsRead,
+        POST Organization RateLimitsWrite,
+        DELETE Organization RateLimitsWrite,
     }
     "/v1/organization/costs" {
         GET Organization UsageRead,

@@ -20,7 +20,7 @@ use crate::respond::{self, Refusal};
 pub(crate) struct Fields {
     members: Map<String, Value>,
     /// What stands before a member's name where a refusal names it: the way to this object.
-    way: &'static str,
+    way: String,
 }
 
 // Members may be passwords: only their names are printed.
@@ -70,7 +70,10 @@ impl Fields {
     }
 
     fn of(members: Map<String, Value>) -> Self {
-        Fields { members, way: "" }
+        Fields {
+            members,
+            way: String::new(),
+        }
     }
 
     /// The member `param`; null counts as absent.
@@ -91,15 +94,34 @@ impl Fields {
     }
 
     /// The object `param` in this one; `way` is what refusals of its members begin with.
-    pub(crate) fn object(&self, param: &str, way: &'static str) -> Result<Option<Fields>, Refusal> {
+    pub(crate) fn object(&self, param: &str, way: &str) -> Result<Option<Fields>, Refusal> {
         match self.given(param) {
             None => Ok(None),
             Some(Value::Object(members)) => Ok(Some(Fields {
                 members: members.clone(),
-                way,
+                way: way.to_owned(),
             })),
             Some(other) => Err(self.wrong_type(param, "an object", other)),
         }
+    }
+
+    /// A list of at most `most` objects.
+    pub(crate) fn objects(&self, param: &str, most: usize) -> Result<Option<Vec<Fields>>, Refusal> {
+        let Some(items) = self.list(param, most)? else {
+            return Ok(None);
+        };
+        let mut objects = Vec::with_capacity(items.len());
+        for (index, item) in items.iter().enumerate() {
+            let place = format!("{param}[{index}]");
+            match item {
+                Value::Object(members) => objects.push(Fields {
+                    members: members.clone(),
+                    way: format!("{}.", self.path(&place)),
+                }),
+                other => return Err(self.wrong_type(&place, "an object", other)),
+            }
+        }
+        Ok(Some(objects))
     }
 
     /// A name: one to 256 characters, not only spaces.
@@ -130,16 +152,29 @@ impl Fields {
         email.map_err(|problem| self.invalid(param, &problem.to_string()))
     }
 
+    /// A list of at most `most` e-mail addresses, each as [`Fields::email`].
+    pub(crate) fn emails(&self, param: &str, most: usize) -> Result<Option<Vec<String>>, Refusal> {
+        let Some(items) = self.list(param, most)? else {
+            return Ok(None);
+        };
+        let mut emails = Vec::with_capacity(items.len());
+        for (index, item) in items.iter().enumerate() {
+            let place = || format!("{param}[{index}]");
+            let Value::String(text) = item else {
+                return Err(self.wrong_type(&place(), "a string", item));
+            };
+            let email = Email::parse(text);
+            let email = email.map_err(|problem| self.invalid(&place(), &problem.to_string()))?;
+            emails.push(email.as_str().to_owned());
+        }
+        Ok(Some(emails))
+    }
+
     /// A list of at most `most` ids, each as [`Fields::id`].
     pub(crate) fn ids(&self, param: &str, most: usize) -> Result<Option<Vec<&str>>, Refusal> {
-        let items = match self.given(param) {
-            None => return Ok(None),
-            Some(Value::Array(items)) => items,
-            Some(other) => return Err(self.wrong_type(param, "an array", other)),
+        let Some(items) = self.list(param, most)? else {
+            return Ok(None);
         };
-        if items.len() > most {
-            return Err(self.invalid(param, &format!("at most {most} are allowed")));
-        }
         let mut ids = Vec::with_capacity(items.len());
         for (index, item) in items.iter().enumerate() {
             let place = || format!("{param}[{index}]");
@@ -171,14 +206,9 @@ impl Fields {
         bounds: RangeInclusive<i64>,
         most: usize,
     ) -> Result<Option<Vec<i64>>, Refusal> {
-        let items = match self.given(param) {
-            None => return Ok(None),
-            Some(Value::Array(items)) => items,
-            Some(other) => return Err(self.wrong_type(param, "an array", other)),
+        let Some(items) = self.list(param, most)? else {
+            return Ok(None);
         };
-        if items.len() > most {
-            return Err(self.invalid(param, &format!("at most {most} are allowed")));
-        }
         let numbers = items.iter().map(|item| self.whole(param, item, &bounds));
         let mut numbers = numbers.collect::<Result<Vec<_>, _>>()?;
         numbers.sort_unstable();
@@ -232,12 +262,28 @@ impl Fields {
         Err(self.invalid(param, &format!("expected {}", known.join(" or "))))
     }
 
+    /// Whether `param` is not there, or is this text.
+    pub(crate) fn is_absent_or(&self, param: &str, text: &str) -> bool {
+        self.given(param).is_none_or(|value| value == text)
+    }
+
     /// Whether a flag is set.
     pub(crate) fn flag(&self, param: &str) -> Result<bool, Refusal> {
         match self.given(param) {
             None => Ok(false),
             Some(Value::Bool(flag)) => Ok(*flag),
             Some(other) => Err(self.wrong_type(param, "a boolean", other)),
+        }
+    }
+
+    fn list(&self, param: &str, most: usize) -> Result<Option<&Vec<Value>>, Refusal> {
+        match self.given(param) {
+            None => Ok(None),
+            Some(Value::Array(items)) if items.len() > most => {
+                Err(self.invalid(param, &format!("at most {most} are allowed")))
+            }
+            Some(Value::Array(items)) => Ok(Some(items)),
+            Some(other) => Err(self.wrong_type(param, "an array", other)),
         }
     }
 

@@ -7,13 +7,13 @@ use domain::money::Nusd;
 use domain::usage::LineItem;
 use serde::Serialize;
 use serde_json::value::RawValue;
-use store::usage_reports::{self, Kind, Sums};
+use store::usage_reports::{self, Dimension, Kind, Sums};
 use utoipa::ToSchema;
 
 use crate::Control;
 use crate::authenticate::Admin;
 use crate::query::Query;
-use crate::respond::{Outcome, Refusal, answer};
+use crate::respond::{Outcome, answer};
 use crate::usage::{Asked, BucketPage, Span};
 
 /// Costs of one group on one day. A grouping field is null unless it was asked for.
@@ -30,6 +30,8 @@ pub(crate) struct CostsResult {
     /// Units on this line: tokens, or requests.
     quantity: Option<i64>,
     quantity_unit: Option<&'static str>,
+    /// `unlabeled`, if it was asked for: sources are not told apart.
+    api_source: Option<&'static str>,
 }
 
 /// Money, as OpenAI's shape wants it: a number of dollars.
@@ -63,6 +65,7 @@ impl Amount {
         ("page" = Option<String>, Query, description = "next_page of the page before"),
         ("group_by" = Option<Vec<String>>, Query, description = "project_id, line_item, api_key_id, user_id"),
         ("project_ids" = Option<Vec<String>>, Query, description = "Only these"),
+        ("line_items" = Option<Vec<String>>, Query, description = "Only these lines"),
         ("api_key_ids" = Option<Vec<String>>, Query, description = "Only these"),
     ),
     responses((status = 200, body = BucketPage<CostsResult>)), security(("admin_key" = []))
@@ -74,33 +77,101 @@ pub(crate) async fn costs(
 ) -> Response {
     let outcome = async {
         let query = Query::parse(query.as_deref())?;
-        if query.one("line_items").is_some() {
-            return Err(Refusal::Unsupported {
-                param: "line_items",
-                message: "Costs cannot be filtered by line. Use group_by=line_item instead.",
-            });
-        }
         let span = Span {
             kind: Kind::All,
             default: Some(7),
             most: Some(180),
         };
-        let fields = ["project_id", "line_item", "api_key_id", "user_id"];
+        let fields = [
+            "project_id",
+            "line_item",
+            "api_key_id",
+            "user_id",
+            "api_source",
+        ];
         let asked = Asked::read(&query, &span, &fields, control.now())?;
-        let question = asked.question(admin.organization, &span);
-        let by_line = query
-            .all("group_by")
-            .iter()
-            .any(|field| field == "line_item");
+        let mut question = asked.question(admin.organization, &span);
+        let (group_by, only) = (query.all("group_by"), query.all("line_items"));
+        let has = |field: &str| group_by.iter().any(|asked| asked == field);
+        let (by_line, by_source) = (has("line_item"), has("api_source"));
+        if !only.is_empty() && !by_line {
+            // A line names its model.
+            question.group_by.push(Dimension::Model);
+        }
         let sums = control
             .store
             .read(move |tx| -> Outcome<_> { Ok(usage_reports::sums(tx, &question)?) });
-        Ok(Json(asked.page(&sums.await?, |sums| match by_line {
-            true => lines(sums),
-            false => vec![result(sums, sums.costs.into_iter().sum(), None)],
+        let mut sums = sums.await?;
+        if !only.is_empty() {
+            sums = on_lines(sums, &only, by_line);
+        }
+        Ok(Json(asked.page(&sums, |sums| {
+            let mut results = match by_line {
+                true => lines(sums),
+                false => vec![result(sums, sums.costs.into_iter().sum(), None)],
+            };
+            if !only.is_empty() && by_line {
+                results.retain(|it| {
+                    it.line_item
+                        .as_ref()
+                        .is_some_and(|line| only.contains(line))
+                });
+            }
+            if by_source {
+                // Sources are not told apart.
+                results
+                    .iter_mut()
+                    .for_each(|it| it.api_source = Some("unlabeled"));
+            }
+            results
         })))
     };
     answer(&control, outcome.await)
+}
+
+/// What fell on some lines of the bill, by what else it is grouped by.
+fn on_lines(sums: Vec<Sums>, only: &[String], by_line: bool) -> Vec<Sums> {
+    let mut found: Vec<Sums> = Vec::new();
+    for mut sums in sums {
+        let model = sums.model.clone().unwrap_or_default();
+        let mut is_on_one = false;
+        for (item, cost) in LineItem::ALL.into_iter().zip(&mut sums.costs) {
+            match only.contains(&line_name(&model, item)) {
+                true => is_on_one = true,
+                false => *cost = Nusd::ZERO,
+            }
+        }
+        if !is_on_one {
+            continue;
+        }
+        if by_line {
+            found.push(sums);
+            continue;
+        }
+        sums.model = None;
+        let place = |it: &Sums| {
+            (
+                it.bucket,
+                it.project.clone(),
+                it.user.clone(),
+                it.key.clone(),
+            )
+        };
+        let wanted = place(&sums);
+        match found.iter_mut().rev().find(|it| place(it) == wanted) {
+            Some(same) => {
+                for (sum, cost) in same.costs.iter_mut().zip(sums.costs) {
+                    *sum += cost;
+                }
+            }
+            None => found.push(sums),
+        }
+    }
+    found
+}
+
+fn line_name(model: &str, item: LineItem) -> String {
+    format!("{model}, {}", item.label())
 }
 
 /// A result for each line of the bill that something was used on.
@@ -136,7 +207,7 @@ fn lines(sums: &Sums) -> Vec<CostsResult> {
             } else {
                 "tokens"
             };
-            let line = (format!("{model}, {}", item.label()), quantity, unit);
+            let line = (line_name(model, item), quantity, unit);
             result(sums, cost, Some(line))
         })
         .collect()
@@ -156,5 +227,6 @@ fn result(sums: &Sums, cost: Nusd, line: Option<(String, i64, &'static str)>) ->
         user_id: sums.user.clone().filter(|user| !user.is_empty()),
         quantity,
         quantity_unit,
+        api_source: None,
     }
 }

@@ -108,6 +108,31 @@ impl<T: Listed> List<T> {
     }
 }
 
+/// The page of a list that is known whole: after `page.after`, before `before`; without the former,
+/// what is nearest to the latter.
+pub(crate) fn between<T: Listed>(
+    mut rows: Vec<T>,
+    page: &Page,
+    before: Option<&str>,
+) -> Outcome<List<T>> {
+    let place = |param: &str, id: &str| {
+        let place = rows.iter().position(|row| row.id() == id);
+        place.ok_or_else(|| unknown_cursor(param, id))
+    };
+    let start = page.after.as_deref().map(|id| place("after", id));
+    let start = start.transpose()?.map(|place| place + 1);
+    let before = before.filter(|id| !id.is_empty());
+    let end = before.map(|id| place("before", id)).transpose()?;
+    rows.truncate(end.unwrap_or(rows.len()));
+    rows.drain(..start.unwrap_or(0).min(rows.len()));
+    let has_more = rows.len() > page.limit;
+    match (start, end) {
+        (None, Some(_)) => drop(rows.drain(..rows.len().saturating_sub(page.limit))),
+        _ => rows.truncate(page.limit),
+    }
+    Ok(List::of(rows, has_more))
+}
+
 /// The cursor `param` names nothing.
 pub(crate) fn unknown_cursor(param: &str, id: &str) -> Refusal {
     Refusal::Invalid {

@@ -27,6 +27,7 @@ pub const CODES: &[&str] = &[
     "no_more_codes",
     "not_found",
     "not_signed_in",
+    "not_supported",
     "project_archived",
     "proof_required",
     "sign_in_busy",
@@ -60,6 +61,8 @@ pub(crate) enum Refusal {
     NotToGive(Permissions),
     /// Nobody said who may call this route: a bug, which opens it to nobody.
     NoRule,
+    /// OpenAI has this, and Farebox cannot.
+    NotHere { message: &'static str },
     /// There is nothing at this address.
     NoRoute { method: String, path: String },
     /// The body is not a JSON object.
@@ -195,6 +198,7 @@ fn decide(refusal: &Refusal, url: &str) -> (StatusCode, ErrorBody) {
             message.clone(),
         ),
         Refusal::TooManyLimits { message } => bad(Some("too_many_limits"), None, message.clone()),
+        Refusal::NotHere { message } => bad(Some("not_supported"), None, (*message).into()),
         Refusal::LastOwner => bad(
             Some("last_owner"),
             None,

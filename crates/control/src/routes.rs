@@ -7,19 +7,37 @@ use utoipa_axum::routes;
 use crate::respond::BODY_BYTES;
 use crate::role_assignments::{of_groups, of_project_groups, of_project_users, of_users};
 use crate::{
-    Control, admin_api_keys, audit_logs, budget_events, budgets, costs, group_users, groups,
-    model_permissions, organization_users, outbox, people, project_api_keys, project_groups,
-    project_rate_limits, project_users, projects, rate_limits, roles, service_accounts,
-    spend_limits, usage,
+    Control, admin_api_keys, audit_logs, budget_events, budgets, costs, fallback, group_users,
+    groups, invites, model_permissions, organization_users, outbox, people, project_api_keys,
+    project_groups, project_rate_limits, project_settings, project_users, projects, rate_limits,
+    roles, service_accounts, spend_alerts, spend_limits, usage, usage_kinds,
 };
 
 /// The control plane's routes, and their description.
 #[must_use]
 pub fn router(control: Control) -> OpenApiRouter {
+    of_projects()
+        .merge(of_organization())
+        .merge(reports())
+        .merge(ours())
+        .merge(members())
+        .merge(people::routes())
+        .merge(fallback::routes().into())
+        .layer(DefaultBodyLimit::max(BODY_BYTES))
+        .with_state(control)
+}
+
+fn of_projects() -> OpenApiRouter<Control> {
     OpenApiRouter::new()
         .routes(routes!(projects::list, projects::create))
         .routes(routes!(projects::retrieve, projects::update))
         .routes(routes!(projects::archive))
+        .routes(routes!(project_users::list, project_users::create))
+        .routes(routes!(
+            project_users::retrieve,
+            project_users::update,
+            project_users::delete
+        ))
         .routes(routes!(service_accounts::list, service_accounts::create))
         .routes(routes!(
             service_accounts::retrieve,
@@ -31,22 +49,88 @@ pub fn router(control: Control) -> OpenApiRouter {
             project_api_keys::delete
         ))
         .routes(routes!(
-            spend_limits::retrieve,
-            spend_limits::set,
-            spend_limits::delete
-        ))
-        .routes(routes!(
             spend_limits::retrieve_of_project,
             spend_limits::set_of_project,
             spend_limits::delete_of_project
         ))
         .routes(routes!(
+            spend_alerts::list_of_project,
+            spend_alerts::create_of_project
+        ))
+        .routes(routes!(
+            spend_alerts::retrieve_of_project,
+            spend_alerts::update_of_project,
+            spend_alerts::delete_of_project
+        ))
+        .routes(routes!(project_rate_limits::list))
+        .routes(routes!(project_rate_limits::update))
+        .routes(routes!(
             model_permissions::retrieve,
             model_permissions::set,
             model_permissions::delete
         ))
-        .routes(routes!(project_rate_limits::list))
-        .routes(routes!(project_rate_limits::update))
+        .routes(routes!(
+            project_settings::data_retention_of_project,
+            project_settings::set_data_retention_of_project
+        ))
+        .routes(routes!(
+            project_settings::service_tiers,
+            project_settings::set_service_tiers
+        ))
+        .routes(routes!(
+            project_settings::hosted_tools,
+            project_settings::set_hosted_tools
+        ))
+}
+
+fn of_organization() -> OpenApiRouter<Control> {
+    OpenApiRouter::new()
+        .routes(routes!(organization_users::list))
+        .routes(routes!(
+            organization_users::retrieve,
+            organization_users::update,
+            organization_users::delete
+        ))
+        .routes(routes!(invites::list, invites::create))
+        .routes(routes!(invites::retrieve, invites::delete))
+        .routes(routes!(admin_api_keys::list, admin_api_keys::create))
+        .routes(routes!(admin_api_keys::retrieve, admin_api_keys::delete))
+        .routes(routes!(
+            spend_limits::retrieve,
+            spend_limits::set,
+            spend_limits::delete
+        ))
+        .routes(routes!(spend_alerts::list, spend_alerts::create))
+        .routes(routes!(
+            spend_alerts::retrieve,
+            spend_alerts::update,
+            spend_alerts::delete
+        ))
+        .routes(routes!(
+            project_settings::data_retention,
+            project_settings::set_data_retention
+        ))
+        .routes(routes!(audit_logs::list))
+}
+
+fn reports() -> OpenApiRouter<Control> {
+    OpenApiRouter::new()
+        .routes(routes!(usage::completions))
+        .routes(routes!(usage::embeddings))
+        .routes(routes!(usage_kinds::moderations))
+        .routes(routes!(usage_kinds::images))
+        .routes(routes!(usage_kinds::audio_speeches))
+        .routes(routes!(usage_kinds::audio_transcriptions))
+        .routes(routes!(usage_kinds::vector_stores))
+        .routes(routes!(usage_kinds::code_interpreter_sessions))
+        .routes(routes!(usage_kinds::file_search_calls))
+        .routes(routes!(usage_kinds::web_search_calls))
+        .routes(routes!(usage_kinds::decisions))
+        .routes(routes!(costs::costs))
+}
+
+fn ours() -> OpenApiRouter<Control> {
+    OpenApiRouter::new()
         .routes(routes!(budgets::list, budgets::create))
         .routes(routes!(budgets::retrieve, budgets::update, budgets::delete))
         .routes(routes!(budget_events::list))
@@ -55,29 +139,7 @@ pub fn router(control: Control) -> OpenApiRouter {
             rate_limits::put,
             rate_limits::delete
         ))
-        .routes(routes!(admin_api_keys::list, admin_api_keys::create))
-        .routes(routes!(admin_api_keys::retrieve, admin_api_keys::delete))
-        .routes(routes!(organization_users::list))
-        .routes(routes!(
-            organization_users::retrieve,
-            organization_users::update,
-            organization_users::delete
-        ))
-        .routes(routes!(project_users::list, project_users::create))
-        .routes(routes!(
-            project_users::retrieve,
-            project_users::update,
-            project_users::delete
-        ))
-        .routes(routes!(audit_logs::list))
         .routes(routes!(outbox::list))
-        .routes(routes!(usage::completions))
-        .routes(routes!(usage::embeddings))
-        .routes(routes!(costs::costs))
-        .merge(members())
-        .merge(people::routes())
-        .layer(DefaultBodyLimit::max(BODY_BYTES))
-        .with_state(control)
 }
 
 /// Roles, who has them, and groups.

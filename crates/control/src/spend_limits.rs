@@ -89,7 +89,7 @@ pub(crate) struct SpendLimitDeleted {
 }
 
 /// As many cents as an account can hold.
-const MOST_CENTS: i64 = Nusd::MAX.get() / 10_000_000;
+pub(crate) const MOST_CENTS: i64 = Nusd::MAX.get() / 10_000_000;
 
 impl NewSpendLimit {
     fn read(fields: &Fields) -> Outcome<Self> {

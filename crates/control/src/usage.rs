@@ -5,6 +5,7 @@ use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use domain::time::AtUs;
 use serde::Serialize;
+use serde_json::Value;
 use store::usage_reports::{self, Dimension, Kind, Question, Sums, Width};
 use utoipa::ToSchema;
 
@@ -48,36 +49,31 @@ pub(crate) struct UsageResult {
     #[serde(skip_serializing_if = "Option::is_none")]
     input_cache_write_tokens: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    input_text_tokens: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     input_audio_tokens: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    input_image_tokens: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output_text_tokens: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     output_audio_tokens: Option<i64>,
     project_id: Option<String>,
     user_id: Option<String>,
     api_key_id: Option<String>,
     model: Option<String>,
-    #[serde(skip_serializing_if = "Kinded::is_absent")]
-    batch: Kinded,
-    #[serde(skip_serializing_if = "Kinded::is_absent")]
-    service_tier: Kinded,
-}
-
-/// A field that completions have, always null here, and embeddings do not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ToSchema)]
-enum Kinded {
-    Null,
-    Absent,
-}
-
-impl Kinded {
-    fn is_absent(&self) -> bool {
-        *self == Kinded::Absent
-    }
-}
-
-impl Serialize for Kinded {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_none()
-    }
+    /// Nothing here runs in batches.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<bool>)]
+    batch: Option<Value>,
+    /// Tiers are not told apart: all is `default`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    service_tier: Option<Value>,
+    /// Sources are not told apart: all is `unlabeled`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    api_source: Option<Value>,
 }
 
 /// Usage of chat, responses and completions.
@@ -143,7 +139,7 @@ async fn usage(control: &Control, admin: Caller, query: Option<String>, span: Sp
         let query = Query::parse(query.as_deref())?;
         let mut fields = vec!["project_id", "user_id", "api_key_id", "model"];
         if span.kind == Kind::Completions {
-            fields.extend(["batch", "service_tier"]);
+            fields.extend(["batch", "service_tier", "api_source"]);
         }
         let asked = Asked::read(&query, &span, &fields, control.now())?;
         let question = asked.question(admin.organization, &span);
@@ -155,15 +151,15 @@ async fn usage(control: &Control, admin: Caller, query: Option<String>, span: Sp
                 false => Ok(usage_reports::sums(tx, &question)?),
             }
         });
-        let kind = span.kind;
-        Ok(Json(
-            asked.page(&sums.await?, |sums| vec![result(sums, kind)]),
-        ))
+        let (kind, group_by) = (span.kind, query.all("group_by"));
+        Ok(Json(asked.page(&sums.await?, |sums| {
+            vec![result(sums, kind, &group_by)]
+        })))
     };
     answer(control, outcome.await)
 }
 
-fn result(sums: &Sums, kind: Kind) -> UsageResult {
+fn result(sums: &Sums, kind: Kind, group_by: &[String]) -> UsageResult {
     let [
         fresh,
         cached,
@@ -176,10 +172,9 @@ fn result(sums: &Sums, kind: Kind) -> UsageResult {
     ] = sums.tokens;
     let generates = kind == Kind::Completions;
     let only_generating = |tokens| generates.then_some(tokens);
-    let kinded = if generates {
-        Kinded::Null
-    } else {
-        Kinded::Absent
+    let grouped = |field: &str, value: Value| {
+        let is_asked = group_by.iter().any(|asked| asked == field);
+        generates.then(|| if is_asked { value } else { Value::Null })
     };
     UsageResult {
         object: match generates {
@@ -192,14 +187,18 @@ fn result(sums: &Sums, kind: Kind) -> UsageResult {
         input_cached_tokens: only_generating(cached),
         input_uncached_tokens: only_generating(fresh + audio_in + image),
         input_cache_write_tokens: only_generating(cache_write),
+        input_text_tokens: only_generating(fresh),
         input_audio_tokens: only_generating(audio_in),
+        input_image_tokens: only_generating(image),
+        output_text_tokens: only_generating(output + reasoning),
         output_audio_tokens: only_generating(audio_out),
         project_id: sums.project.clone(),
         user_id: sums.user.clone().filter(|user| !user.is_empty()),
         api_key_id: sums.key.clone(),
         model: sums.model.clone(),
-        batch: kinded,
-        service_tier: kinded,
+        batch: grouped("batch", false.into()),
+        service_tier: grouped("service_tier", "default".into()),
+        api_source: grouped("api_source", "unlabeled".into()),
     }
 }
 

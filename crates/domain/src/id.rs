@@ -133,6 +133,11 @@ text_id!(
     "session_"
 );
 text_id!(
+    /// An invite into an organization.
+    InviteId,
+    "invite-"
+);
+text_id!(
     /// An entry of the audit log.
     AuditLogId,
     "audit_log-"

@@ -45,6 +45,9 @@ pub enum Command {
     /// Look after the ledger
     #[command(subcommand)]
     Ledger(Ledger),
+    /// See which mails and text messages wait or were given up, and try them again
+    #[command(subcommand)]
+    Messages(Messages),
     /// Copy this SQLite installation into an empty PostgreSQL database; run again, it goes on
     Migrate(Migrate),
     /// Try Farebox: a throwaway installation with the built-in model says hello
@@ -114,6 +117,34 @@ pub struct Verify {
     /// Print one JSON object and nothing else
     #[arg(long)]
     pub json: bool,
+}
+
+/// What can be done with messages.
+#[derive(Debug, Subcommand)]
+pub enum Messages {
+    /// List what waits to be sent and what was given up
+    List(ListMessages),
+    /// Try again what was given up
+    Retry(RetryMessages),
+}
+
+/// What `messages list` takes.
+#[derive(Debug, Args)]
+pub struct ListMessages {
+    /// Print one JSON object and nothing else
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What `messages retry` takes.
+#[derive(Debug, Args)]
+pub struct RetryMessages {
+    /// Ids of messages, job_…
+    #[arg(value_name = "ID", required_unless_present = "all")]
+    pub ids: Vec<String>,
+    /// Every message that was given up
+    #[arg(long, conflicts_with = "ids")]
+    pub all: bool,
 }
 
 /// What `migrate` takes.

@@ -1,6 +1,7 @@
-//! What the commands do to an installation: found it, grant credit, prove the ledger.
+//! What the commands do to an installation: found it, grant credit, prove the ledger, look after
+//! messages.
 
-use domain::id::{OrganizationId, ProjectId, RequestId, UserId};
+use domain::id::{JobId, OrganizationId, ProjectId, RequestId, UserId};
 use domain::key::KeySecret;
 use domain::money::Nusd;
 use domain::people::password::{MOST_CHARS, Password, PasswordHash};
@@ -10,6 +11,7 @@ use store::audit::{self, Act, Actor, Event, Kind};
 
 use store::grants::{self, GrantError};
 use store::installation::SetUpError;
+use store::jobs::{self, Listed};
 use store::verify::Head;
 use store::{Role, StoreError, Tx};
 
@@ -68,6 +70,22 @@ pub struct Proof {
     /// Every invariant that does not hold: which, where, by how much.
     pub violations: Vec<String>,
 }
+
+/// Messages in the queue: how many, and the first of them.
+#[derive(Debug)]
+pub struct Messages {
+    /// To be sent, now or later.
+    pub waiting_count: u64,
+    /// Given up.
+    pub given_up_count: u64,
+    /// To be sent, the next first.
+    pub waiting: Vec<Listed>,
+    /// Given up, the latest first.
+    pub given_up: Vec<Listed>,
+}
+
+/// The most messages of each kind that are listed.
+const MESSAGES_SHOWN: i64 = 100;
 
 /// Founds an empty installation.
 ///
@@ -163,6 +181,55 @@ pub async fn verify(config: &Config, expected_heads: &[String]) -> Result<Proof,
         open_holds: report.open_holds,
         heads: report.heads,
         violations: report.checks.into_iter().flat_map(of_check).collect(),
+    })
+}
+
+/// The messages in the queue, beside a running server too.
+///
+/// # Errors
+/// [`Failure`] if the database cannot be read.
+pub async fn messages(config: &Config) -> Result<Messages, Failure> {
+    let store = wiring::open(config, Role::Reader).await?;
+    let read = store.read(|tx| -> Result<_, StoreError> {
+        let counts = jobs::counts(tx)?;
+        Ok(Messages {
+            waiting_count: counts.values().map(|count| count.waiting).sum(),
+            given_up_count: counts.values().map(|count| count.dead).sum(),
+            waiting: jobs::waiting(tx, MESSAGES_SHOWN)?,
+            given_up: jobs::dead(tx, MESSAGES_SHOWN)?,
+        })
+    });
+    let found = read.await;
+    store.close().await;
+    found.map_err(|error| Failure::new(format!("the messages cannot be read: {error}.")))
+}
+
+/// Lets messages that were given up begin anew, all of them if none is named; answers how many.
+///
+/// # Errors
+/// [`Failure`] if one of them was not given up, or cannot be sent any more; then none begins anew.
+pub async fn retry_messages(config: &Config, ids: Vec<String>) -> Result<u64, Failure> {
+    let store = wiring::open(config, Role::Command).await?;
+    let revive = store.write(move |tx| -> Result<u64, StoreError> {
+        let now = clock::now();
+        if ids.is_empty() {
+            return jobs::revive_all(tx, now);
+        }
+        for id in &ids {
+            if !jobs::revive(tx, &JobId::new(id), now)? {
+                let unknown = format!("{id} was not given up, or expired");
+                return Err(StoreError::Conflict(unknown));
+            }
+        }
+        Ok(ids.len() as u64)
+    });
+    let revived = revive.await;
+    store.close().await;
+    revived.map_err(|error| match error {
+        StoreError::Conflict(reason) => Failure::new(format!(
+            "{reason}. `farebox messages list` shows what was given up."
+        )),
+        other => Failure::new(format!("nothing is tried again: {other}.")),
     })
 }
 

@@ -145,7 +145,18 @@ pub fn delete(
     Ok(deleted == 1)
 }
 
-/// One budget of an organization.
+/// As [`get`], or a spend alert.
+fn any(
+    tx: &mut Tx<'_>,
+    organization: &OrganizationId,
+    id: &BudgetId,
+) -> Result<Option<BudgetRow>, StoreError> {
+    let sql = format!("{COLUMNS} WHERE organization_id = $1 AND id = $2");
+    let row = tx.query_optional(&sql, &[organization.as_str().into(), id.as_str().into()])?;
+    row.as_ref().map(from_row).transpose()
+}
+
+/// One budget of an organization; not one of its [`crate::spend_alerts`].
 ///
 /// # Errors
 /// [`StoreError`].
@@ -154,7 +165,7 @@ pub fn get(
     organization: &OrganizationId,
     id: &BudgetId,
 ) -> Result<Option<BudgetRow>, StoreError> {
-    let sql = format!("{COLUMNS} WHERE organization_id = $1 AND id = $2");
+    let sql = format!("{COLUMNS} WHERE organization_id = $1 AND id = $2 AND alert IS NULL");
     let row = tx.query_optional(&sql, &[organization.as_str().into(), id.as_str().into()])?;
     row.as_ref().map(from_row).transpose()
 }
@@ -177,7 +188,8 @@ pub fn spend_limit(
     row.as_ref().map(from_row).transpose()
 }
 
-/// Budgets of an organization after `after`, oldest first, at most `limit`.
+/// Budgets of an organization after `after`, oldest first, at most `limit`. Not
+/// [`crate::spend_alerts`].
 ///
 /// # Errors
 /// [`StoreError`].
@@ -190,7 +202,7 @@ pub fn list(
     let start = |it: &BudgetRow| (it.created_at.0, it.budget.id.to_string());
     let (at, id) = after.map_or((i64::MIN, String::new()), start);
     let sql = format!(
-        "{COLUMNS} WHERE organization_id = $1 AND (created_at_us, id) > ($2, $3)
+        "{COLUMNS} WHERE organization_id = $1 AND alert IS NULL AND (created_at_us, id) > ($2, $3)
          ORDER BY created_at_us, id LIMIT $4"
     );
     let params = [
@@ -202,13 +214,15 @@ pub fn list(
     tx.query(&sql, &params)?.iter().map(from_row).collect()
 }
 
-/// Every budget of an organization: what admission works by.
+/// Every budget of an organization, spend alerts too: what admission works by.
 ///
 /// # Errors
 /// [`StoreError`].
 pub fn of(tx: &mut Tx<'_>, organization: &OrganizationId) -> Result<Vec<Budget>, StoreError> {
-    let rows = list(tx, organization, None, i64::MAX)?;
-    Ok(rows.into_iter().map(|row| row.budget).collect())
+    let sql = format!("{COLUMNS} WHERE organization_id = $1 ORDER BY created_at_us, id");
+    let rows = tx.query(&sql, &[organization.as_str().into()])?;
+    let budget = |row: &Row| from_row(row).map(|row| row.budget);
+    rows.iter().map(budget).collect()
 }
 
 /// The organizations that have budgets or rate limits of their own.
@@ -352,8 +366,9 @@ fn sums(
     Ok(places.iter().map(sum).collect())
 }
 
-/// Keeps thresholds that were reached, and tells the organization's owners of each by mail. One
-/// that was kept before stays as it was, and nobody is told again.
+/// Keeps thresholds that were reached, and tells people of each by mail: whom a spend alert names, of
+/// other budgets the organization's owners. One that was kept before stays as it was, and nobody is
+/// told again.
 ///
 /// # Errors
 /// [`StoreError`].

@@ -150,6 +150,7 @@ const TABLES: &[&str] = &[
     "outbox",
     "audit_log",
     "model_permissions",
+    "invites",
 ];
 /// The most rows at once of a table whose rows may be large.
 const LARGE_ROWS: usize = 16;

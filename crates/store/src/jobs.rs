@@ -323,19 +323,31 @@ pub fn bury(tx: &mut Tx<'_>, job: &Claimed, reason: &str, now: AtUs) -> Result<b
     Ok(buried == 1)
 }
 
-/// Lets a job that failed for good begin anew. Answers false if there is no such job.
+/// Lets a job that failed for good begin anew. Answers false if there is no such job, or it is of
+/// no use any more.
 ///
 /// # Errors
 /// [`StoreError`].
 pub fn revive(tx: &mut Tx<'_>, id: &JobId, now: AtUs) -> Result<bool, StoreError> {
-    let revived = tx.execute(
-        "UPDATE jobs SET state = 'waiting', ended_at_us = NULL, due_at_us = $2, tries = 0
-         WHERE id = $1 AND state = 'dead'",
-        &[id.as_str().into(), now.0.into()],
-    )?;
+    let sql = format!("{REVIVE} AND id = $2");
+    let revived = tx.execute(&sql, &[now.0.into(), id.as_str().into()])?;
     tx.has_enqueued |= revived == 1;
     Ok(revived == 1)
 }
+
+/// Lets every job that failed for good begin anew, if it is of use; answers how many.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn revive_all(tx: &mut Tx<'_>, now: AtUs) -> Result<u64, StoreError> {
+    let revived = tx.execute(REVIVE, &[now.0.into()])?;
+    tx.has_enqueued |= revived > 0;
+    Ok(revived)
+}
+
+const REVIVE: &str =
+    "UPDATE jobs SET state = 'waiting', ended_at_us = NULL, due_at_us = $1, tries = 0
+     WHERE state = 'dead' AND (expires_at_us IS NULL OR expires_at_us > $1)";
 
 const LISTED: &str = "SELECT id, kind, recipient, template, tries, claim, error, created_at_us,
         ended_at_us FROM jobs";

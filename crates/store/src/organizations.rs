@@ -19,6 +19,18 @@ pub struct Founded {
     pub project: ProjectId,
 }
 
+/// What an organization is called.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn name(tx: &mut Tx<'_>, id: &OrganizationId) -> Result<String, StoreError> {
+    let sql = "SELECT name FROM organizations WHERE id = $1";
+    Ok(tx
+        .query_one(sql, &[id.as_str().into()])?
+        .text(0)?
+        .to_owned())
+}
+
 /// Makes an organization that a user owns.
 ///
 /// # Errors

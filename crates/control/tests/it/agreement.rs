@@ -165,6 +165,49 @@ async fn costs_of_every_grouping_are_what_was_charged() {
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn costs_of_some_lines_are_what_fell_on_them() {
+    on_each_database(async |database| {
+        let world = World::start(database).await;
+        let callers = callers(&world).await;
+        let facts = use_up(&world, &callers).await;
+        let only = ["a, input", "b/c, output", "b/c, input"];
+        let query =
+            "/costs?line_items[]=a,%20input&line_items[]=b/c,%20output&line_items[]=b/c,%20input";
+        for fields in [
+            &[][..],
+            &["line_item"],
+            &["project_id"],
+            &["project_id", "line_item"],
+        ] {
+            let found = walk(&world, query, fields, DAY_US).await;
+            let mut sums = BTreeMap::new();
+            for fact in &facts {
+                for line in LineItem::ALL {
+                    let name = format!("{}, {}", fact.hold.model, line.label());
+                    let cost = fact.cost.line(line);
+                    if !only.contains(&&*name) || cost == Nusd::ZERO {
+                        continue;
+                    }
+                    let line = fields.contains(&"line_item").then_some(line);
+                    let place = place(fact, fields, DAY_US, line);
+                    *sums.entry(place).or_insert(Nusd::ZERO) += cost;
+                }
+            }
+            let exact = |entry: Entry| {
+                let value = entry.amount.expect("a cost").value;
+                Nusd::parse_usd(value.get()).unwrap()
+            };
+            let found: BTreeMap<Place, Nusd> = found
+                .into_iter()
+                .map(|(place, entry)| (place, exact(entry)))
+                .collect();
+            assert_eq!(found, sums, "{fields:?}");
+        }
+    })
+    .await;
+}
+
 /// The first key, and one of a service account in another project.
 async fn callers(world: &World) -> [Caller; 2] {
     let other = world.post("/projects", &json!({"name": "other"})).await;

@@ -198,6 +198,18 @@ async fn projects(trail: &mut Trail<'_>) {
         .step(&delete, &[project], nothing.clone(), &deleted)
         .await;
 
+    let zero = json!({"retention_type": "zero_data_retention"});
+    let retention = "POST /v1/organization/data_retention";
+    trail.step(retention, &[], zero.clone(), &[]).await;
+    for (setting, asked) in [
+        ("data_retention", zero),
+        ("service_tier_settings", json!({"default": "standard"})),
+        ("hosted_tool_permissions", json!({"mcp": {"enabled": true}})),
+    ] {
+        let route = format!("POST /v1/organization/projects/{{project_id}}/{setting}");
+        trail.step(&route, &[project], asked, &[]).await;
+    }
+
     let keys = "POST /v1/organization/admin_api_keys";
     let created = [("api_key.created", "{made}")];
     let key = trail.step(keys, &[], name, &created).await;
@@ -244,6 +256,18 @@ async fn people(trail: &mut Trail<'_>) {
     let deleted = [("user.deleted", "user-bob")];
     trail.step(&delete, &ids, nothing.clone(), &deleted).await;
 
+    let asked = json!({"email": "grace@example.com", "role": "reader"});
+    let sent = [("invite.sent", "{made}")];
+    let invite = trail
+        .step("POST /v1/organization/invites", &[], asked, &sent)
+        .await;
+    let invite = invite["id"].as_str().unwrap();
+    let delete = "DELETE /v1/organization/invites/{invite_id}";
+    let deleted_invite = [("invite.deleted", invite)];
+    trail
+        .step(delete, &[invite], nothing.clone(), &deleted_invite)
+        .await;
+
     let delete = format!("DELETE {user}");
     trail.step(&delete, &["user-bob"], nothing, &deleted).await;
 }
@@ -269,6 +293,30 @@ async fn limits(trail: &mut Trail<'_>) {
         let deleted = [("spend_limit.deleted", id.as_str())];
         let route = format!("DELETE {route}");
         trail.step(&route, &ids, nothing.clone(), &deleted).await;
+    }
+
+    let alert = json!({
+        "threshold_amount": 500, "currency": "USD", "interval": "month",
+        "notification_channel": {"type": "email", "recipients": ["ada@example.com"]},
+    });
+    for (route, ids) in [
+        ("/v1/organization/spend_alerts", vec![]),
+        (
+            "/v1/organization/projects/{project_id}/spend_alerts",
+            vec![&*project],
+        ),
+    ] {
+        let created = [("farebox.spend_alert.created", "{made}")];
+        let create = format!("POST {route}");
+        let made = trail.step(&create, &ids, alert.clone(), &created).await;
+        let id = made["id"].as_str().unwrap();
+        let ids = [ids, vec![id]].concat();
+        let update = format!("POST {route}/{{alert_id}}");
+        let updated = [("farebox.spend_alert.updated", id)];
+        trail.step(&update, &ids, alert.clone(), &updated).await;
+        let delete = format!("DELETE {route}/{{alert_id}}");
+        let deleted = [("farebox.spend_alert.deleted", id)];
+        trail.step(&delete, &ids, nothing.clone(), &deleted).await;
     }
 
     let route = "POST /v1/organization/projects/{project_id}/rate_limits/{rate_limit_id}";

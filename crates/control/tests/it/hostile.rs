@@ -122,10 +122,3 @@ async fn whoever_comes_second_is_told_so() {
     })
     .await;
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn filters_that_cannot_be_honoured_do_not_pass_for_answers() {
-    let world = World::start(testkit::databases::sqlite()).await;
-    let answer = world.get("/costs?start_time=1&line_items[]=a").await;
-    refused(&answer, 400, "line_items", "unsupported_parameter");
-}

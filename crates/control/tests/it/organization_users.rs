@@ -1,6 +1,9 @@
 //! The people of an organization: listed, given other roles, removed.
 
+use domain::id::UserId;
+use domain::time::AtUs;
 use serde_json::{Value, json};
+use store::members::MemberError;
 use testkit::on_each_database;
 
 use crate::world::{START_S, World, refused};
@@ -199,13 +202,17 @@ async fn the_last_owner_stays() {
             200
         );
         // Both may go, but not both at once.
-        let (first, second) = tokio::join!(
-            world.post(&ada, &reader),
-            world.post("/users/user-bob", &reader),
-        );
-        let mut statuses = [first.status, second.status];
-        statuses.sort_unstable();
-        assert_eq!(statuses, [200, 400], "{} {}", first.text(), second.text());
+        let demote = |user: UserId| {
+            let organization = world.made.organization.clone();
+            world.store.write(move |tx| {
+                store::members::set_role(tx, &organization, &user, "reader", AtUs(START_S))
+            })
+        };
+        let bob = UserId::new("user-bob");
+        let (first, second) = tokio::join!(demote(world.made.user.clone()), demote(bob));
+        assert_ne!(first.is_ok(), second.is_ok());
+        let refusal = first.and(second).unwrap_err();
+        assert!(matches!(refusal, MemberError::LastOwner), "{refusal}");
     })
     .await;
 }

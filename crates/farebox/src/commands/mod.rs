@@ -3,6 +3,7 @@
 mod check_config;
 mod credit;
 mod ledger;
+mod messages;
 mod migrate;
 mod setup;
 
@@ -29,6 +30,7 @@ pub(crate) async fn run(cli: Cli, environment: &Environment) -> Result<(), Failu
         Command::Ledger(Ledger::Verify(verify)) => {
             ledger::run(&load(file, environment)?, &verify).await
         }
+        Command::Messages(messages) => messages::run(&load(file, environment)?, messages).await,
         Command::Migrate(migrate) => migrate::run(&load(file, environment)?, &migrate).await,
         Command::Demo(demo) => demo::run(&demo, environment).await,
         Command::Race(race) => race::run(*race, environment).await,

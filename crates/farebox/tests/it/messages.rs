@@ -3,14 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use domain::message::{Message, Text};
+use domain::message::{Letter, Message, Text};
 use domain::time::{AtUs, Clock};
 use serde_json::json;
 use store::jobs::{self, Job};
 use store::{DatabaseUrl, Options, Role, Store, StoreError};
 use testkit::http::{Answer, Request, get};
 use testkit::process::spawn_binary;
-use testkit::smtp::{self, Encryption, SmtpServer};
+use testkit::smtp::{self, Encryption, SmtpServer, Trouble};
 use testkit::{PATIENCE, Reply, Upstream, eventually, on_each_database};
 
 use crate::place::{BINARY, Place};
@@ -21,6 +21,15 @@ fn entropy(bytes: &mut [u8]) {
 
 /// Puts a text message into the queue from outside the server.
 async fn enqueue(database_url: &str, key: &str) {
+    let text = Text::PhoneCode {
+        code: "482913".into(),
+        valid_minutes: 10,
+    };
+    let to = "+4930123456".to_owned();
+    enqueue_message(database_url, key, Message::Sms { to, text }).await;
+}
+
+async fn enqueue_message(database_url: &str, key: &str, message: Message) {
     let clock: Clock = Arc::new(|| AtUs(0));
     let options = Options {
         url: DatabaseUrl::parse(database_url).unwrap(),
@@ -30,16 +39,9 @@ async fn enqueue(database_url: &str, key: &str) {
         mono: || domain::time::MonoUs(testkit::mono_us()),
     };
     let store = Store::open(options).await.unwrap();
-    let text = Text::PhoneCode {
-        code: "482913".into(),
-        valid_minutes: 10,
-    };
     let job = Job {
         key: key.into(),
-        message: Message::Sms {
-            to: "+4930123456".into(),
-            text,
-        },
+        message,
         expires_at: None,
     };
     let write = store.write(move |tx| jobs::enqueue(tx, &job, AtUs(0), entropy));
@@ -171,6 +173,63 @@ async fn owners_get_a_mail_when_a_budget_reaches_a_threshold() {
         for private in [login.1, "ada@example.com", "monthly budget"] {
             assert!(!server.stderr().contains(private), "{}", server.stderr());
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_was_given_up_is_listed_and_tried_again_by_command() {
+    on_each_database(async |database| {
+        let mailbox = SmtpServer::start(Encryption::None, None).await;
+        mailbox.set_trouble(Some(Trouble::Reply("RCPT", "550 5.1.1 nobody here")));
+        let place = Place::new(&database.url, "http://127.0.0.1:9/v1");
+        place.set_up("1");
+        let config = std::fs::read_to_string(place.path().join("farebox.toml")).unwrap();
+        let mail = format!(
+            "[mail]\nkind = \"smtp\"\nfrom = \"farebox@example.com\"\nhost = \"127.0.0.1\"\n\
+             tls = \"none\"\nport = {}\n",
+            mailbox.port()
+        );
+        place.write("farebox.toml", &format!("{config}\n{mail}"));
+        let _server = place.serve().await;
+        let letter = Letter::EmailCode {
+            code: "482913".into(),
+            valid_minutes: 10,
+        };
+        let to = "ada@example.com".to_owned();
+        enqueue_message(&database.url, "a", Message::Mail { to, letter }).await;
+        let list = || place.json(&["messages", "list", "--json"]);
+        eventually("it is given up", async || list()["given_up_count"] == 1).await;
+        let given_up = &list()["given_up"][0];
+        assert_eq!(given_up["template"], "email_code");
+        assert_eq!(given_up["tries"], 1);
+        assert!(given_up["reason"].as_str().unwrap().contains("550"));
+        let shown = place.run(&["messages", "list"]);
+        let shown = String::from_utf8(shown.stdout).unwrap();
+        assert!(
+            shown.contains("1 given up") && !shown.contains("482913"),
+            "{shown}"
+        );
+
+        let wrong = place.run(&["messages", "retry", "job_none"]);
+        let said = String::from_utf8_lossy(&wrong.stderr).into_owned();
+        assert_eq!(wrong.status.code(), Some(1));
+        assert!(said.contains("job_none was not given up"), "{said}");
+        assert_eq!(place.run(&["messages", "retry"]).status.code(), Some(2));
+
+        mailbox.set_trouble(None);
+        let id = given_up["id"].as_str().unwrap();
+        let retried = place.run(&["messages", "retry", id]);
+        assert_eq!(
+            String::from_utf8_lossy(&retried.stdout),
+            "1 message is tried again.\n"
+        );
+        eventually("it arrives", async || mailbox.received().len() == 1).await;
+        eventually("nothing is left", async || {
+            let list = list();
+            list["waiting_count"] == 0 && list["given_up_count"] == 0
+        })
+        .await;
     })
     .await;
 }

@@ -134,6 +134,23 @@ CREATE UNIQUE INDEX role_assignments_once ON role_assignments
 CREATE INDEX role_assignments_by_user ON role_assignments (user_id, organization_id);
 CREATE INDEX role_assignments_by_group ON role_assignments (group_id);
 
+-- People who were asked into an organization. The secret in the mail is kept as its digest; projects
+-- are a JSON list of pairs, id and role.
+CREATE TABLE invites (
+    id TEXT PRIMARY KEY,
+    organization_id TEXT NOT NULL REFERENCES organizations (id),
+    email TEXT NOT NULL,
+    role TEXT NOT NULL CHECK (role IN ('owner', 'reader')),
+    projects TEXT NOT NULL,
+    secret_digest TEXT NOT NULL UNIQUE,
+    created_at_us INTEGER NOT NULL,
+    expires_at_us INTEGER NOT NULL,
+    accepted_at_us INTEGER,
+    deleted_at_us INTEGER
+) STRICT;
+CREATE INDEX invites_by_organization ON invites (organization_id, created_at_us, id);
+CREATE INDEX invites_by_email ON invites (organization_id, email);
+
 -- Which models a project may use: a JSON list of names, and what it means. No row means all.
 CREATE TABLE model_permissions (
     project_id TEXT PRIMARY KEY REFERENCES projects (id),
@@ -453,7 +470,8 @@ CREATE TABLE usage_hours (
 ) STRICT, WITHOUT ROWID;
 
 -- A money limit over a calendar window (UTC), on the organization, one of its projects or keys.
--- What was spent in a window is a sum of usage_hours, so nothing is counted twice.
+-- What was spent in a window is a sum of usage_hours, so nothing is counted twice. A spend alert has a
+-- JSON pair in "alert": the recipients of its mail, and a prefix of the subject or null.
 CREATE TABLE budgets (
     id TEXT PRIMARY KEY,
     organization_id TEXT NOT NULL REFERENCES organizations (id),
@@ -464,6 +482,7 @@ CREATE TABLE budgets (
     force TEXT NOT NULL CHECK (force IN ('hard', 'soft')),
     thresholds TEXT NOT NULL,
     spend_limit_since_us INTEGER,
+    alert TEXT,
     created_at_us INTEGER NOT NULL,
     CHECK (project_id IS NULL OR key_id IS NULL)
 ) STRICT;

@@ -34,6 +34,9 @@ kinds! {
     LoginFailed = "login.failed",
     LoginSucceeded = "login.succeeded",
     LogoutSucceeded = "logout.succeeded",
+    InviteAccepted = "invite.accepted",
+    InviteDeleted = "invite.deleted",
+    InviteSent = "invite.sent",
     ProjectArchived = "project.archived",
     ProjectCreated = "project.created",
     ProjectUpdated = "project.updated",
@@ -61,6 +64,9 @@ kinds! {
     BudgetCreated = "farebox.budget.created",
     BudgetDeleted = "farebox.budget.deleted",
     BudgetUpdated = "farebox.budget.updated",
+    SpendAlertCreated = "farebox.spend_alert.created",
+    SpendAlertDeleted = "farebox.spend_alert.deleted",
+    SpendAlertUpdated = "farebox.spend_alert.updated",
     CreditGranted = "farebox.credit.granted",
 }
 

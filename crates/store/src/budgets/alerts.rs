@@ -1,4 +1,5 @@
-//! Tells the owners of an organization by mail that a budget reached a threshold.
+//! Tells people by mail that a budget reached a threshold: whom a spend alert names, else the owners
+//! of the organization.
 
 use domain::Entropy;
 use domain::admission::Crossing;
@@ -7,16 +8,16 @@ use domain::id::OrganizationId;
 use domain::message::{BudgetAlert, Letter, Message};
 
 use crate::jobs::{self, Job};
-use crate::{StoreError, Tx, Value, members};
+use crate::{StoreError, Tx, Value, members, spend_alerts};
 
-/// Puts a mail to every owner into the queue. Nobody is told of a budget that is gone.
+/// Puts a mail to each of them into the queue. Nobody is told of a budget that is gone.
 pub(super) fn tell(
     tx: &mut Tx<'_>,
     organization: &OrganizationId,
     crossing: &Crossing,
     entropy: Entropy,
 ) -> Result<(), StoreError> {
-    let Some(row) = super::get(tx, organization, &crossing.budget)? else {
+    let Some(row) = super::any(tx, organization, &crossing.budget)? else {
         return Ok(());
     };
     let budget = row.budget;
@@ -43,7 +44,14 @@ pub(super) fn tell(
         force: budget.force,
         at: crossing.at,
     };
-    for owner in members::owners(tx, organization)? {
+    let recipients = match spend_alerts::recipients(tx, organization, &crossing.budget)? {
+        Some(recipients) => recipients,
+        None => {
+            let owners = members::owners(tx, organization)?.into_iter();
+            owners.map(|owner| owner.email).collect()
+        }
+    };
+    for to in recipients {
         let Crossing {
             budget,
             window_at,
@@ -51,9 +59,9 @@ pub(super) fn tell(
             ..
         } = crossing;
         let job = Job {
-            key: format!("budget:{budget}:{}:{threshold}:{}", window_at.0, owner.id),
+            key: format!("budget:{budget}:{}:{threshold}:{to}", window_at.0),
             message: Message::Mail {
-                to: owner.email,
+                to,
                 letter: Letter::BudgetThreshold(alert.clone()),
             },
             expires_at: None,

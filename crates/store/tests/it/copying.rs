@@ -96,10 +96,14 @@ async fn source() -> TestDatabase {
         ),
         format!(
             "INSERT INTO budgets VALUES
-                 ('budget_1', '{organization}', '{project}', NULL, 'month', 5, 'hard', '[50]', 7, 8),
-                 ('budget_2', '{organization}', NULL, NULL, 'day', 0, 'soft', '[]', NULL, 9)"
+                 ('budget_1', '{organization}', '{project}', NULL, 'month', 5, 'hard', '[50]', 7, NULL, 8),
+                 ('budget_2', '{organization}', NULL, NULL, 'day', 0, 'soft', '[]', NULL, '[[],null]', 9)"
         ),
         format!("INSERT INTO budget_events VALUES ('budget_1', 0, 50, '{organization}', 5, 3, 4)"),
+        format!(
+            "INSERT INTO invites VALUES
+                 ('invite-1', '{organization}', 'a@b.c', 'reader', '[]', 'd', 1, 2, NULL, 3)"
+        ),
         format!(
             "INSERT INTO model_permissions VALUES
                  ('{project}', '{organization}', 'deny_list', '[\"é\"]')"

@@ -214,6 +214,8 @@ async fn what_expired_or_killed_every_worker_is_given_up() {
         let after_lease = expires.plus(LEASE_US);
         assert_eq!(claim(&store, 10, after_lease).await, []);
         assert_eq!(count(&store, Channel::Mail).await, (0, 1));
+        let revived = write(&store, move |tx| jobs::revive_all(tx, after_lease)).await;
+        assert_eq!(revived, 0, "it is of no use any more");
         let facts = rows(&store, "SELECT facts, error FROM jobs").await;
         assert_eq!(facts[0].text(0).unwrap(), "{}");
         assert!(facts[0].text(1).unwrap().contains("expired"));
@@ -226,6 +228,9 @@ async fn what_expired_or_killed_every_worker_is_given_up() {
         }
         assert_eq!(claim(&store, 10, now).await, []);
         assert_eq!(count(&store, Channel::Sms).await, (0, 1));
+        let revived = write(&store, move |tx| jobs::revive_all(tx, now)).await;
+        assert_eq!(revived, 1);
+        assert_eq!(claim_one(&store, now).await.tries, 1);
     })
     .await;
 }
