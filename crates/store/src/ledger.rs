@@ -51,7 +51,8 @@ pub struct HoldTicket {
     ack: oneshot::Receiver<()>,
 }
 
-/// What was noted of a stream, on its way to the disk: it gets there whether or not it is awaited.
+/// What was noted of a stream, or given back, on its way to the disk: it gets there whether or not
+/// it is awaited.
 pub struct NoteTicket(HoldTicket);
 
 /// A settlement on its way to the disk.
@@ -147,8 +148,14 @@ impl Ledger {
 
     /// Gives back what was leased of a pot. Whatever was held of it before is in the ledger's queue
     /// before this, so that it is there first.
-    pub fn give_back(&self, pot: PotId, amount: Nusd) {
-        self.queue.push_urgent(Op::Return(pot, amount), None);
+    pub fn give_back(&self, pot: PotId, amount: Nusd) -> NoteTicket {
+        let (sender, ack) = oneshot::channel();
+        let step = Op::Return(pot, amount);
+        self.queue.push_urgent(step, Some(Ack::Done(sender)));
+        NoteTicket(HoldTicket {
+            queue: Arc::clone(&self.queue),
+            ack,
+        })
     }
 
     /// Whether the ledger can commit: if not, nothing new may be admitted.

@@ -328,6 +328,20 @@ impl Budgets {
         windows.collect()
     }
 
+    /// The present windows of hard budgets whose limits these would lower, as pots.
+    pub(super) fn lowered(&mut self, budgets: &[Budget], now: AtUs) -> Vec<PotId> {
+        let limits: HashMap<&BudgetId, Nusd> =
+            budgets.iter().map(|it| (&it.id, it.limit)).collect();
+        let lowered = self.gauges.iter_mut().filter_map(|gauge| {
+            let is_lower = *limits.get(&gauge.budget.id)? < gauge.budget.limit;
+            (is_lower && gauge.budget.force == Force::Hard).then(|| PotId::Window {
+                budget: gauge.budget.id.clone(),
+                start: gauge.turned(now).span.start,
+            })
+        });
+        lowered.collect()
+    }
+
     /// Whether an instant is in the window that is that pot.
     pub(super) fn counts(&self, pot: &PotId, at: AtUs) -> bool {
         let found = self.find(pot);

@@ -38,6 +38,13 @@ impl Book {
         self.open.get(&id).map_or(&[], |open| &open.legs)
     }
 
+    /// Those of them that adopted it.
+    #[must_use]
+    pub fn adopted_legs_of(&self, id: RequestId) -> &[PotId] {
+        let open = self.open.get(&id);
+        open.map_or(&[], |open| &open.legs[open.own_legs..])
+    }
+
     /// Requests in flight come to count in windows that are new to them.
     pub(super) fn adopt(&mut self, now: AtUs) -> Vec<(RequestId, PotId)> {
         let mut adopted = Vec::new();
@@ -120,6 +127,16 @@ impl Rooms for Book {
         match pot {
             PotId::Wallet(_) => self.wallet.available(),
             PotId::Window { .. } => windows.map_or(Nusd::ZERO, |pots| pots.room(pot)),
+        }
+    }
+
+    fn strays(&self, pot: &PotId) -> Nusd {
+        match pot {
+            PotId::Wallet(_) => Nusd::ZERO,
+            PotId::Window { .. } => {
+                let windows = self.pots.as_ref();
+                windows.map_or(Nusd::ZERO, |pots| pots.strays(pot))
+            }
         }
     }
 

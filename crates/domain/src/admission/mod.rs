@@ -94,6 +94,9 @@ pub struct ToDo {
     /// Requests in flight that count in one more leased window from now on. The ledger must hear of
     /// it behind their holds, and before whatever becomes of them.
     pub adopted: Vec<(RequestId, PotId)>,
+    /// Leased windows whose limits were lowered: what is leased of them goes back, so that the new
+    /// ones apply at once.
+    pub lowered: Vec<PotId>,
 }
 
 /// A request in flight.
@@ -106,7 +109,10 @@ struct Open {
     tokens: u64,
     at: AtUs,
     applied: Applied,
+    /// The windows that it takes leased money of: first those it was admitted in, so many, then
+    /// those that adopted it.
     legs: Arc<[PotId]>,
+    own_legs: usize,
 }
 
 /// One organization's wallet, budgets and rates.
@@ -181,6 +187,7 @@ impl Book {
             tokens: ask.tokens,
             at: now,
             applied,
+            own_legs: legs.len(),
             legs: Arc::clone(&legs),
         };
         self.wallet.hold(ask.amount);
@@ -271,6 +278,7 @@ impl Book {
         self.budgets.end(&open, charge, now);
         if let Some(pots) = &mut self.pots {
             pots.end(&open.legs, open.amount, charge);
+            pots.stray(&open.legs[open.own_legs..], open.amount - charge);
         }
         let who = Who {
             project: &open.project,
@@ -293,12 +301,18 @@ impl Book {
     /// call. What settles after it, the book counts itself.
     ///
     /// Where money is leased, caps do not wait for that, and requests in flight are adopted: what
-    /// one holds counts as leased and held in the window that is new to it.
+    /// one holds counts as leased and held in the window that is new to it, and what is left of it
+    /// at its end strays there until it is given back.
     pub fn set_budgets(&mut self, budgets: Vec<Budget>, now: AtUs) -> ToDo {
         let now = self.turn(now);
+        let lowered = match self.pots {
+            Some(_) => self.budgets.lowered(&budgets, now),
+            None => Vec::new(),
+        };
         ToDo {
             unknown: self.budgets.set(budgets, &self.open, now),
             adopted: self.adopt(now),
+            lowered,
         }
     }
 

@@ -8,17 +8,19 @@ use std::collections::HashMap;
 use crate::lease::PotId;
 use crate::money::Nusd;
 
-/// What counts in one pot on this node. Always `spent + held <= cap`.
+/// What counts in one pot on this node. Always `spent + held + strays <= cap`.
 #[derive(Clone, Copy, Debug, Default)]
 struct Pot {
     cap: Nusd,
     spent: Nusd,
     held: Nusd,
+    /// What is left of holds that were adopted: it was never leased, so nobody may use it.
+    strays: Nusd,
 }
 
 impl Pot {
     fn room(&self) -> Nusd {
-        self.cap - self.spent - self.held
+        self.cap - self.spent - self.held - self.strays
     }
 }
 
@@ -41,6 +43,10 @@ impl Pots {
         self.0.get(pot).is_some_and(|pot| pot.held > Nusd::ZERO)
     }
 
+    pub(super) fn strays(&self, pot: &PotId) -> Nusd {
+        self.0.get(pot).map_or(Nusd::ZERO, |pot| pot.strays)
+    }
+
     pub(super) fn hold(&mut self, legs: &[PotId], amount: Nusd) {
         legs.iter().for_each(|leg| self.of(leg).held += amount);
     }
@@ -55,6 +61,11 @@ impl Pots {
         }
     }
 
+    /// A hold that ended in these pots had been adopted there: so much of it is left.
+    pub(super) fn stray(&mut self, legs: &[PotId], left: Nusd) {
+        legs.iter().for_each(|leg| self.of(leg).strays += left);
+    }
+
     /// A request in flight comes to count in a pot. What it holds was never leased, and needs not
     /// be: the database counts open holds as taken when the pot is opened.
     pub(super) fn adopt(&mut self, pot: &PotId, amount: Nusd) {
@@ -67,15 +78,17 @@ impl Pots {
         self.of(pot).cap += amount;
     }
 
+    /// Lowers a cap, first by what strays.
     pub(super) fn lower(&mut self, pot: &PotId, amount: Nusd) {
         let pot = self.of(pot);
         pot.cap -= amount;
+        pot.strays -= amount.min(pot.strays);
         assert!(pot.room() >= Nusd::ZERO, "a cap never goes below its use");
     }
 
     pub(super) fn forget(&mut self, pot: &PotId) {
         let pot = self.0.remove(pot).unwrap_or_default();
-        let left = pot.room() + pot.held;
+        let left = pot.cap - pot.spent;
         assert_eq!(left, Nusd::ZERO, "what is forgotten is used up");
     }
 

@@ -57,6 +57,11 @@ impl Branch {
         }
     }
 
+    /// A pot's limit was lowered: nothing of it is used again, until a beat says otherwise.
+    pub(super) fn drain(&self, pot: &PotId) {
+        self.draining.write().insert(pot.clone());
+    }
+
     /// Those of these pots of which nothing is used again here.
     pub(super) fn draining<'a>(&self, pots: impl Iterator<Item = &'a PotId>) -> Vec<PotId> {
         let draining = self.draining.read();

@@ -17,7 +17,7 @@ use domain::lease::{Answered, Ask, Effect, Leases, PotId, Verdict};
 use domain::money::Nusd;
 use domain::time::{AtUs, MonoUs};
 use parking_lot::Mutex;
-use store::{Fleet, HoldTicket};
+use store::{Fleet, HoldTicket, NoteTicket};
 use tokio::sync::oneshot;
 
 use super::Bid;
@@ -35,6 +35,8 @@ struct Leased {
     leases: Leases,
     wallet: PotId,
     waiting: HashMap<RequestId, Waiting>,
+    /// What of each pot was given back since it was asked for last.
+    returning: HashMap<PotId, NoteTicket>,
     /// When the timer looks here.
     due: MonoUs,
     branch: Arc<Branch>,
@@ -130,6 +132,7 @@ impl Desk {
                 leases,
                 wallet: PotId::Wallet(organization.clone()),
                 waiting: HashMap::new(),
+                returning: HashMap::new(),
                 due: MonoUs(i64::MAX),
                 branch: Arc::clone(branch),
                 desk: Weak::clone(desk),
@@ -213,13 +216,15 @@ impl Desk {
                 leased.branch.draining(pots)
             }
         };
+        let adopted = self.book.adopted_legs_of(id).to_vec();
         self.book.end(id, charge, used_tokens, now);
         if let Some(leased) = &mut self.leased {
             // A process has one epoch; what became free is this node's.
             let epoch = leased.branch.fleet.epoch();
             leased.leases.ended(epoch, &[], Nusd::ZERO);
-            let is_idle = draining.is_empty() && leased.waiting.is_empty();
+            let is_idle = draining.is_empty() && adopted.is_empty() && leased.waiting.is_empty();
             draining.iter().for_each(|pot| leased.leases.recalled(pot));
+            adopted.iter().for_each(|pot| leased.leases.strayed(pot));
             if !is_idle {
                 self.work();
             }
@@ -260,6 +265,11 @@ impl Desk {
                 leased.branch.has(&pot, &leased.wallet);
                 leased.leases.adopted(&pot);
                 self.around.ledger.adopt(id, pot);
+            }
+            for pot in to_do.lowered {
+                if leased.leases.lowered(&pot) {
+                    leased.branch.drain(&pot);
+                }
             }
             self.work();
         }
@@ -353,10 +363,12 @@ impl Desk {
                 Effect::Lower(pot, amount) => self.book.lower(&pot, amount),
                 Effect::GiveBack(pot, amount) => {
                     self.book.lower(&pot, amount);
-                    self.around.ledger.give_back(pot, amount);
+                    let ticket = self.around.ledger.give_back(pot.clone(), amount);
+                    leased.returning.insert(pot, ticket);
                 }
                 Effect::Forget(pot) => {
                     leased.branch.has_not(&pot);
+                    leased.returning.remove(&pot);
                     self.book.forget(&pot);
                 }
                 Effect::Admit(id) => {
@@ -397,10 +409,18 @@ impl Desk {
 }
 
 impl Leased {
-    /// Sends a question. One that is not answered is repeated, so an error needs no more.
-    fn ask(&self, ask: Ask) {
+    /// Sends a question, behind whatever was given back of its pots: else the database would deny
+    /// what is on its way. One that is not answered is repeated, so an error needs no more.
+    fn ask(&mut self, ask: Ask) {
         let (fleet, desk): (Fleet, _) = (self.branch.fleet.clone(), Weak::clone(&self.desk));
+        let pots = ask.lines.iter().map(|line| &line.pot);
+        let returning = pots.filter_map(|pot| self.returning.remove(pot));
+        let returning: Vec<NoteTicket> = returning.collect();
         self.branch.runtime.spawn(async move {
+            for ticket in returning {
+                // If the ledger broke, there is nothing to be had.
+                let _ = ticket.durable().await;
+            }
             match fleet.ask(ask).await {
                 Ok(answered) => {
                     if let Some(desk) = desk.upgrade() {

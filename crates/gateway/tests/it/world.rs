@@ -272,12 +272,22 @@ impl World {
             .await
             .expect("readable");
         assert!(report.holds(), "{report:?}");
-        let wallet = self.wallet().await;
+        let (wallet, leased) = (self.wallet().await, self.leased().await);
         assert_eq!(
             wallet.balance(),
-            wallet.available(),
+            wallet.available() + leased,
             "nothing stays reserved"
         );
+    }
+
+    /// What nodes may still hold of all wallets, where there are nodes.
+    pub(crate) async fn leased(&self) -> Nusd {
+        if self.store.fleet().is_none() {
+            return Nusd::ZERO;
+        }
+        let sql = "SELECT CAST(COALESCE(SUM(free_nusd), 0) AS BIGINT) FROM leases
+                   WHERE pot_id LIKE 'wallet:%'";
+        Nusd::new(self.query(sql).await[0].int(0).expect("a sum"))
     }
 }
 

@@ -122,9 +122,33 @@ fn a_new_budget_adopts_what_is_in_flight_exactly() {
     assert_eq!(extend(&mut book), None);
     book.raise(&pot, Nusd::new(5));
     assert_eq!(extend(&mut book), Some(Nusd::new(2)));
+    assert_eq!(*book.adopted_legs_of(id(1)), [pot.clone()]);
+    // What is left was never leased: it goes back before anybody uses it.
     book.end(id(1), Nusd::new(1), 1, AtUs(3));
-    assert_eq!(room(&book, &pot), 5 + 6 - 1);
+    let strays = |book: &Book| book.strays(&pot).get();
+    assert_eq!((room(&book, &pot), strays(&book)), (3, 7));
+    assert_eq!(
+        refused_by(admit(&mut book, &ask(3, 4), AtUs(3))),
+        "budget_a"
+    );
+    book.lower(&pot, Nusd::new(8));
+    assert_eq!((room(&book, &pot), strays(&book)), (2, 0));
     assert_eq!(room(&book, &wallet()), 99);
+}
+
+#[test]
+fn a_limit_that_is_lowered_names_its_pot() {
+    let mut book = leased(100);
+    let set = |book: &mut Book, window, limit| {
+        let mut budgets = vec![of_all(window, limit)];
+        budgets.push(budget("budget_b", Scope::Organization, Window::Day, 5));
+        book.set_budgets(budgets, AtUs(DAY_US)).lowered
+    };
+    assert_eq!(set(&mut book, Window::Day, 10), []);
+    assert_eq!(set(&mut book, Window::Day, 10), []);
+    assert_eq!(set(&mut book, Window::Day, 11), []);
+    let lowered = set(&mut book, Window::Day, 9);
+    assert_eq!(lowered, [window("budget_a", DAY_US)]);
 }
 
 #[test]

@@ -44,6 +44,15 @@ struct Node {
     answered: Vec<Answered>,
 }
 
+/// A request that was admitted.
+struct Past {
+    at: AtUs,
+    /// The windows that it counts in.
+    pots: Vec<PotId>,
+    /// What it holds, or cost.
+    used: Nusd,
+}
+
 struct World {
     dice: Dice,
     office: Office,
@@ -51,7 +60,7 @@ struct World {
     budgets: Vec<Budget>,
     /// Holds of requests that a pot adopted, as the office sees them: with one leg.
     shadows: HashMap<RequestId, Vec<RequestId>>,
-    held: BTreeMap<RequestId, Nusd>,
+    past: BTreeMap<RequestId, Past>,
     charged: Nusd,
     admitted: usize,
     exhausted: usize,
@@ -118,7 +127,7 @@ impl World {
             office,
             budgets: Vec::new(),
             shadows: HashMap::new(),
-            held: BTreeMap::new(),
+            past: BTreeMap::new(),
             charged: Nusd::ZERO,
             admitted: 0,
             exhausted: 0,
@@ -189,8 +198,14 @@ impl World {
         };
         node.queue.push_back(Op::Hold(hold));
         node.open.push(wanted.id);
-        self.held.insert(wanted.id, amount);
+        let past = Past {
+            at: admission.at,
+            pots: admission.legs.to_vec(),
+            used: amount,
+        };
+        self.past.insert(wanted.id, past);
         self.admitted += 1;
+        self.is_within(wanted.id);
         true
     }
 
@@ -203,18 +218,26 @@ impl World {
         let Some(id) = self.pick_open(index) else {
             return;
         };
-        let held = self.held.remove(&id).expect("it is open");
+        let held = self.past[&id].used;
         let charge = Nusd::new(self.dice.below(held.get() + 1));
         let ending = match self.dice.below(5) {
             0 => Ending::Released,
             _ => Ending::Settled(charge),
         };
         self.charged += ending.cost();
+        self.past.get_mut(&id).expect("it is open").used = ending.cost();
         let (now, node) = (self.now, &mut self.nodes[index]);
         node.open.retain(|open| *open != id);
         node.queue.push_back(Op::End(id, ending));
+        let adopted = node.book.adopted_legs_of(id).to_vec();
+        let legs = node.book.legs_of(id).to_vec();
         node.book.end(id, ending.cost(), 1, now);
         node.leases.ended(node.epoch, &[], Nusd::ZERO);
+        adopted.iter().for_each(|pot| node.leases.strayed(pot));
+        // What is above its limit is not used again.
+        let over = |pot: &&PotId| self.office.pot(pot).is_some_and(|row| row.cap > row.limit);
+        let over = legs.iter().filter(over);
+        over.for_each(|pot| node.leases.recalled(pot));
         self.drain(index);
     }
 
@@ -223,13 +246,28 @@ impl World {
             return;
         };
         // What is free stays free.
-        if self.held[&id] == Nusd::ZERO {
+        if self.past[&id].used == Nusd::ZERO {
             return;
         }
         let node = &mut self.nodes[index];
         if let Some(more) = node.book.extend(id, Nusd::new(1), Nusd::new(40)) {
             node.queue.push_back(Op::Grow(id, more));
-            *self.held.get_mut(&id).expect("it is open") += more;
+            self.past.get_mut(&id).expect("it is open").used += more;
+            self.is_within(id);
+        }
+    }
+
+    /// What has just been taken is within the limits that there are now, on all nodes together.
+    fn is_within(&self, id: RequestId) {
+        let new = &self.past[&id];
+        for budget in &self.budgets {
+            // Whatever becomes of a limit, it stays what it was in windows that are over.
+            let pot = pot_of(budget, self.now);
+            if new.pots.contains(&pot) {
+                let all = self.past.values().filter(|it| it.pots.contains(&pot));
+                let used: Nusd = all.map(|it| it.used).sum();
+                assert!(used <= budget.limit, "{used} of {budget:?}");
+            }
         }
     }
 
@@ -398,8 +436,11 @@ impl World {
         for index in 0..self.nodes.len() {
             let (budgets, now) = (self.budgets.clone(), self.now);
             let node = &mut self.nodes[index];
-            let adopted = node.book.set_budgets(budgets, now).adopted;
-            self.adopt(index, &adopted);
+            let to_do = node.book.set_budgets(budgets, now);
+            for pot in &to_do.lowered {
+                node.leases.lowered(pot);
+            }
+            self.adopt(index, &to_do.adopted);
             self.drain(index);
         }
     }
@@ -431,7 +472,7 @@ impl World {
         let limit = limit.unwrap_or_else(|| made.expect("it was made").limit);
         self.office.open(pot, limit);
         self.office.set_limit(pot, Nusd::new(1_000_000));
-        let amount = |id: &RequestId| self.held[id];
+        let amount = |id: &RequestId| self.past[id].used;
         let sum: Nusd = adopted.iter().map(|(id, _)| amount(id)).sum();
         let node = &mut self.nodes[index];
         let line = lease::AskLine {
@@ -450,12 +491,14 @@ impl World {
         assert_eq!(granted.answered.answer, lease::Answer::Granted(all));
         for (id, pot) in adopted {
             node.leases.adopted(pot);
+            let past = self.past.get_mut(id).expect("it is open");
+            past.pots.push(pot.clone());
             self.made += 1;
             let shadow = super::id(self.made);
             self.shadows.entry(*id).or_default().push(shadow);
             node.queue.push_back(Op::Hold(NewHold {
                 id: shadow,
-                amount: self.held[id],
+                amount: self.past[id].used,
                 legs: [pot.clone()].into(),
                 seen: Nusd::ZERO,
             }));
@@ -473,6 +516,11 @@ impl World {
                 }
                 self.mono = self.mono.plus(BEAT_US);
                 self.nodes[index].leases.tick(self.mono);
+                // Strays of a pot that nobody asked for again wait until somebody does.
+                let node = &mut self.nodes[index];
+                let strays = self.office.leases(&node.name);
+                let strays = strays.filter(|(pot, _)| node.book.strays(pot) > Nusd::ZERO);
+                strays.for_each(|(pot, _)| node.leases.recalled(pot));
                 self.drain(index);
                 while !self.nodes[index].asked.is_empty() {
                     self.ask(index);
