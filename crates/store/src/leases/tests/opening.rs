@@ -1,12 +1,19 @@
-//! A window's pot opens with exactly what its window holds, once everybody counts in it.
+//! A window's pot opens with exactly what its window holds, once everybody counts in it; and what is
+//! over is deleted.
+
+use std::sync::Arc;
 
 use domain::budget::Force;
-use domain::lease::{Answer, Ask, AskLine, Beat, Epoch, LimitId, PotId, RateLine};
+use domain::hold::Hold;
+use domain::id::{BudgetId, ProjectId};
+use domain::lease::{Answer, Ask, AskLine, Beat, Ending, Epoch, LimitId, PotId, RateLine};
 use domain::money::Nusd;
 use domain::rate::Rate;
 use domain::time::{AtUs, DAY_US, HOUR_US};
 
 use super::desk::{BEGIN, Desk, Owned, all_budgets, create, node, wallet};
+use super::till::{self, Till};
+use crate::batch::Op;
 use crate::{budgets, leases};
 
 /// A node that has joined, and asks.
@@ -99,20 +106,19 @@ fn usage(hour: AtUs, organization: &str, project: &str, cost: i64) -> String {
     )
 }
 
+/// A hold that node a made.
 fn hold(
     id: u32,
     project: &str,
-    of: (&str, Epoch),
-    at: AtUs,
-    amount: i64,
+    Epoch(epoch): Epoch,
+    (at, amount): (AtUs, i64),
     legs: &[&PotId],
 ) -> String {
-    let (name, epoch) = (of.0, of.1.0);
     let legs: Vec<String> = legs.iter().map(ToString::to_string).collect();
     let legs = serde_json::to_string(&legs).expect("texts");
     let at = at.0;
     format!(
-        "INSERT INTO holds VALUES ('req_{id}', 'org-a', '{project}', 'key_x', 'm', 'chat', '{name}',
+        "INSERT INTO holds VALUES ('req_{id}', 'org-a', '{project}', 'key_x', 'm', 'chat', 'a',
              {epoch}, {amount}, 'price_a', {at}, 0, 0, '{legs}')"
     )
 }
@@ -123,7 +129,7 @@ async fn it_opens_with_what_was_settled_is_held_and_is_leased() {
         let mut a = Asker::join(&desk, "a");
         let (pot, before) = (by_day().pot(BEGIN), by_day().pot(BEGIN.plus(-DAY_US)));
         let last = BEGIN.plus(HOUR_US - 1);
-        let lives = ("a", a.epoch);
+        let lives = a.epoch;
         for sql in [
             usage(BEGIN, "org-a", "proj_a", 100),
             usage(BEGIN.plus(-22 * HOUR_US), "org-a", "proj_a", 20),
@@ -132,10 +138,10 @@ async fn it_opens_with_what_was_settled_is_held_and_is_leased() {
             usage(BEGIN.plus(HOUR_US), "org-a", "proj_a", 1_000),
             usage(BEGIN, "org-a", "proj_other", 1_000),
             usage(BEGIN, "org-b", "proj_a", 1_000),
-            hold(1, "proj_a", lives, last, 30, &[&before, &pot]),
+            hold(1, "proj_a", lives, (last, 30), &[&before, &pot]),
             // It counts in the day before, as it was admitted then; or in nothing.
-            hold(2, "proj_a", lives, BEGIN.plus(-DAY_US), 1_000, &[&before]),
-            hold(3, "proj_other", lives, BEGIN, 1_000, &[]),
+            hold(2, "proj_a", lives, (BEGIN.plus(-DAY_US), 1_000), &[&before]),
+            hold(3, "proj_other", lives, (BEGIN, 1_000), &[]),
             format!("INSERT INTO leases VALUES ('{pot}', 'a', 4, 0, 0, 0)"),
         ] {
             desk.execute(&sql);
@@ -154,7 +160,7 @@ async fn what_limits_nobody_is_gone() {
         let mut a = Asker::join(&desk, "a");
         let owned = by_day();
         let window = |budget: &str, start: AtUs| PotId::Window {
-            budget: domain::id::BudgetId::new(budget),
+            budget: BudgetId::new(budget),
             start,
         };
         let middle = window("budget_a", BEGIN);
@@ -177,7 +183,7 @@ async fn it_opens_when_every_living_node_has_heard_of_the_budget() {
     with_desk(|desk| {
         let (mut a, mut b) = (Asker::join(&desk, "a"), Asker::join(&desk, "b"));
         let mut owned = by_day();
-        owned.budget.id = domain::id::BudgetId::new("budget_new");
+        owned.budget.id = BudgetId::new("budget_new");
         desk.run(|tx| create(tx, &owned));
         let pot = owned.pot(BEGIN);
         let all = number(&desk, "SELECT value FROM counters");
@@ -207,16 +213,70 @@ async fn it_opens_when_every_living_node_has_heard_of_the_budget() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn requests_in_flight_count_in_a_budget_that_is_newer_than_they_are() {
+    with_desk(|desk| {
+        let mut a = Asker::join(&desk, "a");
+        let mut owned = by_day();
+        let purse = wallet(&owned.organization);
+        assert_eq!(a.ask(&purse), granted(&purse, 1_000));
+        let mut till = Till::open(&desk, &node("a"), a.epoch);
+        // In the project, but in none of its budgets.
+        let in_flight = [100, 10, 1].map(|amount| {
+            let legs = [purse.clone()];
+            let hold = till::hold(
+                u64::try_from(amount).expect("small"),
+                &legs,
+                Nusd::new(amount),
+                BEGIN,
+            );
+            let project = ProjectId::new("proj_a");
+            Arc::new(Hold {
+                project,
+                ..Hold::clone(&hold)
+            })
+        });
+        till.commit(in_flight.iter().cloned().map(Op::Hold).collect())
+            .expect("held");
+
+        owned.budget.id = BudgetId::new("budget_new");
+        desk.run(|tx| create(tx, &owned));
+        let pot = owned.pot(BEGIN);
+        let settled = |hold, cost| till::end(hold, Ending::Settled(Nusd::new(cost)));
+        // One ends as the budget is heard of, and one before that and after it was made.
+        let mut ops = vec![settled(&in_flight[2], 1)];
+        ops.extend(
+            in_flight[..2]
+                .iter()
+                .map(|hold| Op::Adopt(hold.id, pot.clone())),
+        );
+        ops.push(settled(&in_flight[1], 7));
+        till.commit(ops).expect("adopted");
+        a.beat(number(&desk, "SELECT value FROM counters"));
+        let free = format!("SELECT free_nusd FROM leases WHERE pot_id = '{pot}'");
+        assert_eq!(number(&desk, &free), 3, "what is left of the 10");
+        // 8 were spent, 100 are held, and 3 are leased already.
+        assert_eq!(a.ask(&pot), granted(&pot, 389));
+        desk.assert_verified();
+        till.commit(vec![settled(&in_flight[0], 60)])
+            .expect("settled");
+        assert_eq!(number(&desk, &free), 3 + 389 + 40);
+        assert_eq!(taken(&desk, &pot), 500);
+        desk.assert_verified();
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn it_opens_when_what_dead_nodes_left_in_it_is_settled() {
     with_desk(|desk| {
         let mut a = Asker::join(&desk, "a");
         let pot = by_day().pot(BEGIN);
-        let dead = ("a", Epoch(a.epoch.0 - 1));
+        let dead = Epoch(a.epoch.0 - 1);
         for sql in [
             // In another window, and in another project: they do not matter.
-            hold(1, "proj_a", dead, BEGIN.plus(-DAY_US), 9, &[]),
-            hold(2, "proj_other", dead, BEGIN, 9, &[]),
-            hold(3, "proj_a", dead, BEGIN, 9, &[]),
+            hold(1, "proj_a", dead, (BEGIN.plus(-DAY_US), 9), &[]),
+            hold(2, "proj_other", dead, (BEGIN, 9), &[]),
+            hold(3, "proj_a", dead, (BEGIN, 9), &[]),
         ] {
             desk.execute(&sql);
         }
@@ -269,7 +329,7 @@ async fn what_nobody_needs_any_more_is_deleted() {
         let end = BEGIN.plus(HOUR_US);
         a.ask(&pot);
         a.ask(&wallet(&by_day().organization));
-        let lives = ("a", a.epoch);
+        let lives = a.epoch;
         let there = |at: AtUs, sql: &str| {
             desk.execute(sql);
             desk.set_clock(at);
@@ -277,7 +337,7 @@ async fn what_nobody_needs_any_more_is_deleted() {
             number(&desk, "SELECT COUNT(*) FROM pots") == 1
         };
         let of_pot = |change: &str| format!("UPDATE leases SET {change} WHERE pot_id = '{pot}'");
-        let held = hold(1, "proj_a", lives, BEGIN, 9, &[&pot]);
+        let held = hold(1, "proj_a", lives, (BEGIN, 9), &[&pot]);
         let late = end.plus(HOUR_US);
         let kept = [
             (late, of_pot("recalled = 0")),
