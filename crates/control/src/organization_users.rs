@@ -24,6 +24,7 @@ use crate::pagination::{List, Listed, Page};
 use crate::path::Ids;
 use crate::query::{Query, invalid};
 use crate::respond::{Outcome, Refusal, answer};
+use crate::roles::may_give;
 use crate::service_accounts::Deleted;
 
 /// A member of the organization.
@@ -211,7 +212,7 @@ pub(crate) async fn retrieve(
     answer(&control, read.await.map(Json))
 }
 
-/// Change a member's role. The last owner stays one.
+/// Change a member's role. It needs every permission of the new one. The last owner stays one.
 #[utoipa::path(
     post, path = "/v1/organization/users/{user_id}", tag = "Users",
     operation_id = "update_organization_user",
@@ -226,10 +227,13 @@ pub(crate) async fn update(
 ) -> Response {
     let outcome = async {
         let role = UserChanges::read(&fields)?.role(&admin.organization)?;
+        let standing = admin.standing;
         let change = control.change(admin, move |tx, organization, now| {
             let member = find_member(tx, organization, &id)?;
             match role {
                 Some(role) if role.name() != member.role => {
+                    let realm = Realm::Organization(organization.clone());
+                    may_give(role.permissions(), &realm, &standing)?;
                     members::set_role(tx, organization, &member.id, role.name(), now)
                         .map_err(refuse)?;
                     let event = Event::new(Kind::UserUpdated, &member.id);

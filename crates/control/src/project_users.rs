@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::response::Response;
 use domain::id::{OrganizationId, ProjectId, UserId};
 use domain::people::email::Email;
-use domain::permission::{PredefinedRole, Resource};
+use domain::permission::{PredefinedRole, Realm, Resource};
 use serde::Serialize;
 use serde_json::json;
 use store::Tx;
@@ -22,6 +22,7 @@ use crate::pagination::{List, Listed, Page};
 use crate::path::Ids;
 use crate::projects::{find, find_active};
 use crate::respond::{Outcome, Refusal, answer};
+use crate::roles::may_give;
 use crate::service_accounts::Deleted;
 
 /// A member of a project.
@@ -150,6 +151,7 @@ pub(crate) async fn create(
 ) -> Response {
     let outcome = async {
         let new = NewProjectUser::read(&fields)?;
+        let standing = admin.standing;
         let change = control.change(admin, move |tx, organization, now| {
             let project = find_active(tx, organization, &project_id)?;
             if project.is_default {
@@ -158,6 +160,8 @@ pub(crate) async fn create(
                     message: "Members cannot be added to the default project.",
                 });
             }
+            let realm = Realm::Project(project.id.clone());
+            may_give(new.role.permissions(), &realm, &standing)?;
             let user = new.find(tx, organization)?.id;
             let member = NewMember {
                 project: &project.id,
@@ -208,7 +212,7 @@ pub(crate) async fn retrieve(
     answer(&control, outcome)
 }
 
-/// Change the role of a member of a project.
+/// Change the role of a member of a project. It needs every permission of the new one.
 #[utoipa::path(
     post, path = "/v1/organization/projects/{project_id}/users/{user_id}", tag = "Project users",
     operation_id = "update_project_user",
@@ -227,11 +231,15 @@ pub(crate) async fn update(
 ) -> Response {
     let outcome = async {
         let role = role(&fields)?;
+        let standing = admin.standing;
         let change = control.change(admin, move |tx, organization, now| {
             let project = find_active(tx, organization, &project_id)?.id;
             let member = find_user(tx, &project, &id)?;
-            match role.map(PredefinedRole::name) {
-                Some(role) if role != member.role => {
+            match role {
+                Some(role) if role.name() != member.role => {
+                    let realm = Realm::Project(project.clone());
+                    may_give(role.permissions(), &realm, &standing)?;
+                    let role = role.name();
                     project_members::set_role(tx, &project, &member.id, role, now)?;
                     let event = Event::new(Kind::UserUpdated, &member.id).in_project(&project);
                     let event = event.changes(json!({"role": role}));

@@ -288,3 +288,27 @@ async fn nobody_gives_what_they_do_not_have() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_makes_others_members_of_more_than_they_are() {
+    let world = World::start(testkit::databases::sqlite()).await;
+    let (bob, _) = with_bob(&world).await;
+    let other = made(&world, "/projects", json!({"name": "Other"})).await;
+    let other = other["id"].as_str().unwrap();
+    let permissions = &[Permission::ManagementWrite, Permission::ProjectUsersWrite];
+    let secret = helper(&world, permissions).await;
+    let user = format!("/v1/organization/users/{bob}");
+    let users = format!("/v1/organization/projects/{other}/users");
+    let owner = json!({"role": "owner"});
+    let as_owner = json!({"user_id": bob, "role": "owner"});
+    for (path, body) in [(&user, &owner), (&users, &as_owner)] {
+        let answer = as_helper(&world, &secret, path, body.clone()).await;
+        refused(&answer, 403, Value::Null, "missing_scope");
+    }
+    made(&world, &users, json!({"user_id": bob, "role": "viewer"})).await;
+    let one = format!("{users}/{bob}");
+    let answer = as_helper(&world, &secret, &one, owner.clone()).await;
+    refused(&answer, 403, Value::Null, "missing_scope");
+    made(&world, &one, owner.clone()).await;
+    made(&world, &user, owner).await;
+}

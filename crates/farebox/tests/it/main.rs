@@ -25,6 +25,7 @@ mod local_model;
 mod messages;
 mod migrate;
 mod openapi;
+mod people;
 mod place;
 mod postgres_faults;
 mod race;

@@ -1,0 +1,111 @@
+//! Somebody signs up at the real binary, reads their codes in the outbox, and calls a model with
+//! the trial credit that comes with a phone.
+
+use serde_json::{Value, json};
+use testkit::http::{Answer, Request, get};
+use testkit::{PATIENCE, Reply, Upstream, eventually, on_each_database};
+
+use crate::place::Place;
+
+const EMAIL: &str = "grace@example.com";
+const PHONE: &str = "+4930901820";
+const PASSWORD: &str = "correct horse battery staple";
+
+struct Browser<'a> {
+    place: &'a Place,
+    cookie: String,
+}
+
+impl Browser<'_> {
+    async fn send(&mut self, request: Request) -> Answer {
+        let answer = request.header("cookie", &self.cookie).send().await.unwrap();
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        if let Some(set) = answer.header("set-cookie") {
+            assert!(set.contains("; HttpOnly; SameSite=Lax"), "{set}");
+            set.split(';').next().unwrap().clone_into(&mut self.cookie);
+        }
+        answer
+    }
+
+    async fn post(&mut self, path: &str, body: &Value) -> Value {
+        let request = Request::post(&self.place.url(path)).json(body);
+        self.send(request).await.json()
+    }
+
+    async fn get(&mut self, path: &str) -> Value {
+        let request = Request::get(&self.place.url(path));
+        self.send(request).await.json()
+    }
+
+    /// The code in the latest message to an address or number.
+    async fn code(&self, to: &str) -> String {
+        let mut code = None;
+        eventually("a code arrives", async || {
+            let outbox = get(&self.place.url("/api/outbox"), "").await.json();
+            let messages = outbox["data"].as_array().unwrap().clone();
+            let text = messages.iter().find(|message| message["to"] == to);
+            let text = text.map(|message| message["text"].as_str().unwrap().to_owned());
+            code = text.and_then(|text| {
+                let digits =
+                    |word: &&str| word.len() == 6 && word.bytes().all(|it| it.is_ascii_digit());
+                let mut words = text.split(|letter: char| !letter.is_ascii_alphanumeric());
+                words.find(digits).map(ToOwned::to_owned)
+            });
+            code.is_some()
+        })
+        .await;
+        code.unwrap()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_signs_up_with_a_phone_calls_with_trial_credit() {
+    on_each_database(async |database| {
+        let upstream = Upstream::start(|_| Reply::chat_with_usage("Hello.", 1, 4_000)).await;
+        let place = Place::new(&database.url, &upstream.base_url());
+        place.set_up("1");
+        let mut server = place.serve().await;
+        let mut browser = Browser {
+            place: &place,
+            cookie: String::new(),
+        };
+        let account = json!({"email": EMAIL, "password": PASSWORD, "organization": "Hopper"});
+        let id = browser.post("/api/signup", &account).await["id"].clone();
+        let code = json!({"id": id, "code": browser.code(EMAIL).await});
+        browser.post("/api/signup/email_code", &code).await;
+        let phone = json!({"id": id, "phone": PHONE});
+        browser.post("/api/signup/phone", &phone).await;
+        let code = json!({"id": id, "code": browser.code(PHONE).await});
+        let done = browser.post("/api/signup/phone_code", &code).await;
+        assert_eq!(done["status"], "complete");
+
+        let me = browser.get("/api/me").await;
+        assert_eq!(me["organizations"][0]["name"], "Hopper");
+        let project = browser
+            .post("/v1/organization/projects", &json!({"name": "First"}))
+            .await;
+        let accounts = format!(
+            "/v1/organization/projects/{}/service_accounts",
+            project["id"].as_str().unwrap()
+        );
+        let account = browser.post(&accounts, &json!({"name": "bot"})).await;
+        let key = account["api_key"]["value"].as_str().unwrap();
+        let balance = async || {
+            let models = get(&place.url("/v1/models"), key).await;
+            models.header("farebox-balance").unwrap().to_owned()
+        };
+        assert_eq!(balance().await, "5.00");
+        let chat = json!({"model": "m", "messages": [{"role": "user", "content": "Hi"}]});
+        let chat = Request::post(&place.url("/v1/chat/completions"))
+            .bearer(key)
+            .json(&chat);
+        assert_eq!(chat.send().await.unwrap().status, 200);
+        assert_eq!(balance().await, "4.991999", "less 0.008001");
+
+        server.signal("TERM");
+        server.wait(PATIENCE).await;
+        let verified = place.run(&["ledger", "verify"]);
+        assert!(verified.status.success(), "the books are in order");
+    })
+    .await;
+}
