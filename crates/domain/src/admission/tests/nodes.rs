@@ -46,7 +46,6 @@ struct Node {
 
 /// A request that was admitted.
 struct Past {
-    at: AtUs,
     /// The windows that it counts in.
     pots: Vec<PotId>,
     /// What it holds, or cost.
@@ -199,7 +198,6 @@ impl World {
         node.queue.push_back(Op::Hold(hold));
         node.open.push(wanted.id);
         let past = Past {
-            at: admission.at,
             pots: admission.legs.to_vec(),
             used: amount,
         };
