@@ -18,7 +18,8 @@ pub struct Rate {
 
 /// Stands for the window of a limit on what is used at once, which does not drain.
 const AT_ONCE_US: i64 = 1;
-/// Finer rates than this are cut off: nobody reaches them, and a database must be able to keep them.
+/// Finer rates than this are cut off: nobody reaches them, and a database must be able to keep
+/// them.
 const MOST_FINE: u64 = i64::MAX as u64;
 
 impl Rate {

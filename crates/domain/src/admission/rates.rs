@@ -5,7 +5,7 @@
 //!
 //! What was used drains by the monotonic clock: one that somebody sets ahead would empty all of it.
 
-mod shared;
+mod parts;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::id::{KeyId, OrganizationId, ProjectId};
 use crate::lease::Share;
 use crate::rate::{Bucket, Rate, RateRefusal, RateState};
 use crate::time::{AtUs, MonoUs};
-use shared::Sharing;
+use parts::Sharing;
 
 /// The rate limits that apply to requests of one scope and model; none means no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -218,7 +218,7 @@ struct Used {
     buckets: [Bucket; 4],
     running: u64,
     /// What of the limits is this node's, where several nodes share them.
-    shares: Option<Box<[Share; shared::KINDS]>>,
+    shares: Option<Box<[Share; parts::KINDS]>>,
 }
 
 /// The limits over time, in the order in which they are looked at.

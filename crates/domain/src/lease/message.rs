@@ -103,8 +103,8 @@ pub struct RateAnswer {
     /// Nodes have more than a lowered limit allows: this one gives up so much of what it has, even
     /// if it has used it.
     pub cut: u64,
-    /// What requests wait for here is not to be had: nobody has any left. Else others were asked for
-    /// what is missing, and it comes with another beat.
+    /// What requests wait for here is not to be had: nobody has any left. Else others were asked
+    /// for what is missing, and it comes with another beat.
     pub exhausted: bool,
 }
 

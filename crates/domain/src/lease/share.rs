@@ -20,7 +20,8 @@ const IDLE_US: i64 = MINUTE_US;
 /// A limit, cut into what is shared and what every node has without asking.
 ///
 /// Where a limit is far above all use, nodes need not share it. Each has a small part of it as its
-/// own; the parts of [`Cut::NODES`] nodes are not shared, so that all together stay within the limit.
+/// own; the parts of [`Cut::NODES`] nodes are not shared, so that all together stay within the
+/// limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cut {
     limit: Rate,

@@ -24,19 +24,22 @@ const MIX: Mix = Mix {
     leaving: 4,
     max_tokens: 40,
 };
-const NODES: usize = 3;
+pub(crate) const NODES: usize = 3;
 
 /// Several servers of one installation.
-struct Fleet {
-    stage: Stage,
-    places: Vec<Place>,
-    servers: Vec<Process>,
+pub(crate) struct Fleet {
+    pub(crate) stage: Stage,
+    pub(crate) places: Vec<Place>,
+    pub(crate) servers: Vec<Process>,
 }
 
 impl Fleet {
     async fn start() -> Fleet {
         let database = testkit::databases::postgres().await;
-        let stage = Stage::new(&database.url).await;
+        Fleet::serve(Stage::new(&database.url).await).await
+    }
+
+    pub(crate) async fn serve(stage: Stage) -> Fleet {
         let places: Vec<Place> = (0..NODES).map(|_| stage.another_place()).collect();
         let mut servers = Vec::new();
         for place in &places {
@@ -54,7 +57,7 @@ impl Fleet {
         self.places.iter().map(load).collect()
     }
 
-    async fn stop(self) {
+    pub(crate) async fn stop(self) {
         for server in self.servers {
             self.stage.stop(server).await;
         }

@@ -18,6 +18,7 @@ mod demo;
 mod disk_faults;
 mod door;
 mod fleet;
+mod fleet_rates;
 mod insisting;
 mod limits;
 mod load;

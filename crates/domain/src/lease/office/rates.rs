@@ -17,7 +17,8 @@ use crate::lease::{Beat, LimitId, NodeId, RateAnswer, RateLine};
 use crate::rate::{Bucket, Rate};
 use crate::time::{AtUs, SECOND_US};
 
-/// What a node said so long ago, or before it was asked, may have changed: nobody is refused for it.
+/// What a node said so long ago, or before it was asked, may have changed: nobody is refused for
+/// it.
 const FRESH_US: i64 = SECOND_US / 2;
 /// A node that was silent for longer will not give up anything soon.
 const SILENT_US: i64 = 3 * SECOND_US;
