@@ -3,11 +3,11 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
-use domain::id::{InviteId, OrganizationId};
+use domain::id::{InviteId, OrganizationId, ProjectId};
 use domain::message::{Letter, Message};
 use domain::people::email::Email;
 use domain::people::secret::BearerSecret;
-use domain::permission::{PredefinedRole, Resource};
+use domain::permission::{PredefinedRole, Realm, Resource};
 use domain::time::{AtUs, DAY_US};
 use serde::Serialize;
 use serde_json::json;
@@ -19,7 +19,7 @@ use store::{members, organizations, page};
 use utoipa::ToSchema;
 
 use crate::Control;
-use crate::authenticate::Admin;
+use crate::authenticate::{Admin, Caller};
 use crate::body::Fields;
 use crate::change::Done;
 use crate::pagination::{List, Listed, Page};
@@ -28,6 +28,7 @@ use crate::project_users::role as project_role;
 use crate::projects::find_active;
 use crate::query::invalid;
 use crate::respond::{Outcome, Refusal, answer};
+use crate::roles::may_give_in;
 use crate::service_accounts::Deleted;
 
 /// Somebody who was asked into the organization.
@@ -128,6 +129,19 @@ impl NewInvite {
         })
     }
 
+    /// Refuses to invite anybody to more than the caller may do.
+    fn may_be_sent(&self, tx: &mut Tx<'_>, caller: &Caller) -> Outcome<()> {
+        let realm = Realm::Organization(caller.organization.clone());
+        may_give_in(tx, self.role.permissions(), &realm, caller)?;
+        for InvitedProject { id, role } in &self.projects {
+            let role = PredefinedRole::from_name(Resource::Project, role);
+            let permissions = role.map(PredefinedRole::permissions);
+            let realm = Realm::Project(ProjectId::new(id));
+            may_give_in(tx, permissions.unwrap_or_default(), &realm, caller)?;
+        }
+        Ok(())
+    }
+
     /// Refuses what could not be accepted, or would change nothing.
     fn check(&self, tx: &mut Tx<'_>, organization: &OrganizationId, now: AtUs) -> Outcome<()> {
         let email = self.email.as_str();
@@ -177,7 +191,8 @@ pub(crate) async fn list(
     answer(&control, list.await)
 }
 
-/// Invite somebody: a mail asks them to accept, within a week.
+/// Invite somebody: a mail asks them to accept, within a week. It needs every permission of the
+/// roles that they get.
 #[utoipa::path(
     post, path = "/v1/organization/invites", tag = "Invites", request_body = NewInvite,
     operation_id = "create_invite",
@@ -192,9 +207,10 @@ pub(crate) async fn create(
         let new = NewInvite::read(&fields)?;
         let id = InviteId::random(control.entropy);
         let secret = BearerSecret::mint(control.entropy);
-        let (actor, of) = (admin.actor.clone(), control.clone());
+        let (giver, of) = (admin.clone(), control.clone());
         let change = control.change(admin, move |tx, organization, now| {
             new.check(tx, organization, now)?;
+            new.may_be_sent(tx, &giver)?;
             let invite = invites::Invite {
                 id,
                 email: new.email.as_str().to_owned(),
@@ -205,7 +221,7 @@ pub(crate) async fn create(
                 accepted_at: None,
             };
             invites::create(tx, organization, &invite, &secret.digest())?;
-            let letter = letter(tx, &of, organization, &actor, &secret)?;
+            let letter = letter(tx, &of, organization, &giver.actor, &secret)?;
             let job = Job {
                 key: format!("invite:{}", invite.id),
                 message: Message::Mail {

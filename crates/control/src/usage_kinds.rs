@@ -14,7 +14,8 @@ use crate::usage::{Asked, BucketPage, Span, UsageResult};
 
 /// An endpoint whose buckets are empty: its path, its name, and what it may be grouped by.
 macro_rules! nothing {
-    ($($handler:ident $path:literal $operation:literal $summary:literal [$($field:literal),*];)*) => {
+    ($($handler:ident $path:literal $operation:literal $summary:literal
+       [$($field:literal),*];)*) => {
         $(
             #[doc = $summary]
             #[utoipa::path(
@@ -22,7 +23,7 @@ macro_rules! nothing {
                 params(
                     ("start_time" = i64, Query, description = "Unix seconds, inclusive"),
                     ("end_time" = Option<i64>, Query, description = "Unix seconds, exclusive"),
-                    ("bucket_width" = Option<String>, Query, description = "1m, 1h or 1d (if absent)"),
+                    ("bucket_width" = Option<String>, Query, description = "1m, 1h or 1d"),
                     ("limit" = Option<i64>, Query, description = "Buckets in a page"),
                     ("page" = Option<String>, Query, description = "next_page of the page before"),
                     ("group_by" = Option<Vec<String>>, Query, description = "Fields of a result"),

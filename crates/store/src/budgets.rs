@@ -366,9 +366,9 @@ fn sums(
     Ok(places.iter().map(sum).collect())
 }
 
-/// Keeps thresholds that were reached, and tells people of each by mail: whom a spend alert names, of
-/// other budgets the organization's owners. One that was kept before stays as it was, and nobody is
-/// told again.
+/// Keeps thresholds that were reached, and tells people of each by mail: whom a spend alert names,
+/// of other budgets the organization's owners. One that was kept before stays as it was, and nobody
+/// is told again.
 ///
 /// # Errors
 /// [`StoreError`].

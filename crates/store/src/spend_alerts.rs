@@ -1,6 +1,6 @@
-//! Spend alerts, as OpenAI's Administration API knows them: soft monthly budgets that tell people by
-//! mail, once a month, that their limit was reached. Admission knows them as the budgets they are;
-//! lists of budgets do not show them.
+//! Spend alerts, as OpenAI's Administration API knows them: soft monthly budgets that tell people
+//! by mail, once a month, that their limit was reached. Admission knows them as the budgets they
+//! are; lists of budgets do not show them.
 
 use domain::budget::{Budget, Force, Scope};
 use domain::id::{BudgetId, OrganizationId, ProjectId};

@@ -10,13 +10,13 @@ use axum::response::{IntoResponse, Response};
 use domain::people::code::{Purpose, SentCode};
 use domain::people::email::Email;
 use domain::people::phone::Phone;
-use domain::people::secret::BearerSecret;
+use domain::people::secret::{BearerDigest, BearerSecret};
 use domain::people::throttle::{CODES_FROM_NETWORK, SIGNUPS_FROM_NETWORK};
 use domain::time::AtUs;
 use serde::Serialize;
-use store::Tx;
 use store::people::signups::{self, ActivateError, LIFETIME_US, Signup as Row};
 use store::people::{codes, users};
+use store::{Tx, invites};
 use utoipa::ToSchema;
 
 use super::guessing;
@@ -85,6 +85,10 @@ pub(crate) struct NewSignup {
     name: Option<String>,
     /// What your organization is called; if absent, `Personal`.
     organization: Option<String>,
+    /// From the link of an invite to this address: you join that organization, and get none of your
+    /// own.
+    #[schema(value_type = Option<String>)]
+    invite: Option<BearerSecret>,
 }
 
 /// A code that was received.
@@ -149,7 +153,7 @@ pub(crate) async fn create(
     fields: Fields,
 ) -> Response {
     let outcome = async {
-        allowed(control.people.signup)?;
+        allowed(control.people.signup, fields.has("invite"))?;
         let new = NewSignup {
             email: fields.address("email")?,
             password: fields
@@ -157,11 +161,19 @@ pub(crate) async fn create(
                 .to_owned(),
             name: fields.name("name")?,
             organization: fields.name("organization")?,
+            invite: match fields.has("invite") {
+                true => Some(fields.bearer("invite")?.ok_or(PeopleRefusal::BadLink)?),
+                false => None,
+            },
         };
         let now = control.now();
         let mut buckets = mails(&new.email, &visitor);
         buckets.push((&SIGNUPS_FROM_NETWORK, visitor.network()));
         control.ensure_room(&buckets, now).await?;
+        let invite = new.invite.as_ref().map(BearerSecret::digest);
+        if let Some(invite) = invite.clone() {
+            ensure_invited(&control, invite, &new.email, now).await?;
+        }
         let about = [
             new.name.clone(),
             new.organization.clone(),
@@ -179,6 +191,7 @@ pub(crate) async fn create(
                 .organization
                 .unwrap_or_else(|| DEFAULT_ORGANIZATION.into()),
             password,
+            invite,
             email_verified_at: None,
             begun_at: now,
         };
@@ -449,11 +462,29 @@ impl Step {
     }
 }
 
-fn allowed(rules: SignupRules) -> Outcome<()> {
+fn allowed(rules: SignupRules, has_invite: bool) -> Outcome<()> {
     let by_invite = match rules.mode {
         SignupMode::Open => return Ok(()),
+        SignupMode::Invite if has_invite => return Ok(()),
         SignupMode::Invite => true,
         SignupMode::Closed => false,
     };
     Err(PeopleRefusal::SignupClosed { by_invite }.into())
+}
+
+/// Refuses a secret that is not that of an invite to this address. Only who has the mail can ask.
+async fn ensure_invited(
+    control: &Control,
+    secret: BearerDigest,
+    email: &Email,
+    now: AtUs,
+) -> Outcome<()> {
+    let read = control
+        .store
+        .read(move |tx| invites::find(tx, &secret, now))
+        .await?;
+    match read {
+        Some((_, invite)) if invite.email == email.as_str() => Ok(()),
+        _ => Err(PeopleRefusal::BadLink.into()),
+    }
 }

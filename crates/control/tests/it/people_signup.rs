@@ -280,3 +280,47 @@ async fn nobody_floods_a_mailbox_and_nobody_is_kept_from_theirs() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_was_invited_joins_that_organization_and_no_other_address_does() {
+    on_each_database(async |database| {
+        let rules = SignupRules {
+            mode: SignupMode::Invite,
+            ..WITHOUT_PHONE
+        };
+        let world = World::start_with(database, rules).await;
+        let email = "grace@example.com";
+        let invited = world
+            .post("/invites", &json!({"email": email, "role": "reader"}))
+            .await;
+        assert_eq!(invited.status, 200, "{}", invited.text());
+        let link = world.fact(email, "invite", "link").await;
+        let secret = link.split_once('#').unwrap().1;
+
+        let mut browser = Browser::new(&world);
+        let as_somebody_else =
+            json!({"email": "eve@example.com", "password": PASSWORD, "invite": secret});
+        let answer = browser.post("/api/signup", &as_somebody_else).await;
+        refused(&answer, 400, Value::Null, "link_expired");
+        let made_up = json!({"email": email, "password": PASSWORD, "invite": "x".repeat(43)});
+        let answer = browser.post("/api/signup", &made_up).await;
+        refused(&answer, 400, Value::Null, "link_expired");
+
+        let body = json!({"email": email, "password": PASSWORD, "invite": secret});
+        let begun = browser.post("/api/signup", &body).await;
+        assert_eq!(begun.status, 200, "{}", begun.text());
+        let code = world.fact(email, "email_code", "code").await;
+        let body = json!({"id": begun.json()["id"], "code": code});
+        let done = browser.post("/api/signup/email_code", &body).await;
+        assert_eq!(done.json()["status"], "complete", "{}", done.text());
+        let me = browser.get("/api/me").await.json();
+        let organizations = me["organizations"].as_array().unwrap();
+        assert_eq!(organizations.len(), 1, "none of their own");
+        assert_eq!(organizations[0]["id"], world.made.organization.as_str());
+        assert_eq!(organizations[0]["role"], "reader");
+        let again = json!({"email": email, "password": PASSWORD, "invite": secret});
+        let answer = Browser::new(&world).post("/api/signup", &again).await;
+        refused(&answer, 400, Value::Null, "link_expired");
+    })
+    .await;
+}

@@ -301,7 +301,16 @@ async fn nobody_makes_others_members_of_more_than_they_are() {
     let users = format!("/v1/organization/projects/{other}/users");
     let owner = json!({"role": "owner"});
     let as_owner = json!({"user_id": bob, "role": "owner"});
-    for (path, body) in [(&user, &owner), (&users, &as_owner)] {
+    let invites = "/v1/organization/invites".to_owned();
+    let invited = json!({"email": "new@example.com", "role": "owner"});
+    let into_project = json!({"email": "new@example.com", "role": "reader",
+        "projects": [{"id": other, "role": "owner"}]});
+    for (path, body) in [
+        (&user, &owner),
+        (&users, &as_owner),
+        (&invites, &invited),
+        (&invites, &into_project),
+    ] {
         let answer = as_helper(&world, &secret, path, body.clone()).await;
         refused(&answer, 403, Value::Null, "missing_scope");
     }

@@ -214,6 +214,7 @@ CREATE TABLE signups (
     name TEXT NOT NULL,
     organization TEXT NOT NULL,
     password_hash TEXT NOT NULL,
+    invite_digest TEXT,
     email_verified_at_us INTEGER,
     begun_at_us INTEGER NOT NULL
 ) STRICT;

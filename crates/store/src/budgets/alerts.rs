@@ -1,5 +1,5 @@
-//! Tells people by mail that a budget reached a threshold: whom a spend alert names, else the owners
-//! of the organization.
+//! Tells people by mail that a budget reached a threshold: whom a spend alert names, else the
+//! owners of the organization.
 
 use domain::Entropy;
 use domain::admission::Crossing;

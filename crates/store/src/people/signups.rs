@@ -12,6 +12,8 @@ use domain::time::{AtUs, HOUR_US};
 
 use super::trials::{self, Trial};
 use super::users::{self, NewUser};
+use crate::audit::{Actor, Who};
+use crate::invites::{self, AcceptError, Accepting};
 use crate::{Row, StoreError, Tx, changes, organizations};
 
 /// A sign-up that is not finished by then is over.
@@ -28,6 +30,8 @@ pub struct Signup {
     pub organization: String,
     /// The hash of their password.
     pub password: PasswordHash,
+    /// The digest of the secret of an invite: they join its organization, and get none of their own.
+    pub invite: Option<BearerDigest>,
     /// When they proved that the address is theirs.
     pub email_verified_at: Option<AtUs>,
     /// When it was begun.
@@ -39,7 +43,7 @@ pub struct Signup {
 pub struct Activated {
     /// The user.
     pub user: UserId,
-    /// The organization that is theirs.
+    /// The organization that is theirs, or that invited them.
     pub organization: OrganizationId,
     /// Whether they got trial credit.
     pub has_trial_credit: bool,
@@ -48,7 +52,7 @@ pub struct Activated {
 /// Why nothing came of a sign-up.
 #[derive(Debug, thiserror::Error)]
 pub enum ActivateError {
-    /// There is none, or it is over, or its address is not proved.
+    /// There is none, or it is over, or its address is not proved, or the invite is gone.
     #[error("there is no such sign-up")]
     Gone,
     /// The address became somebody's meanwhile.
@@ -65,22 +69,24 @@ pub enum ActivateError {
 /// [`StoreError`].
 pub fn begin(tx: &mut Tx<'_>, digest: &BearerDigest, signup: &Signup) -> Result<(), StoreError> {
     tx.execute_one(
-        "INSERT INTO signups (digest, email, name, organization, password_hash,
+        "INSERT INTO signups (digest, email, name, organization, password_hash, invite_digest,
                               email_verified_at_us, begun_at_us)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         &[
             digest.as_hex().into(),
             signup.email.as_str().into(),
             signup.name.as_str().into(),
             signup.organization.as_str().into(),
             signup.password.expose().into(),
+            signup.invite.as_ref().map(BearerDigest::as_hex).into(),
             signup.email_verified_at.map(|at| at.0).into(),
             signup.begun_at.0.into(),
         ],
     )
 }
 
-const COLUMNS: &str = "email, name, organization, password_hash, email_verified_at_us, begun_at_us";
+const COLUMNS: &str =
+    "email, name, organization, password_hash, invite_digest, email_verified_at_us, begun_at_us";
 
 /// A sign-up that is not over.
 ///
@@ -106,8 +112,8 @@ pub fn verify_email(tx: &mut Tx<'_>, digest: &BearerDigest, now: AtUs) -> Result
     tx.execute_one(sql, &[digest.as_hex().into(), now.0.into()])
 }
 
-/// Makes a user of a sign-up whose address is proved: with an organization of their own, its
-/// default project, and trial credit if their phone number has not had any.
+/// Makes a user of a sign-up whose address is proved: in the organization that invited them, or with
+/// one of their own, its default project, and trial credit if their phone number has not had any.
 ///
 /// # Errors
 /// [`ActivateError`]; nothing was made.
@@ -136,6 +142,14 @@ pub fn activate(
         is_operator: false,
     };
     let user = users::create(tx, &new, now, entropy)?;
+    if let Some(secret) = &signup.invite {
+        let organization = join(tx, &user, secret, now, entropy)?;
+        return Ok(Activated {
+            user,
+            organization,
+            has_trial_credit: false,
+        });
+    }
     let organization = organizations::found(tx, &signup.organization, &user, now, entropy)?.id;
     let has_trial_credit = match phone {
         None => false,
@@ -156,6 +170,31 @@ pub fn activate(
     })
 }
 
+/// Accepts an invite for somebody who became a user just now.
+fn join(
+    tx: &mut Tx<'_>,
+    user: &UserId,
+    secret: &BearerDigest,
+    now: AtUs,
+    entropy: Entropy,
+) -> Result<OrganizationId, ActivateError> {
+    let actor = Actor {
+        who: Who::Session(user.clone()),
+        ip_address: None,
+        user_agent: None,
+    };
+    let accepting = Accepting {
+        secret,
+        user,
+        actor: &actor,
+    };
+    match invites::accept(tx, &accepting, now, entropy) {
+        Ok((organization, _)) => Ok(organization),
+        Err(AcceptError::Gone | AcceptError::OtherAddress) => Err(ActivateError::Gone),
+        Err(AcceptError::Store(error)) => Err(error.into()),
+    }
+}
+
 fn from_row(row: &Row) -> Result<Signup, StoreError> {
     let email = row.text(0)?;
     let email = Email::parse(email)
@@ -165,7 +204,8 @@ fn from_row(row: &Row) -> Result<Signup, StoreError> {
         name: row.text(1)?.to_owned(),
         organization: row.text(2)?.to_owned(),
         password: PasswordHash::new(row.text(3)?.to_owned()),
-        email_verified_at: row.opt_int(4)?.map(AtUs),
-        begun_at: AtUs(row.int(5)?),
+        invite: row.opt_text(4)?.map(BearerDigest::new),
+        email_verified_at: row.opt_int(5)?.map(AtUs),
+        begun_at: AtUs(row.int(6)?),
     })
 }

@@ -61,7 +61,7 @@ async fn copied_telling(
 /// A row in each table about people.
 const PEOPLE: [&str; 6] = [
     "INSERT INTO sessions SELECT 'd', 'session_1', id, 1, 2, 3, NULL, 'a' FROM users",
-    "INSERT INTO signups VALUES ('d', 'a@b', '', '', 'h', NULL, 1)",
+    "INSERT INTO signups VALUES ('d', 'a@b', '', '', 'h', NULL, NULL, 1)",
     "INSERT INTO codes VALUES ('d', 'new_email', 'a@b', 's', 'd', 5, 1, 1)",
     "INSERT INTO password_resets SELECT 'd', id, 1 FROM users",
     "INSERT INTO trial_credits SELECT '+49', o.id, u.id, 1 FROM organizations o, users u",

@@ -33,6 +33,7 @@ async fn signup(store: &Store, email: &str) -> BearerDigest {
             name: "Grace".into(),
             organization: "Hopper & Co".into(),
             password: PasswordHash::new("a hash".into()),
+            invite: None,
             email_verified_at: None,
             begun_at: NOW,
         };
@@ -167,6 +168,7 @@ async fn a_sign_up_needs_its_address_proved_and_is_over_after_an_hour() {
                 name: "Eve".into(),
                 organization: "Eve".into(),
                 password: PasswordHash::new("none".into()),
+                invite: None,
                 email_verified_at: None,
                 begun_at: NOW,
             };
