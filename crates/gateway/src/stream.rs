@@ -394,8 +394,8 @@ impl Relay {
             let is_whole = !matches!(end, End::ClientLeft);
             is_whole.then(|| transcript.finish(MEDIA_TYPE)).flatten()
         };
-        // An answer that is kept is written before the balance of all nodes is known, and comes again
-        // byte for byte: so it tells none the first time either.
+        // An answer that is kept is written before the balance of all nodes is known, and comes
+        // again byte for byte: so it tells none the first time either.
         let is_kept = job.admitted.is_claimed();
         let (settled, ticket) = job.admitted.settle_with(&counted.usage, flags, keep);
         metrics.settled(&counted.usage, settled.cost);

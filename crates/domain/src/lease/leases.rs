@@ -229,8 +229,8 @@ impl Leases {
         self.looked = 0;
     }
 
-    /// A pot's limit was lowered: what is leased goes back, and what is on its way. False if nothing
-    /// can be.
+    /// A pot's limit was lowered: what is leased goes back, and what is on its way. False if
+    /// nothing can be.
     pub fn lowered(&mut self, pot: &PotId) -> bool {
         let Some(lease) = self.pots.get_mut(pot) else {
             return false;

@@ -1,7 +1,7 @@
 //! Three processes serve one PostgreSQL database: no budget is exceeded by all of them together,
 //! what one delivered is billed though it is killed, paused or restarted, and what it had leased is
-//! free again. `FAREBOX_FLEET_KILLS` and `FAREBOX_FLEET_RUSHES` say how often, where it is to be more
-//! than usual.
+//! free again. `FAREBOX_FLEET_KILLS` and `FAREBOX_FLEET_RUSHES` say how often, where it is to be
+//! more than usual.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

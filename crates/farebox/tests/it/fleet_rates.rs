@@ -114,6 +114,22 @@ async fn sixty_requests_a_minute_are_sixty_at_all_nodes_together() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_lowered_rate_limit_acts_on_every_node_within_two_seconds() {
+    let fleet = fleet(a_minute(600)).await;
+    assert_eq!(fleet.burst(0..120).await, 120);
+    limit(&fleet.stage, a_minute(60)).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    // So much more than that was used that it drains for long.
+    let passed = fleet.burst(120..150).await;
+    assert_eq!(passed, 0, "at some node the old limit is in force");
+    limit(&fleet.stage, a_minute(600)).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let passed = fleet.burst(150..180).await;
+    assert_eq!(passed, 30, "at some node the new limit is not in force");
+    fleet.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_days_requests_are_counted_over_all_nodes_and_a_restart() {
     let day = RateRule {
         requests_per_day: Some(12),

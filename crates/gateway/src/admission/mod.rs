@@ -1,9 +1,9 @@
 //! Admission: takes a request's money and rates in memory, and hands out the one thing that can
 //! end it.
 //!
-//! Where several nodes share the money, each has leased a part of it. A request that finds too little
-//! there waits at its organization's desk until more is leased, or the database says that there is
-//! no more; all others are admitted as if this process had everything.
+//! Where several nodes share the money, each has leased a part of it. A request that finds too
+//! little there waits at its organization's desk until more is leased, or the database says that
+//! there is no more; all others are admitted as if this process had everything.
 //!
 //! Whatever frees money in memory is queued to the ledger first, so that no prefix of the ledger's
 //! queue ever overdraws a wallet.

@@ -11,7 +11,8 @@ use tokio::sync::oneshot;
 use super::desk::{Answer, Grown, Range, Taken, Want};
 use super::{Bid, Books, Desk, NotAdmitted};
 
-/// How often a request is put that is shortened, or finds its limits changed, before it is given up.
+/// How often a request is put that is shortened, or finds its limits changed, before it is given
+/// up.
 const MOST_TRIES: u32 = 4;
 /// How often a stream waits for more while nobody can say whether there is any.
 const MOST_WAITS: u32 = 2;

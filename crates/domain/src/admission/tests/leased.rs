@@ -122,7 +122,7 @@ fn a_new_budget_adopts_what_is_in_flight_exactly() {
     assert_eq!(extend(&mut book), None);
     book.raise(&pot, Nusd::new(5));
     assert_eq!(extend(&mut book), Some(Nusd::new(2)));
-    assert_eq!(*book.adopted_legs_of(id(1)), [pot.clone()]);
+    assert_eq!(book.adopted_legs_of(id(1)), std::slice::from_ref(&pot));
     // What is left was never leased: it goes back before anybody uses it.
     book.end(id(1), Nusd::new(1), 1, AtUs(3));
     let strays = |book: &Book| book.strays(&pot).get();

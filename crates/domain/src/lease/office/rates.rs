@@ -102,8 +102,12 @@ pub fn balance(
     part.drain(shares, now);
     let mut units = before.map_or(0, |it| it.units);
     if let Some(before) = before.filter(|it| it.beat != line.adopted) {
-        // The answer never arrived, and no longer can: a node takes only that to its last beat.
-        units -= before.raised;
+        // The answer never arrived, and no longer can: a node takes only that to its last beat. So
+        // it has not what it was given, and still has what was cut.
+        units = match before.raised {
+            0 => line.share,
+            raised => units - raised,
+        };
         let drained = drained(part.rate.of(before.raised), now.since(before.told_at));
         part.fill(before.filled.saturating_sub(drained), now);
     }
@@ -137,8 +141,12 @@ pub fn balance(
     let raised = target.saturating_sub(units).min(part.spare(shares));
     let filled = raised.saturating_sub(part.empty(shares, now));
     part.bucket.give_back(part.rate, filled);
+    // What is cut counts as given up at once: else it would be cut twice. It makes no room, as more
+    // than the limit is out.
+    let units = units - cut + raised;
     let share = ShareRow {
-        units: units + raised,
+        units,
+        used: own.used.min(units - filled),
         raised,
         filled,
         ..own

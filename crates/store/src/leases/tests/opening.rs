@@ -1,5 +1,5 @@
-//! A window's pot opens with exactly what its window holds, once everybody counts in it; and what is
-//! over is deleted.
+//! A window's pot opens with exactly what its window holds, once everybody counts in it; and what
+//! is over is deleted.
 
 use std::sync::Arc;
 
