@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use crate::id::{KeyId, OrganizationId, PriceId, ProjectId, RequestId};
+use crate::lease::PotId;
 use crate::money::Nusd;
 use crate::price::{Cost, UnitPrices};
 use crate::time::AtUs;
@@ -38,6 +39,9 @@ pub struct Hold {
     pub cost: UnitPrices,
     /// When it was admitted.
     pub admitted_at: AtUs,
+    /// What it takes money of beside the wallet: turns of hard budgets' windows. Empty where one
+    /// node has everything.
+    pub legs: Arc<[PotId]>,
 }
 
 /// What happened to a request, beside its numbers.
@@ -161,6 +165,7 @@ mod tests {
             }
             .into(),
             admitted_at: AtUs(0),
+            legs: Arc::default(),
         }
     }
 

@@ -3,6 +3,9 @@
 //! The bucket's level is kept in units times the window's microseconds, so that it drains by
 //! exactly `limit` a microsecond and no rounding ever adds or loses a unit. Keeping the level
 //! free of the limit lets a limit change without touching what was used.
+//!
+//! Instants are of whichever clock the caller goes by, as long as it is always the same. A node
+//! goes by its monotonic clock: one that is set ahead would empty every bucket.
 
 use crate::time::{AtUs, DAY_US, MINUTE_US};
 
@@ -13,7 +16,28 @@ pub struct Rate {
     window_us: i64,
 }
 
+/// Stands for the window of a limit on what is used at once, which does not drain.
+const AT_ONCE_US: i64 = 1;
+/// Finer rates than this are cut off: nobody reaches them, and a database must be able to keep
+/// them.
+const MOST_FINE: u64 = i64::MAX as u64;
+
 impl Rate {
+    /// A unit of a [fine](Rate::fine) rate is this part of one.
+    pub const FINE: u64 = 1_000_000;
+
+    /// At most `units` in any `window_us` microseconds' worth of drain.
+    #[must_use]
+    pub const fn of_window(units: u64, window_us: i64) -> Self {
+        Rate { units, window_us }
+    }
+
+    /// At most `units` at once: they are free again when they are given back, and only then.
+    #[must_use]
+    pub fn at_once(units: u64) -> Self {
+        Rate::of_window(units, AT_ONCE_US)
+    }
+
     /// At most `units` a minute.
     #[must_use]
     pub fn per_minute(units: u64) -> Self {
@@ -38,6 +62,24 @@ impl Rate {
         self.units
     }
 
+    /// The window, in microseconds.
+    #[must_use]
+    pub fn window_us(self) -> i64 {
+        self.window_us
+    }
+
+    /// Whether what was used drains as time passes.
+    #[must_use]
+    pub fn drains(self) -> bool {
+        self.window_us != AT_ONCE_US
+    }
+
+    /// The same limit in smaller units, of which it can be cut into parts that add up to it.
+    #[must_use]
+    pub fn fine(self) -> Self {
+        self.of(self.units.saturating_mul(Rate::FINE).min(MOST_FINE))
+    }
+
     /// Another number of units in the same window.
     #[must_use]
     pub fn of(self, units: u64) -> Self {
@@ -56,10 +98,20 @@ impl Rate {
 }
 
 /// What was used of a rate limit and has not drained yet.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bucket {
     level: i128,
     at: AtUs,
+}
+
+impl Default for Bucket {
+    /// Empty since ever: whatever instant comes first is later.
+    fn default() -> Self {
+        Bucket {
+            level: 0,
+            at: AtUs(i64::MIN),
+        }
+    }
 }
 
 /// Where a rate limit stands: what the `x-ratelimit-*` headers tell.
@@ -85,21 +137,64 @@ pub struct RateRefusal {
 }
 
 impl Bucket {
+    /// A bucket with this level, in units times the window's microseconds, at that instant.
+    #[must_use]
+    pub fn of_level(level: i128, at: AtUs) -> Self {
+        Bucket { level, at }
+    }
+
+    /// The level, as [`Bucket::of_level`] takes it, and the instant it is of.
+    #[must_use]
+    pub fn level(&self) -> (i128, AtUs) {
+        (self.level, self.at)
+    }
+
+    /// The units that are used now, those in part as well.
+    #[must_use]
+    pub fn used(&self, rate: Rate, now: AtUs) -> u64 {
+        let window = i128::from(rate.window_us);
+        let units = (self.drained(rate, now) + window - 1) / window;
+        u64::try_from(units).unwrap_or(u64::MAX)
+    }
+
     /// Whether `units` fit now; takes nothing.
     ///
     /// # Errors
     /// [`RateRefusal`], with the wait after which they will fit.
     pub fn check(&self, rate: Rate, units: u64, now: AtUs) -> Result<(), RateRefusal> {
-        let level = self.drained(rate, now);
-        let over = level + rate.scaled(units) - rate.scaled(rate.units);
+        self.check_part(rate, rate, units, now)
+    }
+
+    /// Whether `units` fit now into this bucket, which is a `part` of `limit`. The other parts are
+    /// taken to be full, and what drains out of them to come here.
+    ///
+    /// # Errors
+    /// [`RateRefusal`], with the wait after which they will fit.
+    pub fn check_part(
+        &self,
+        limit: Rate,
+        part: Rate,
+        units: u64,
+        now: AtUs,
+    ) -> Result<(), RateRefusal> {
+        let over = self.drained(part, now) + part.scaled(units) - part.scaled(part.units);
         if over <= 0 {
             return Ok(());
         }
-        let fits_ever = units <= rate.units && rate.units > 0;
+        let fits_ever = units <= limit.units && limit.units > 0;
+        let wait = || {
+            // All parts drain as the limit does, until this one is empty; then only the others do.
+            let others = limit.of(limit.units.saturating_sub(part.units));
+            let theirs = limit.scaled(units.saturating_sub(part.units));
+            limit.drain_time(over).max(others.drain_time(theirs))
+        };
         Err(RateRefusal {
-            state: self.state(rate, now),
+            state: RateState {
+                limit: limit.units,
+                ..self.state(part, now)
+            },
             requested: units,
-            retry_after_us: fits_ever.then(|| rate.drain_time(over)),
+            retry_after_us: (fits_ever && limit.drains()).then(wait),
         })
     }
 
@@ -133,6 +228,9 @@ impl Bucket {
     }
 
     fn drained(&self, rate: Rate, now: AtUs) -> i128 {
+        if !rate.drains() {
+            return self.level;
+        }
         let drained = i128::from(now.since(self.at)) * i128::from(rate.units);
         (self.level - drained).max(0)
     }

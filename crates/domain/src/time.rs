@@ -9,6 +9,9 @@ pub struct AtUs(pub i64);
 /// Tells the time. The binary passes the system's clock; tests pass one they can turn.
 pub type Clock = Arc<dyn Fn() -> AtUs + Send + Sync>;
 
+/// Tells how time passes, whatever is done to the clock.
+pub type MonoClock = fn() -> MonoUs;
+
 /// Microseconds in a second.
 pub const SECOND_US: i64 = 1_000_000;
 /// Microseconds in a minute.

@@ -4,10 +4,10 @@
     reason = "the one place that reads a clock"
 )]
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use domain::time::{AtUs, Clock};
+use domain::time::{AtUs, Clock, MonoUs};
 
 /// The system's wall clock: microseconds since the Unix epoch, UTC.
 #[must_use]
@@ -23,6 +23,14 @@ pub fn now() -> AtUs {
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     AtUs(i64::try_from(since.as_micros()).unwrap_or_default())
+}
+
+/// How much time has passed since this was first asked.
+#[must_use]
+pub fn mono() -> MonoUs {
+    static START: OnceLock<Instant> = OnceLock::new();
+    let passed = START.get_or_init(Instant::now).elapsed();
+    MonoUs(i64::try_from(passed.as_micros()).unwrap_or(i64::MAX))
 }
 
 /// Measures how long something takes; steps of the wall clock do not touch it.

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use axum::Router;
+use store::Fleet;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -28,6 +29,7 @@ pub struct Running {
     engines: Engines,
     provisioner: Provisioner,
     planes_end: wiring::End,
+    fleet: Option<Fleet>,
 }
 
 /// The built-in engines: one child for each upstream of kind `local`.
@@ -50,15 +52,19 @@ pub async fn run(loaded: &Loaded, environment: &Environment) -> Result<(), Failu
     let mut hangup = shutdown::on_hangup()
         .map_err(|error| Failure::new(format!("signals cannot be listened for: {error}.")))?;
     let running = start(loaded, environment, None).await?;
-    loop {
+    let ended = loop {
         tokio::select! {
-            () = stop.cancelled() => break,
+            () = stop.cancelled() => break Ok(()),
+            () = running.fenced() => break Err(Failure::new(
+                "other nodes went on without this one, which was out of reach for too long; \
+                 start it again.",
+            )),
             _ = hangup.recv() => running.reload(loaded.file.as_deref(), environment).await,
         }
-    }
+    };
     running.end().await;
     tracing::info!("stopped");
-    Ok(())
+    ended
 }
 
 /// Starts everything. `listener` stands in for `listen` when the caller holds the address already.
@@ -92,6 +98,7 @@ pub async fn start(
         registry,
         ready,
         end,
+        fleet,
     } = planes;
 
     let probes = health::routes(move || ready(), Arc::new(registry));
@@ -126,6 +133,7 @@ pub async fn start(
         engines,
         provisioner,
         planes_end: end,
+        fleet,
     })
 }
 
@@ -149,6 +157,14 @@ impl Running {
                 tracing::info!(models, "read the configuration again");
             }
             Err(error) => tracing::error!(%error, "the configuration's prices were not written"),
+        }
+    }
+
+    /// Waits until others have gone on without this node; for ever where it is the only one.
+    async fn fenced(&self) {
+        match &self.fleet {
+            Some(fleet) => fleet.fenced().await,
+            None => std::future::pending().await,
         }
     }
 

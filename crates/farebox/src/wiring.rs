@@ -12,7 +12,7 @@ use domain::price::{PriceHistory, UnitPrices};
 use gateway::{BaseUrl, Catalog, Deployment, Gateway, Model, Tokenizer, Upstream, UpstreamSpec};
 use prometheus_client::registry::Registry;
 use store::prices::{self, Stated};
-use store::{LedgerState, Options, Role, Store, StoreError};
+use store::{Fleet, LedgerState, Options, Role, Store, StoreError};
 use tokio::sync::watch;
 use wire::request::{ChatLimit, Endpoint};
 
@@ -40,6 +40,8 @@ pub(crate) struct Planes {
     pub(crate) ready: Ready,
     /// To be awaited when no request runs any more.
     pub(crate) end: End,
+    /// This process among several that serve one database.
+    pub(crate) fleet: Option<Fleet>,
 }
 
 /// Puts upstreams, models and prices into force: at the start, and when the configuration changed.
@@ -91,6 +93,7 @@ pub(crate) fn options(config: &Config, role: Role) -> Options {
         role,
         ballast_bytes: config.limits.ballast_bytes,
         clock: clock::system(),
+        mono: clock::mono,
     }
 }
 
@@ -142,6 +145,7 @@ pub(crate) async fn planes(
             }
         })
     });
+    let fleet = store.fleet().cloned();
     let ending = gateway.clone();
     let provisioned = store.clone();
     let end: End = Box::pin(async move {
@@ -165,6 +169,7 @@ pub(crate) async fn planes(
         registry,
         ready,
         end,
+        fleet,
     })
 }
 
@@ -208,6 +213,7 @@ fn settings(config: &Config) -> gateway::Settings {
         rates: default_rates(config),
         public_url: config.public_url.clone(),
         clock: clock::system(),
+        mono: clock::mono,
         entropy: entropy::system,
     }
 }

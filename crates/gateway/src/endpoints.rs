@@ -108,6 +108,7 @@ pub(crate) async fn list_models(
         let list = models::ModelList::new(visible.iter().map(|model| shown(model)).collect());
         Ok(serde_json::to_vec(&list).unwrap_or_default())
     })
+    .await
 }
 
 /// Retrieve a model. Its id may contain slashes.
@@ -122,7 +123,7 @@ pub(crate) async fn retrieve_model(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Response<Body> {
-    model_named(&gateway, &id, &headers)
+    model_named(&gateway, &id, &headers).await
 }
 
 /// As [`retrieve_model`], for an id with slashes that the client did not encode.
@@ -131,10 +132,10 @@ pub(crate) async fn retrieve_slashed_model(
     Path((vendor, rest)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Response<Body> {
-    model_named(&gateway, &format!("{vendor}/{rest}"), &headers)
+    model_named(&gateway, &format!("{vendor}/{rest}"), &headers).await
 }
 
-fn model_named(gateway: &Gateway, id: &str, headers: &HeaderMap) -> Response<Body> {
+async fn model_named(gateway: &Gateway, id: &str, headers: &HeaderMap) -> Response<Body> {
     look_up(gateway, headers, |visible| {
         let model = visible.iter().find(|model| *model.id == *id);
         let model = model.ok_or_else(|| Refusal::NoModel {
@@ -142,6 +143,7 @@ fn model_named(gateway: &Gateway, id: &str, headers: &HeaderMap) -> Response<Bod
         })?;
         Ok(serde_json::to_vec(&shown(model)).unwrap_or_default())
     })
+    .await
 }
 
 /// Answers a path that nobody serves.
@@ -176,7 +178,7 @@ fn refuse(gateway: &Gateway, refusal: &Refusal) -> Response<Body> {
 }
 
 /// A look at the catalogue, which costs nothing and still wants a key.
-fn look_up(
+async fn look_up(
     gateway: &Gateway,
     headers: &HeaderMap,
     read: impl FnOnce(&[std::sync::Arc<Model>]) -> Result<Vec<u8>, Refusal>,
@@ -202,19 +204,11 @@ fn look_up(
         let visible: Vec<_> = catalog.models.values().filter(allowed).cloned().collect();
         let body = read(&visible)?;
         caller.used(now);
-        Ok((
-            body,
-            gateway
-                .0
-                .books
-                .of(&principal.organization)
-                .lock()
-                .wallet()
-                .balance(),
-        ))
+        Ok((body, principal.organization.clone()))
     })();
     match outcome {
-        Ok((body, balance)) => {
+        Ok((body, organization)) => {
+            let balance = gateway.0.books.balance(&organization).await;
             let mut response = Response::new(Body::from(body));
             let headers = response.headers_mut();
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -27,8 +27,12 @@ pub(crate) async fn run(gateway: Gateway, store: Store, mut seq: i64) {
     loop {
         match step(&gateway, &store, seq).await {
             Ok(reached) => {
-                seq = reached;
+                seq = reached.seq;
                 store.heard(seq);
+                // What a new budget allows is given to nobody before all nodes have heard of it.
+                if let Some(fleet) = store.fleet().filter(|_| reached.limits) {
+                    fleet.hurry();
+                }
             }
             Err(error) => tracing::warn!(%error, "changes cannot be read; trying again"),
         }
@@ -56,8 +60,17 @@ impl Effect {
     }
 }
 
-/// Puts everything after `seq` into force; answers how far that is.
-async fn step(gateway: &Gateway, store: &Store, seq: i64) -> Result<i64, StoreError> {
+/// How far changes are in force.
+struct Reached {
+    seq: i64,
+    /// Limits were among them.
+    limits: bool,
+}
+
+/// Puts everything after `seq` into force.
+async fn step(gateway: &Gateway, store: &Store, seq: i64) -> Result<Reached, StoreError> {
+    let books = &gateway.0.books;
+    let (_alone, leased) = (books.changing().await, books.are_leased());
     let read = store.read(move |tx| {
         let changes = changes::after(tx, seq, PAGE)?;
         let mut effects = Vec::new();
@@ -86,6 +99,8 @@ async fn step(gateway: &Gateway, store: &Store, seq: i64) -> Result<i64, StoreEr
                     let keys = keys::active_of_people(tx, &OrganizationId::new(reference))?;
                     effects.extend(keys.into_iter().map(Effect::of));
                 }
+                // Leased money is found by who asks for it.
+                ChangeKind::Wallet if leased => {}
                 ChangeKind::Wallet => {
                     let id = OrganizationId::new(reference);
                     if let Some(credits) = wallets::credits(tx, &id)? {
@@ -102,19 +117,23 @@ async fn step(gateway: &Gateway, store: &Store, seq: i64) -> Result<i64, StoreEr
         }
         Ok::<_, StoreError>((changes.last().map_or(seq, |change| change.seq), effects))
     });
-    let (reached, effects) = read.await?;
+    let (seq, effects) = read.await?;
+    let mut limits_changed = false;
     for effect in effects {
         match effect {
             Effect::Key(id, key) => gateway.0.directory.set(&id, key),
-            Effect::Credits(id, credits) => gateway.0.books.set_credits(&id, credits),
+            Effect::Credits(id, credits) => books.set_credits(&id, credits),
             Effect::Models(id, models) => gateway.0.project_models.set(id, models),
             Effect::Limits(id, limits) => {
-                let (books, now) = (&gateway.0.books, gateway.now());
-                books.set_limits(store, &id, limits, now).await?;
+                books.set_limits(&id, limits).await?;
+                limits_changed = true;
             }
         }
     }
-    Ok(reached)
+    Ok(Reached {
+        seq,
+        limits: limits_changed,
+    })
 }
 
 /// Writes the thresholds that spending reached; what cannot be written now is kept for later.
@@ -132,7 +151,7 @@ async fn keep_crossings(gateway: &Gateway, store: &Store) {
 
 /// Writes when keys were last used, and forgets what is idle or old.
 async fn tend(gateway: &Gateway, store: &Store) {
-    gateway.0.books.forget_idle(gateway.now());
+    gateway.0.books.forget_idle();
     forget_requests(gateway, store).await;
     let uses = gateway.0.directory.take_last_uses();
     if uses.is_empty() {

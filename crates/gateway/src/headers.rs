@@ -123,19 +123,21 @@ pub(crate) fn put_replayed(headers: &mut HeaderMap, request: RequestId) {
     headers.insert(REPLAYED, text(&request.to_string()));
 }
 
-/// Puts what the answer cost and what is left, in dollars.
-pub(crate) fn put_money(headers: &mut HeaderMap, cost: Nusd, balance: Nusd) {
+/// Puts what the answer cost and what is left, if that is known, in dollars.
+pub(crate) fn put_money(headers: &mut HeaderMap, cost: Nusd, balance: Option<Nusd>) {
     headers.insert(COST, text(&cost.to_usd()));
-    headers.insert(BALANCE, text(&balance.to_usd()));
+    if let Some(balance) = balance {
+        headers.insert(BALANCE, text(&balance.to_usd()));
+    }
 }
 
 /// The same as a comment in a stream.
-pub(crate) fn money_comment(cost: Nusd, balance: Nusd) -> String {
-    format!(
-        "farebox-cost={} farebox-balance={}",
-        cost.to_usd(),
-        balance.to_usd()
-    )
+pub(crate) fn money_comment(cost: Nusd, balance: Option<Nusd>) -> String {
+    let cost = format!("farebox-cost={}", cost.to_usd());
+    match balance {
+        Some(balance) => format!("{cost} farebox-balance={}", balance.to_usd()),
+        None => cost,
+    }
 }
 
 /// Microseconds as Go writes a duration: `0s`, `120ms`, `8.64s`, `6m0s`. Rounded up to whole

@@ -16,7 +16,7 @@ use store::LedgerState;
 use tokio::sync::oneshot;
 use wire::request::{Endpoint, ModelRequest};
 
-use crate::admission::{Admitted, Bid};
+use crate::admission::{Admitted, Bid, NotAdmitted};
 use crate::catalog::Model;
 use crate::directory::Caller;
 use crate::headers::Stamp;
@@ -145,8 +145,10 @@ async fn run(
     }
     .bid(stamp.request_id, &request, allow_shorter);
     let admitted = admit(gateway, &model, &request, bid).await;
-    let admitted =
-        admitted.map_err(|refusal| not_admitted(refusal, &caller, &request.model, stamp))?;
+    let admitted = admitted.map_err(|refusal| match refusal {
+        NotAdmitted::Refused(refusal) => not_admitted(refusal, &caller, &request.model, stamp),
+        NotAdmitted::Unavailable => Refusal::Ledger,
+    })?;
     stamp.rates = Some(admitted.rates);
     stamp.max_output_tokens = admitted.lowered_output_limit(request.max_output_tokens);
     caller.used(now);
@@ -227,24 +229,23 @@ async fn admit(
     model: &Model,
     request: &ModelRequest,
     bid: Bid,
-) -> Result<Admitted, rules::Refusal> {
-    let shared = &gateway.0;
-    let admit = |bid| admission::admit(&shared.books, &shared.ledger, &shared.settings.clock, bid);
+) -> Result<Admitted, NotAdmitted> {
+    let admit = |bid| admission::admit(&gateway.0.books, bid);
     if !count::is_possible(model, request) {
-        return admit(bid);
+        return admit(bid).await;
     }
     let whole = Bid {
         may_shorten: false,
         ..bid.clone()
     };
-    match admit(whole) {
+    match admit(whole).await {
         Err(refusal) if refusal.is_about_money() => {
             let tighter = count::tighter_input_tokens(model, request, &bid.bound).await;
             let bound = TokenBound {
                 input_tokens: tighter.unwrap_or(bid.bound.input_tokens),
                 ..bid.bound
             };
-            admit(Bid { bound, ..bid })
+            admit(Bid { bound, ..bid }).await
         }
         outcome => outcome,
     }

@@ -115,8 +115,8 @@ async fn settle(
     let settled = job.admitted.settle_with(&counted.usage, flags, |_| kept);
     let (settled, ticket) = settled;
     job.gateway.0.metrics.settled(&counted.usage, settled.cost);
-    ticket.durable().await.map_err(|_| Refusal::Ledger)?;
-    Ok(settled)
+    let balance = ticket.durable().await.map_err(|_| Refusal::Ledger)?;
+    Ok(settled.with(balance))
 }
 
 async fn read(response: Response<Incoming>, upstream: &crate::Upstream, reply: &mut Reply) -> Read {

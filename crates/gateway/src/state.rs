@@ -7,13 +7,13 @@ use arc_swap::ArcSwap;
 use domain::Entropy;
 use domain::admission::DefaultRates;
 use domain::id::{BudgetId, OrganizationId};
-use domain::time::{AtUs, Clock};
+use domain::time::{AtUs, Clock, MonoClock};
 use prometheus_client::registry::Registry;
 use store::{Ledger, LedgerState, Store, StoreError};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::admission::{Books, Limits};
+use crate::admission::{Around, Books, Limits};
 use crate::catalog::Catalog;
 use crate::count::Tokenizer;
 use crate::directory::Directory;
@@ -57,6 +57,8 @@ pub struct Settings {
     pub public_url: String,
     /// Tells the time.
     pub clock: Clock,
+    /// Tells how time passes, by which rate limits drain.
+    pub mono: MonoClock,
     /// Gives randomness.
     pub entropy: Entropy,
 }
@@ -71,27 +73,32 @@ impl Gateway {
         catalog: Catalog,
         settings: Settings,
     ) -> Result<Self, StoreError> {
-        let rates = settings.rates;
-        let (seq, books, directory, project_models, limits) = store
+        let leased = store.fleet().is_some();
+        let (seq, wallets, directory, project_models, limits) = store
             .read(move |tx| {
                 let seq = store::changes::latest(tx)?;
-                let (books, directory) = (Books::read(tx, rates)?, Directory::read(tx)?);
+                let (wallets, directory) = (Books::wallets(tx, leased)?, Directory::read(tx)?);
                 let mut limits = Vec::new();
                 for organization in store::budgets::limited_organizations(tx)? {
                     let of = Limits::read(tx, &organization)?;
                     limits.push((organization, of));
                 }
                 let project_models = ProjectModels::read(tx)?;
-                Ok::<_, StoreError>((seq, books, directory, project_models, limits))
+                Ok::<_, StoreError>((seq, wallets, directory, project_models, limits))
             })
             .await?;
+        let around = Around {
+            ledger: store.ledger(),
+            clock: Arc::clone(&settings.clock),
+            mono: settings.mono,
+        };
         let following = CancellationToken::new();
         let gateway = Gateway(Arc::new(Inner {
             ledger: store.ledger(),
             catalog: ArcSwap::from_pointee(catalog),
             directory,
             project_models,
-            books: Arc::new(books),
+            books: Books::open(wallets, settings.rates, around, &store),
             store: store.clone(),
             turns: Turns::default(),
             settings,
@@ -100,14 +107,15 @@ impl Gateway {
             following: following.clone(),
         }));
         for (organization, limits) in limits {
-            let (books, now) = (&gateway.0.books, gateway.now());
+            let books = &gateway.0.books;
             let limit_days = limits.rates.limit_days();
-            books.set_limits(&store, &organization, limits, now).await?;
+            books.set_limits(&organization, limits).await?;
             if limit_days {
-                books.recall_day(&store, &organization, now).await?;
+                books.recall_day(&organization).await?;
             }
         }
         store.heard(seq);
+        gateway.0.books.listen();
         let follower = follow::run(gateway.clone(), store, seq);
         gateway
             .0
@@ -121,9 +129,9 @@ impl Gateway {
     pub async fn drain(&self, most: Duration) -> bool {
         self.0.following.cancel();
         self.0.tasks.close();
-        tokio::time::timeout(most, self.0.tasks.wait())
-            .await
-            .is_ok()
+        let drained = tokio::time::timeout(most, self.0.tasks.wait()).await;
+        self.0.books.give_up_rates().await;
+        drained.is_ok()
     }
 
     /// Reads a tokenizer's table beside what runs, so that no request has to wait for it.

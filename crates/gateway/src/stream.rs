@@ -18,7 +18,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use store::NoteTicket;
+use store::{LedgerError, NoteTicket};
 use tokio::sync::mpsc;
 use wire::chunk::{self, ChunkFacts};
 use wire::request::Endpoint;
@@ -244,8 +244,10 @@ impl Relay {
         }
         let mut meter = self.meter;
         meter.chunk(&facts);
-        if !self.is_paid_for(&meter).await && facts.deltas > 0 {
-            return Some(End::CutOff(data.clone()));
+        match self.is_paid_for(&meter).await {
+            Ok(false) if facts.deltas > 0 => return Some(End::CutOff(data.clone())),
+            Ok(_) => {}
+            Err(LedgerError) => return Some(End::LedgerBroke),
         }
         self.meter = meter;
         self.finished |= facts.finished;
@@ -270,10 +272,16 @@ impl Relay {
 
     /// Whether the answer up to here is paid for; holds more if it must be. What was likely used is
     /// held for, so that the end is too; but only what certainly was used ends a stream.
-    async fn is_paid_for(&mut self, meter: &Meter) -> bool {
+    async fn is_paid_for(&mut self, meter: &Meter) -> Result<bool, LedgerError> {
         let admitted = &mut self.job.admitted;
-        while !admitted.covers(&meter.count().usage) && admitted.grow().await {}
-        admitted.covers(&meter.at_least())
+        let mut grown = Ok(true);
+        while !admitted.covers(&meter.count().usage) && grown == Ok(true) {
+            grown = admitted.grow().await;
+        }
+        match grown {
+            Err(error) if !admitted.covers(&meter.at_least()) => Err(error),
+            _ => Ok(admitted.covers(&meter.at_least())),
+        }
     }
 
     /// The event as the client gets it; none if it is not the client's.
@@ -386,10 +394,14 @@ impl Relay {
             let is_whole = !matches!(end, End::ClientLeft);
             is_whole.then(|| transcript.finish(MEDIA_TYPE)).flatten()
         };
+        // An answer that is kept is written before the balance of all nodes is known, and comes
+        // again byte for byte: so it tells none the first time either.
+        let is_kept = job.admitted.is_claimed();
         let (settled, ticket) = job.admitted.settle_with(&counted.usage, flags, keep);
         metrics.settled(&counted.usage, settled.cost);
         let frames = match ticket.durable().await {
-            Ok(()) => with_money(frames, settled),
+            Ok(_) if is_kept => with_money(frames, settled),
+            Ok(balance) => with_money(frames, settled.with(balance)),
             Err(_) => vec![sse::data_frame(
                 &stream_error(&Refusal::Ledger, true).to_json(),
             )],

@@ -4,11 +4,12 @@
 //! reaches its table: its settlement is all there is to keep. Committing a batch twice is
 //! committing it once, so a lost acknowledgement is answered by sending the same batch again.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use domain::hold::{Charge, Flags, Hold};
 use domain::id::{OrganizationId, RequestId};
+use domain::lease::PotId;
 use domain::ledger::{Account, Transfer, TransferCode};
 use domain::money::Nusd;
 use domain::time::AtUs;
@@ -43,9 +44,12 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Epochs of servers begin at 1; no other process has one.
-    pub(crate) fn is_server(&self) -> bool {
-        self.epoch > 0
+    /// A process that serves nobody: no node has its epoch, so its batches would be refused.
+    pub(crate) fn of_nobody() -> Self {
+        Writer {
+            node: String::new(),
+            epoch: 0,
+        }
     }
 }
 
@@ -75,6 +79,10 @@ pub(crate) enum Op {
     Release(RequestId),
     /// Gives a key back whose request was never charged.
     Unclaim(Arc<Claim>),
+    /// A budget is new to a request in flight: its hold counts in this pot too.
+    Adopt(RequestId, PotId),
+    /// This much is leased no longer.
+    Return(PotId, Nusd),
 }
 
 impl Op {
@@ -114,6 +122,34 @@ pub(crate) struct Batch {
     /// By organization, then request, each once: the order in which they are chained.
     pub(crate) settlements: Vec<Arc<Settlement>>,
     pub(crate) unclaimed: Vec<Arc<Claim>>,
+    /// What it does to leases; nothing where one node has everything.
+    pub(crate) leases: LeaseChanges,
+}
+
+/// What a batch does to leases, beside taking what is held out of them and giving the rest back.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LeaseChanges {
+    /// The pots that each request came to count in, because a budget is newer than it.
+    adopted: HashMap<RequestId, Vec<PotId>>,
+    /// What the batch takes for those requests though it is of before their pots counted.
+    pub(crate) excused: BTreeMap<PotId, Nusd>,
+    /// What goes back to each pot; nothing answers a recall when all is held.
+    pub(crate) returns: BTreeMap<PotId, Nusd>,
+}
+
+impl LeaseChanges {
+    /// The pots beside the wallet that a request counts in, as far as this batch knows.
+    pub(crate) fn legs<'a>(&'a self, hold: &'a Hold) -> Vec<&'a PotId> {
+        let mut legs: Vec<&PotId> = hold.legs.iter().chain(self.adopted(hold.id)).collect();
+        legs.sort_unstable();
+        legs.dedup();
+        legs
+    }
+
+    /// The pots that a request came to count in in this batch.
+    pub(crate) fn adopted(&self, id: RequestId) -> &[PotId] {
+        self.adopted.get(&id).map_or(&[], Vec::as_slice)
+    }
 }
 
 /// What a run of steps comes to, while it is being folded.
@@ -125,6 +161,7 @@ struct Gathering {
     ended: HashSet<RequestId>,
     settlements: Vec<Arc<Settlement>>,
     unclaimed: Vec<Arc<Claim>>,
+    leases: LeaseChanges,
 }
 
 impl Gathering {
@@ -149,11 +186,22 @@ impl Gathering {
             },
             Op::Release(id) => self.end(id),
             Op::Unclaim(claim) => self.unclaimed.push(claim),
+            Op::Adopt(id, pot) => self.adopt(id, pot),
+            Op::Return(pot, amount) => *self.leases.returns.entry(pot).or_default() += amount,
             Op::Settle(settlement) => {
                 self.end(settlement.hold.id);
                 self.settlements.push(settlement);
             }
         }
+    }
+
+    fn adopt(&mut self, id: RequestId, pot: PotId) {
+        let taken = match self.holds.get(&id) {
+            Some(new) => new.amount,
+            None => self.progress.entry(id).or_default().more,
+        };
+        *self.leases.excused.entry(pot.clone()).or_default() += taken;
+        self.leases.adopted.entry(id).or_default().push(pot);
     }
 
     fn end(&mut self, id: RequestId) {
@@ -181,6 +229,7 @@ impl Batch {
             ended: all.ended.into_iter().collect(),
             settlements: all.settlements,
             unclaimed: all.unclaimed,
+            leases: all.leases,
         }
     }
 
@@ -195,7 +244,8 @@ impl Batch {
     pub(crate) fn rows(&self) -> usize {
         let settled = |settlement: &Arc<Settlement>| 2 + settlement.answer_bytes() / 1_024;
         let settled: usize = self.settlements.iter().map(settled).sum();
-        self.holds.len() + self.progress.len() + self.ended.len() + settled + self.unclaimed.len()
+        let holds = self.holds.len() + self.progress.len() + self.ended.len();
+        holds + settled + self.unclaimed.len() + self.leases.returns.len()
     }
 
     /// Whether it touches keys of requests.
@@ -207,6 +257,16 @@ impl Batch {
     pub(crate) fn kept(&self) -> impl Iterator<Item = &Kept> + Clone {
         let settlements = self.settlements.iter();
         settlements.filter_map(|settlement| settlement.kept.as_ref())
+    }
+
+    /// Every account that it moves money on, each once, in order.
+    pub(crate) fn accounts(&self, writer: &Writer) -> Vec<String> {
+        let transfers = self.settlements.iter().flat_map(|it| it.transfers(writer));
+        let moved = transfers.flat_map(|transfer| [transfer.debit, transfer.credit]);
+        let back = self.leases.returns.keys().map(ToString::to_string);
+        let wallets = back.filter(|pot| Account::parse(pot).is_some());
+        let all = moved.map(|account| account.to_string()).chain(wallets);
+        all.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// Every account of the house that it moves money on, beside the node's revenue.
@@ -294,7 +354,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::idempotency::Answer;
     use bytes::Bytes;
-    use domain::id::{KeyId, PriceId, ProjectId};
+    use domain::id::{BudgetId, KeyId, PriceId, ProjectId};
     use domain::idempotency::{IdempotencyKey, RequestDigest};
     use domain::price::{StatedPrices, UnitPrices};
 
@@ -318,6 +378,7 @@ pub(crate) mod tests {
             price: stated.into(),
             cost: UnitPrices::by_class([Nusd::ZERO; 9]),
             admitted_at: at,
+            legs: Arc::default(),
         })
     }
 
@@ -403,6 +464,43 @@ pub(crate) mod tests {
         assert_eq!(batch.progress, [(b.id, Progress { seen, more })]);
         let ended = Batch::gather([Op::Extend(b.id, Nusd::new(3)), Op::Release(b.id)]);
         assert!(ended.progress.is_empty(), "its row goes as it is");
+    }
+
+    #[test]
+    fn a_hold_that_counts_in_a_pot_since_a_moment_ago_takes_no_lease_for_what_it_had() {
+        let (new, old, gone) = (hold(1, 10), hold(2, 10), hold(3, 10));
+        let pot = |name: &str| PotId::Window {
+            budget: BudgetId::new(name),
+            start: AtUs(0),
+        };
+        let more = |id, amount| Op::Extend(id, Nusd::new(amount));
+        let batch = Batch::gather([
+            Op::Hold(Arc::clone(&new)),
+            more(new.id, 5),
+            more(old.id, 3),
+            Op::Adopt(new.id, pot("a")),
+            Op::Adopt(old.id, pot("a")),
+            Op::Adopt(old.id, pot("b")),
+            Op::Adopt(gone.id, pot("b")),
+            more(new.id, 1),
+            more(old.id, 1),
+            Op::Settle(settle(&gone, 3)),
+            Op::Return(pot("a"), Nusd::new(7)),
+            Op::Return(pot("a"), Nusd::ZERO),
+        ]);
+        let leases = &batch.leases;
+        let excused: Vec<_> = leases
+            .excused
+            .iter()
+            .map(|(pot, it)| (pot, it.get()))
+            .collect();
+        assert_eq!(excused, [(&pot("a"), 15 + 3), (&pot("b"), 3)]);
+        assert_eq!(leases.returns, BTreeMap::from([(pot("a"), Nusd::new(7))]));
+        assert_eq!(leases.legs(&new), [&pot("a")]);
+        assert_eq!(leases.adopted(old.id), [pot("a"), pot("b")]);
+        assert_eq!(leases.legs(&gone), [&pot("b")]);
+        let progress: Vec<RequestId> = batch.progress.iter().map(|(id, _)| *id).collect();
+        assert_eq!(progress, [old.id], "what has ended makes none");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use domain::time::AtUs;
 use domain::window::{Span, Window};
 
 use crate::changes::{self, ChangeKind};
-use crate::{Row, StoreError, Tx};
+use crate::{Row, StoreError, Tx, leases};
 
 /// A budget as lists show it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,7 +119,11 @@ pub fn change(
             thresholds_text(&budget.thresholds).into(),
         ],
     )?;
-    changes::record(tx, ChangeKind::Limits, organization.as_str(), now)
+    changes::record(tx, ChangeKind::Limits, organization.as_str(), now)?;
+    match budget.force {
+        Force::Hard => leases::set_limit(tx, organization, &budget.id, budget.limit),
+        Force::Soft => leases::close(tx, organization, &budget.id),
+    }
 }
 
 /// Removes a budget; false if there is none.
@@ -136,6 +140,7 @@ pub fn delete(
     let deleted = tx.execute(sql, &[organization.as_str().into(), id.as_str().into()])?;
     if deleted == 1 {
         changes::record(tx, ChangeKind::Limits, organization.as_str(), now)?;
+        leases::close(tx, organization, id)?;
     }
     Ok(deleted == 1)
 }
@@ -291,6 +296,37 @@ pub fn standings(
             held,
         })
         .collect())
+}
+
+/// The thresholds that an organization's budgets have reached by `now`, told before or not: where
+/// several nodes spend, only the database knows.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn reached(
+    tx: &mut Tx<'_>,
+    organization: &OrganizationId,
+    now: AtUs,
+) -> Result<Vec<Crossing>, StoreError> {
+    let mut budgets = of(tx, organization)?;
+    budgets.retain(|budget| !budget.thresholds.is_empty());
+    let places: Vec<_> = budgets
+        .iter()
+        .map(|it| (&it.scope, it.window.span(now)))
+        .collect();
+    let spent = sums(tx, organization, SETTLED, &places)?;
+    let all = budgets.iter().zip(&places).zip(spent);
+    let crossings = all.flat_map(|((budget, (_, span)), spent)| {
+        budget.reached(spent).map(move |threshold| Crossing {
+            budget: budget.id.clone(),
+            window_at: span.start,
+            threshold,
+            limit: budget.limit,
+            spent,
+            at: now,
+        })
+    });
+    Ok(crossings.collect())
 }
 
 const SETTLED: &str = "SELECT project_id, key_id, CAST(SUM(cost_nusd) AS BIGINT) FROM usage_hours

@@ -8,6 +8,9 @@ use domain::time::AtUs;
 
 use crate::{StoreError, Tx};
 
+/// Where PostgreSQL tells servers that something was appended, which is a hint.
+pub(crate) const CHANNEL: &str = "farebox_changes";
+
 /// What a change is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ChangeKind {
@@ -90,6 +93,9 @@ pub fn record(
 ) -> Result<(), StoreError> {
     let next = "UPDATE counters SET value = value + 1 WHERE name = 'changes' RETURNING value";
     let seq = tx.query_one(next, &[])?.int(0)?;
+    if !tx.is_sqlite() {
+        tx.execute("SELECT pg_notify($1, '')", &[CHANNEL.into()])?;
+    }
     tx.execute_one(
         "INSERT INTO change_log (seq, kind, ref, at_us) VALUES ($1, $2, $3, $4)",
         &[

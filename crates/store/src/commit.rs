@@ -1,12 +1,17 @@
 //! Committing batches: what a database must offer, and how its failures are told apart.
 
+use std::collections::HashMap;
+
+use domain::id::OrganizationId;
+use domain::money::Nusd;
+
 use crate::StoreError;
 use crate::batch::{Batch, Writer};
 
 /// A database that can commit batches.
 pub(crate) trait Committer: Send {
     /// Commits a whole batch or nothing. Committing the same batch again changes nothing.
-    fn commit(&mut self, batch: &Batch, writer: &Writer) -> Result<(), CommitError>;
+    fn commit(&mut self, batch: &Batch, writer: &Writer) -> Result<Balances, CommitError>;
 
     /// Called when nothing waits: a chance to tidy up. An error says that nothing may be committed
     /// any more.
@@ -26,6 +31,22 @@ pub(crate) trait Committer: Send {
     /// The writer's own connection, where other writes of this process must run.
     fn connection(&mut self) -> Option<&mut rusqlite::Connection> {
         None
+    }
+}
+
+/// What is left in the wallets that a batch moved money on, where others spend from them too; empty
+/// if the batch was committed before and its acknowledgement lost.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Balances(HashMap<OrganizationId, Nusd>);
+
+impl Balances {
+    pub(crate) fn new(balances: HashMap<OrganizationId, Nusd>) -> Self {
+        Balances(balances)
+    }
+
+    /// Credits less debits of one wallet.
+    pub(crate) fn of(&self, organization: &OrganizationId) -> Option<Nusd> {
+        self.0.get(organization).copied()
     }
 }
 

@@ -154,8 +154,8 @@ const TABLES: &[&str] = &[
 ];
 /// The most rows at once of a table whose rows may be large.
 const LARGE_ROWS: usize = 16;
-/// Every table that is not copied: the target has its own.
-const NOT_COPIED: &[&str] = &["migrations"];
+/// Every table that is not copied: the target has its own, or they are empty in the source.
+const NOT_COPIED: &[&str] = &["migrations", "pots", "leases", "rate_parts", "rate_shares"];
 
 /// A table of both databases.
 struct Table {

@@ -16,6 +16,7 @@ mod commit;
 pub mod copy;
 mod disk;
 mod error;
+mod fleet;
 pub mod grants;
 pub mod groups;
 pub mod idempotency;
@@ -23,6 +24,7 @@ pub mod installation;
 pub mod invites;
 pub mod jobs;
 pub mod keys;
+mod leases;
 mod ledger;
 pub mod members;
 mod migrate;
@@ -57,6 +59,7 @@ pub mod wallets;
 
 pub use batch::Settlement;
 pub use error::{OpenError, StoreError};
+pub use fleet::{Fleet, Member};
 pub use ledger::{
     HoldTicket, Ledger, LedgerError, LedgerState, NoteTicket, SettleTicket, UnclaimTicket,
 };

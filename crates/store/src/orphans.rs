@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use domain::hold::{Flags, Hold};
 use domain::id::{KeyId, OrganizationId, PriceId, ProjectId, RequestId};
+use domain::lease::PotId;
 use domain::money::Nusd;
 use domain::time::AtUs;
 use domain::usage::Usage;
@@ -19,13 +20,19 @@ const UNKNOWN_UPSTREAM: &str = "unknown";
 /// The endpoints that holds are taken for.
 const ENDPOINTS: [&str; 4] = ["chat", "responses", "completions", "embeddings"];
 
-/// How each open hold of a dead process ends.
+/// How many of them are looked at at once.
+const AT_ONCE: i64 = 2_000;
+
+/// How the open holds of dead processes end, some at once: those that were made in an epoch which
+/// is over.
 pub(crate) fn resolve(tx: &mut Tx<'_>, now: AtUs) -> Result<Vec<Op>, StoreError> {
     let rows = tx.query(
         "SELECT id, organization_id, project_id, key_id, model, endpoint, amount_nusd, price_id,
-                admitted_at_us, seen_input_tokens, seen_output_tokens
-         FROM holds ORDER BY id",
-        &[],
+                admitted_at_us, seen_input_tokens, seen_output_tokens, legs
+         FROM holds h
+         WHERE NOT EXISTS (SELECT 1 FROM nodes n WHERE n.id = h.node_id AND n.epoch = h.epoch)
+         ORDER BY id LIMIT $1",
+        &[AT_ONCE.into()],
     )?;
     rows.iter().map(|row| ending(tx, row, now)).collect()
 }
@@ -55,6 +62,7 @@ fn ending(tx: &mut Tx<'_>, row: &Row, now: AtUs) -> Result<Op, StoreError> {
         price: price.price,
         cost: price.cost,
         admitted_at: AtUs(row.int(8)?),
+        legs: legs(row.text(11)?)?,
     };
     let usage = Usage::text(input_tokens, output_tokens);
     Ok(Op::Settle(Arc::new(Settlement {
@@ -70,4 +78,12 @@ fn ending(tx: &mut Tx<'_>, row: &Row, now: AtUs) -> Result<Op, StoreError> {
         ended_at: now,
         kept: None,
     })))
+}
+
+/// The pots that a hold counts in beside the wallet.
+fn legs(text: &str) -> Result<Arc<[PotId]>, StoreError> {
+    let corrupt = || StoreError::Corrupt(format!("a hold counts in {text}"));
+    let ids: Vec<String> = serde_json::from_str(text).map_err(|_| corrupt())?;
+    let pots = ids.iter().map(|id| PotId::parse(id).ok_or_else(corrupt));
+    pots.collect()
 }

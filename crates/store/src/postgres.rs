@@ -5,10 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use domain::lease::NodeId;
 use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::Handle;
+use tokio::sync::mpsc;
 use tokio_postgres::config::SslMode;
-use tokio_postgres::{Client, Config, NoTls};
+use tokio_postgres::{AsyncMessage, Client, Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::tx::Engine;
@@ -24,8 +27,39 @@ const POOL_OPTIONS: &str = "-c synchronous_commit=on -c statement_timeout=30000 
 /// A batch takes milliseconds; it can only be stuck, and goes again. What is acknowledged must be
 /// on the disk, and on the standby that a server has, whatever its settings say.
 const LEDGER_OPTIONS: &str = "-c synchronous_commit=on -c statement_timeout=20000";
-/// Names the lock of the one serving process: "fareserv" in ASCII.
+/// Names the lock of the first place for a serving process, "fareserv" in ASCII; the others follow.
 const SERVER_LOCK: i64 = 0x6661_7265_7365_7276;
+/// The most processes that serve one installation.
+const PLACES: i64 = 64;
+/// How often a place is tried whose last process may just have been killed, and how far apart.
+const PLACE_TRIES: (usize, Duration) = (5, Duration::from_millis(100));
+
+/// A place for a serving process, from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place(i64);
+
+impl Place {
+    /// The node that has this place: the first is `main`.
+    pub(crate) fn node(self) -> NodeId {
+        match self.0 {
+            1 => NodeId::new("main"),
+            other => NodeId::new(&format!("node-{other}")),
+        }
+    }
+
+    /// The place of a node.
+    pub(crate) fn of(node: &NodeId) -> Option<Place> {
+        (1..=PLACES).map(Place).find(|place| place.node() == *node)
+    }
+
+    /// The number of its lock.
+    pub(crate) fn lock(self) -> i64 {
+        SERVER_LOCK + self.0 - 1
+    }
+}
+
+/// What was said, and on which channel; ends with its connection.
+pub(crate) type Notices = mpsc::Receiver<(String, String)>;
 
 /// A server, and how to reach it.
 pub(crate) struct PostgresServer {
@@ -89,24 +123,91 @@ impl PostgresServer {
         Ok(client)
     }
 
-    /// Takes the lock of the serving process; it goes with the connection.
-    pub(crate) async fn lock(client: &Client) -> Result<(), OpenError> {
-        // A predecessor that was killed a moment ago may not have been noticed as gone.
-        for _ in 0..20 {
-            if Self::try_lock(client).await? {
-                return Ok(());
+    /// Takes the first free place for a serving process; it goes with the connection.
+    pub(crate) async fn take_place(client: &Client) -> Result<Place, OpenError> {
+        let (tries, pause) = PLACE_TRIES;
+        for _ in 0..tries {
+            if Self::try_lock(client, Place(1)).await? {
+                return Ok(Place(1));
             }
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            tokio::time::sleep(pause).await;
         }
-        Err(OpenError::InUse(
-            "it holds the lock of this PostgreSQL database".into(),
-        ))
+        for place in (2..=PLACES).map(Place) {
+            if Self::try_lock(client, place).await? {
+                return Ok(place);
+            }
+        }
+        let reason = format!("{PLACES} processes serve this PostgreSQL database, as many as may");
+        Err(OpenError::InUse(reason))
     }
 
-    /// Takes the lock of the serving process, unless another connection has it.
-    pub(crate) async fn try_lock(client: &Client) -> Result<bool, StoreError> {
+    /// Takes every place: nobody serves this database while the connection lives.
+    pub(crate) async fn take_all_places(client: &Client) -> Result<(), OpenError> {
+        for place in (1..=PLACES).map(Place) {
+            let mut tries = PLACE_TRIES.0;
+            while !Self::try_lock(client, place).await? {
+                if tries == 0 {
+                    let reason = "a process serves this PostgreSQL database";
+                    return Err(OpenError::InUse(reason.into()));
+                }
+                tries -= 1;
+                tokio::time::sleep(PLACE_TRIES.1).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a place, unless another connection has it.
+    pub(crate) async fn try_lock(client: &Client, place: Place) -> Result<bool, StoreError> {
         let sql = "SELECT pg_try_advisory_lock($1)";
-        Ok(client.query_one(sql, &[&SERVER_LOCK]).await?.get(0))
+        Ok(client.query_one(sql, &[&place.lock()]).await?.get(0))
+    }
+
+    /// A connection that hears what is said on these channels: which one, and what.
+    pub(crate) async fn listen(
+        &self,
+        channels: &'static [&'static str],
+    ) -> Result<(Client, Notices), StoreError> {
+        let silent = |_| StoreError::Unavailable("PostgreSQL does not answer".into());
+        let listening = async {
+            let (client, notices) = match self.config.get_ssl_mode() {
+                SslMode::Require => {
+                    let (client, connection) = self.config.connect(tls()).await?;
+                    (client, self.hear(connection))
+                }
+                _ => {
+                    let (client, connection) = self.config.connect(NoTls).await?;
+                    (client, self.hear(connection))
+                }
+            };
+            for channel in channels {
+                client.batch_execute(&format!("LISTEN {channel}")).await?;
+            }
+            Ok((client, notices))
+        };
+        tokio::time::timeout(CONNECT_TIMEOUT, listening)
+            .await
+            .map_err(silent)?
+    }
+
+    /// Runs a connection and passes on the notices that come over it.
+    fn hear<S, T>(&self, mut connection: tokio_postgres::Connection<S, T>) -> Notices
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        // Notices are hints: of those that nobody takes in time, the oldest are worth no more.
+        let (sender, notices) = mpsc::channel(64);
+        self.runtime.spawn(async move {
+            while let Some(Ok(message)) =
+                std::future::poll_fn(|context| connection.poll_message(context)).await
+            {
+                if let AsyncMessage::Notification(notice) = message {
+                    let _ = sender.try_send((notice.channel().into(), notice.payload().into()));
+                }
+            }
+        });
+        notices
     }
 
     /// Runs a transaction to its end. Blocks: call where that is allowed.

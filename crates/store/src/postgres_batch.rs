@@ -8,6 +8,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::id::RequestId;
+use domain::lease::PotId;
+use domain::ledger::Account;
+use domain::money::Nusd;
 use domain::usage::LineItem;
 use tokio::runtime::Handle;
 use tokio_postgres::types::ToSql;
@@ -16,9 +20,9 @@ use tokio_postgres::{Client, Statement};
 use crate::StoreError;
 use crate::batch::{Batch, Writer};
 use crate::chain::{self, Head, Link, Linking};
-use crate::commit::{CommitError, Committer};
+use crate::commit::{Balances, CommitError, Committer};
 use crate::idempotency::Claim;
-use crate::postgres::PostgresServer;
+use crate::postgres::{Place, PostgresServer};
 use crate::sqlite_batch::{TOKEN_CLASSES, count};
 
 const COMMIT: &str = include_str!("postgres_batch.sql");
@@ -33,7 +37,9 @@ const COMMIT_TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) struct PostgresCommitter {
     server: Arc<PostgresServer>,
     runtime: Handle,
-    /// The connection of the opening, with the lock of a server; the first session takes it.
+    /// The place of a server: its lock goes with the connection.
+    place: Option<Place>,
+    /// The connection of the opening, with that lock; the first session takes it.
     opened: Option<Client>,
     session: Option<Session>,
     /// The number of the last batch.
@@ -52,10 +58,16 @@ struct Session {
 }
 
 impl PostgresCommitter {
-    pub(crate) fn new(server: Arc<PostgresServer>, runtime: Handle, opened: Client) -> Self {
+    pub(crate) fn new(
+        server: Arc<PostgresServer>,
+        runtime: Handle,
+        opened: Client,
+        place: Option<Place>,
+    ) -> Self {
         PostgresCommitter {
             server,
             runtime,
+            place,
             opened: Some(opened),
             session: None,
             committed: 0,
@@ -84,11 +96,15 @@ impl PostgresCommitter {
         // Nothing was sent yet: whatever keeps us out may pass.
         let retry = |error: StoreError| CommitError::Retry(error.to_string());
         let client = self.server.connect().await.map_err(retry)?;
-        if writer.is_server() && !PostgresServer::try_lock(&client).await.map_err(retry)? {
+        if let Some(place) = self.place
+            && !PostgresServer::try_lock(&client, place)
+                .await
+                .map_err(retry)?
+        {
             return Err(if epoch(&client, writer).await? == writer.epoch {
-                CommitError::Retry("the lost connection still holds the installation's lock".into())
+                CommitError::Retry("the lost connection still holds this node's place".into())
             } else {
-                taken_over()
+                fenced()
             });
         }
         Ok(client)
@@ -96,7 +112,7 @@ impl PostgresCommitter {
 }
 
 impl Committer for PostgresCommitter {
-    fn commit(&mut self, batch: &Batch, writer: &Writer) -> Result<(), CommitError> {
+    fn commit(&mut self, batch: &Batch, writer: &Writer) -> Result<Balances, CommitError> {
         let runtime = self.runtime.clone();
         let number = self.committed + 1;
         let commit = async {
@@ -105,16 +121,24 @@ impl Committer for PostgresCommitter {
                 _ => self.open_session(writer).await?,
             };
             let head = self.head.take();
-            self.head = session.commit(number, batch, writer, head).await?;
+            let sent = session.commit(number, batch, writer, head).await?;
             self.session = Some(session);
             self.committed = number;
-            Ok(())
+            let (head, balances) = sent.map(|sent| (sent.head, sent.balances)).unzip();
+            self.head = head;
+            Ok(balances.unwrap_or_default())
         };
         runtime.block_on(async {
             let outcome = tokio::time::timeout(COMMIT_TIMEOUT, commit).await;
             outcome.unwrap_or_else(|_| Err(CommitError::Retry("PostgreSQL does not answer".into())))
         })
     }
+}
+
+/// A batch that went through.
+struct Sent {
+    head: Head,
+    balances: Balances,
 }
 
 impl Session {
@@ -125,12 +149,13 @@ impl Session {
         batch: &Batch,
         writer: &Writer,
         head: Option<Head>,
-    ) -> Result<Option<Head>, CommitError> {
+    ) -> Result<Option<Sent>, CommitError> {
         let head = match head {
             Some(head) => head,
             None => self.head(writer).await?,
         };
         self.open_house_accounts(batch, writer).await?;
+        self.open_adopted_leases(batch, writer).await?;
         match self.send(number, batch, writer, &head).await {
             Err(error) if error.code().is_some_and(|it| it.code() == SETTLED_BEFORE) => {
                 let rest = self.unsettled(batch).await?;
@@ -148,11 +173,13 @@ impl Session {
         batch: &Batch,
         writer: &Writer,
         head: &Head,
-    ) -> Result<Option<Head>, tokio_postgres::Error> {
+    ) -> Result<Option<Sent>, tokio_postgres::Error> {
         let columns = Columns::of(batch, writer);
+        let leases = Columns::of_leases(batch, writer);
         let link = link(batch, writer, head);
         let keys = batch.has_keys().then(|| Columns::of_keys(batch));
         let mut parameters = columns.parameters(writer, &number, &link);
+        parameters.extend(leases.values());
         let commit = match &keys {
             Some(keys) => {
                 parameters.extend(keys.values());
@@ -161,9 +188,12 @@ impl Session {
             None => &self.commit,
         };
         let row = self.client.query_one(commit, &parameters).await?;
-        Ok((row.get::<_, i64>(0) == 1).then(|| match link.is_empty() {
-            true => head.clone(),
-            false => link.into_head(),
+        Ok((row.get::<_, i64>(0) == 1).then(|| Sent {
+            head: match link.is_empty() {
+                true => head.clone(),
+                false => link.into_head(),
+            },
+            balances: balances(&row),
         }))
     }
 
@@ -172,14 +202,14 @@ impl Session {
         &self,
         number: i64,
         writer: &Writer,
-        sent: Result<Option<Head>, tokio_postgres::Error>,
-    ) -> Result<Option<Head>, CommitError> {
-        if let Some(head) = sent.map_err(StoreError::from)? {
-            return Ok(Some(head));
+        sent: Result<Option<Sent>, tokio_postgres::Error>,
+    ) -> Result<Option<Sent>, CommitError> {
+        if let Some(sent) = sent.map_err(StoreError::from)? {
+            return Ok(Some(sent));
         }
         // Refused by the fence.
         match self.last_batch(writer).await? {
-            None => Err(taken_over()),
+            None => Err(fenced()),
             Some(batch) if batch >= number => Ok(None),
             Some(batch) => Err(lost(number - 1 - batch)),
         }
@@ -243,6 +273,41 @@ impl Session {
         self.house_accounts.extend(accounts);
         Ok(())
     }
+
+    /// A pot that a request in flight came to count in may be one that this node never asked for.
+    async fn open_adopted_leases(&self, batch: &Batch, writer: &Writer) -> Result<(), StoreError> {
+        let pots: Vec<String> = batch
+            .leases
+            .excused
+            .keys()
+            .map(ToString::to_string)
+            .collect();
+        if pots.is_empty() {
+            return Ok(());
+        }
+        let sql = "INSERT INTO leases (pot_id, node_id, free_nusd, asked, granted_nusd, recalled)
+                   SELECT pot_id, id, 0, 0, 0, 0 FROM UNNEST($1::text[]) AS new (pot_id), nodes
+                   WHERE id = $2 AND epoch = $3
+                   ON CONFLICT (pot_id, node_id) DO NOTHING";
+        let parameters: [&(dyn ToSql + Sync); 3] = [&pots, &writer.node, &writer.epoch];
+        self.client.execute(sql, &parameters).await?;
+        Ok(())
+    }
+}
+
+/// The wallets' balances at the end of the statement's answer.
+fn balances(row: &tokio_postgres::Row) -> Balances {
+    let ids: Option<Vec<&str>> = row.get(2);
+    let balances: Option<Vec<i64>> = row.get(3);
+    let both = ids
+        .into_iter()
+        .flatten()
+        .zip(balances.into_iter().flatten());
+    let wallet = |(id, balance): (&str, i64)| match Account::parse(id)? {
+        Account::Wallet(organization) => Some((organization, Nusd::new(balance))),
+        _ => None,
+    };
+    Balances::new(both.filter_map(wallet).collect())
 }
 
 /// The row that chains a batch to those before it.
@@ -264,8 +329,19 @@ async fn epoch(client: &Client, writer: &Writer) -> Result<i64, StoreError> {
     Ok(row.map_or(0, |row| row.get(0)))
 }
 
-fn taken_over() -> CommitError {
-    CommitError::Poison("another Farebox has taken over this installation".into())
+/// Others ended this node's epoch: it was silent for too long, or another process has its place.
+pub(crate) fn fenced() -> CommitError {
+    CommitError::Poison(
+        "this node was out of reach for too long and others have gone on without it; start it again"
+            .into(),
+    )
+}
+
+/// Pots as the JSON list that a hold keeps.
+fn legs_text<'a>(legs: impl IntoIterator<Item = &'a PotId>) -> String {
+    // Ids are letters, digits and `_-:`, so there is nothing to escape.
+    let quoted: Vec<String> = legs.into_iter().map(|pot| format!("\"{pot}\"")).collect();
+    format!("[{}]", quoted.join(","))
 }
 
 /// The database is behind what it said it had committed. What this process knows beyond it, such as
@@ -284,11 +360,11 @@ struct Columns<'a> {
     optional_texts: Vec<Vec<Option<String>>>,
     numbers: Vec<Vec<i64>>,
     bytes: Vec<Vec<&'a [u8]>>,
-    order: Vec<Place>,
+    order: Vec<Column>,
 }
 
 #[derive(Clone, Copy)]
-enum Place {
+enum Column {
     Text(usize),
     OptionalText(usize),
     Number(usize),
@@ -302,6 +378,34 @@ impl<'a> Columns<'a> {
         columns.add_settlements(batch);
         columns.add_transfers(batch, writer);
         columns.number(batch.progress.iter().map(|(_, it)| it.more.get()));
+        columns
+    }
+
+    /// What the batch does to leases.
+    fn of_leases(batch: &'a Batch, writer: &Writer) -> Self {
+        let leases = &batch.leases;
+        let adopted = |id: &RequestId| legs_text(leases.adopted(*id));
+        let mut columns = Columns::default();
+        columns.text(batch.accounts(writer).into_iter());
+        columns.text(leases.returns.keys().map(ToString::to_string));
+        columns.text(
+            batch
+                .holds
+                .iter()
+                .map(|new| legs_text(leases.legs(&new.hold))),
+        );
+        columns.text(batch.progress.iter().map(|(id, _)| adopted(id)));
+        columns.text(batch.ended.iter().map(adopted));
+        columns.text(
+            batch
+                .settlements
+                .iter()
+                .map(|it| legs_text(leases.legs(&it.hold))),
+        );
+        columns.text(leases.returns.keys().map(ToString::to_string));
+        columns.number(leases.returns.values().map(|amount| amount.get()));
+        columns.text(leases.excused.keys().map(ToString::to_string));
+        columns.number(leases.excused.values().map(|amount| amount.get()));
         columns
     }
 
@@ -339,32 +443,32 @@ impl<'a> Columns<'a> {
     fn values(&self) -> impl Iterator<Item = &(dyn ToSql + Sync)> {
         self.order.iter().map(|place| -> &(dyn ToSql + Sync) {
             match *place {
-                Place::Text(index) => &self.texts[index],
-                Place::OptionalText(index) => &self.optional_texts[index],
-                Place::Number(index) => &self.numbers[index],
-                Place::Bytes(index) => &self.bytes[index],
+                Column::Text(index) => &self.texts[index],
+                Column::OptionalText(index) => &self.optional_texts[index],
+                Column::Number(index) => &self.numbers[index],
+                Column::Bytes(index) => &self.bytes[index],
             }
         })
     }
 
     fn text(&mut self, column: impl Iterator<Item = String>) {
-        self.order.push(Place::Text(self.texts.len()));
+        self.order.push(Column::Text(self.texts.len()));
         self.texts.push(column.collect());
     }
 
     fn optional_text(&mut self, column: impl Iterator<Item = Option<String>>) {
         self.order
-            .push(Place::OptionalText(self.optional_texts.len()));
+            .push(Column::OptionalText(self.optional_texts.len()));
         self.optional_texts.push(column.collect());
     }
 
     fn number(&mut self, column: impl Iterator<Item = i64>) {
-        self.order.push(Place::Number(self.numbers.len()));
+        self.order.push(Column::Number(self.numbers.len()));
         self.numbers.push(column.collect());
     }
 
     fn bytes(&mut self, column: impl Iterator<Item = &'a [u8]>) {
-        self.order.push(Place::Bytes(self.bytes.len()));
+        self.order.push(Column::Bytes(self.bytes.len()));
         self.bytes.push(column.collect());
     }
 

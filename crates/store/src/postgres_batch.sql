@@ -1,45 +1,77 @@
--- Commits one batch. $1 node, $2 epoch, $3 the batch's number, then the columns, and from $55 on
--- its row in the chain.
+-- Commits one batch. $1 node, $2 epoch, $3 the batch's number, then the columns, from $55 on its row
+-- in the chain, and from $63 on what it does to leases.
 -- Sums come from the rows really written, so sending it again changes nothing. Nor can it come too
 -- late: a hold that has ended since must not rise again, so numbers follow each other, none left out.
 -- If some of it is settled already, nothing is written: its hash speaks of all its rows.
+-- What is held comes out of this node's leases, and what is left of it goes back there. A hold of an
+-- epoch that is over has no lease: what is left of it goes back to its pots.
+-- Rows that other nodes write too are locked first, each kind in one order (as `leases::rows::lock`
+-- does, whatever the database sorts by): nobody waits in a circle.
 WITH fence AS (
     UPDATE nodes SET batch = $3 WHERE id = $1 AND epoch = $2 AND batch = $3::bigint - 1 RETURNING 1 AS held
+),
+-- Holds of other epochs: what is left of them goes back to wallets and pots that only they name, and
+-- others may be ending them, too.
+locked_holds AS MATERIALIZED (
+    SELECT holds.organization_id, holds.legs FROM fence, holds
+    WHERE holds.id = ANY ($18::text[]) AND (holds.node_id <> $1 OR holds.epoch <> $2)
+    ORDER BY holds.id COLLATE "C" FOR UPDATE OF holds
+),
+locked_accounts AS MATERIALIZED (
+    SELECT accounts.id FROM fence, accounts
+    WHERE accounts.id = ANY ($63::text[] || ARRAY (SELECT 'wallet:' || organization_id FROM locked_holds))
+    ORDER BY accounts.id COLLATE "C" FOR NO KEY UPDATE OF accounts
+),
+locked_pots AS MATERIALIZED (
+    SELECT pots.id FROM pots
+    WHERE pots.id = ANY ($64::text[]
+            || ARRAY (SELECT jsonb_array_elements_text(legs::jsonb) FROM locked_holds))
+        AND (SELECT COUNT(*) FROM locked_accounts) >= 0
+    ORDER BY pots.id COLLATE "C" FOR NO KEY UPDATE
+),
+gate AS MATERIALIZED (
+    SELECT held FROM fence
+    WHERE (SELECT COUNT(*) FROM locked_accounts) + (SELECT COUNT(*) FROM locked_pots) >= 0
 ),
 new_holds AS (
     INSERT INTO holds (
         id, organization_id, project_id, key_id, model,
         endpoint, node_id, epoch, amount_nusd, price_id, admitted_at_us, seen_input_tokens,
-        seen_output_tokens
+        seen_output_tokens, legs
     )
     SELECT
         id, organization_id, project_id, key_id, model,
         endpoint, $1, $2, amount_nusd, price_id, admitted_at_us, seen_input_tokens,
-        seen_output_tokens
-    FROM fence, UNNEST($4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
-                        $10::bigint[], $11::text[], $12::bigint[], $13::bigint[], $14::bigint[]) AS new (
+        seen_output_tokens, legs
+    FROM gate, UNNEST($4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
+                        $10::bigint[], $11::text[], $12::bigint[], $13::bigint[], $14::bigint[], $65::text[]) AS new (
         id, organization_id, project_id, key_id, model,
         endpoint, amount_nusd, price_id, admitted_at_us, seen_input_tokens,
-        seen_output_tokens
+        seen_output_tokens, legs
     )
     ON CONFLICT (id) DO NOTHING
-    RETURNING organization_id, amount_nusd
+    RETURNING organization_id, amount_nusd, legs
 ),
 progress AS (
     UPDATE holds SET
         seen_input_tokens = GREATEST(holds.seen_input_tokens, made.seen_input_tokens),
         seen_output_tokens = GREATEST(holds.seen_output_tokens, made.seen_output_tokens),
-        amount_nusd = holds.amount_nusd + made.more_nusd
-    FROM fence, UNNEST($15::text[], $16::bigint[], $17::bigint[], $54::bigint[]) AS made (
-        id, seen_input_tokens, seen_output_tokens, more_nusd
+        amount_nusd = holds.amount_nusd + made.more_nusd,
+        legs = CASE WHEN made.more_legs = '[]' THEN holds.legs
+            ELSE CAST(holds.legs::jsonb || made.more_legs::jsonb AS text) END
+    FROM gate, UNNEST($15::text[], $16::bigint[], $17::bigint[], $54::bigint[], $66::text[]) AS made (
+        id, seen_input_tokens, seen_output_tokens, more_nusd, more_legs
     )
     WHERE holds.id = made.id
-    RETURNING holds.organization_id, made.more_nusd
+    RETURNING holds.organization_id, made.more_nusd, holds.legs
 ),
 ended AS (
-    DELETE FROM holds USING fence, UNNEST($18::text[]) AS gone (id)
+    DELETE FROM holds USING gate, UNNEST($18::text[], $67::text[]) AS gone (id, more_legs)
     WHERE holds.id = gone.id
-    RETURNING holds.organization_id, holds.amount_nusd
+    RETURNING holds.id, holds.organization_id, holds.amount_nusd,
+        holds.node_id = $1 AND holds.epoch = $2 AS is_own,
+        CASE WHEN gone.more_legs = '[]' THEN holds.legs
+            ELSE CAST(holds.legs::jsonb || gone.more_legs::jsonb AS text) END AS legs
 ),
 settled AS (
     INSERT INTO usage_records (
@@ -59,7 +91,7 @@ settled AS (
         image_tokens, held_nusd, cost_nusd, input_cost_nusd,
         cached_input_cost_nusd, output_cost_nusd, request_cost_nusd, overrun_nusd,
         upstream_cost_nusd, price_id, flags, $55::text, $56::bigint
-    FROM fence, UNNEST($19::text[], $20::text[], $21::text[], $22::text[], $23::text[], $24::text[],
+    FROM gate, UNNEST($19::text[], $20::text[], $21::text[], $22::text[], $23::text[], $24::text[],
                         $25::text[], $26::bigint[], $27::bigint[], $28::bigint[], $29::bigint[], $30::bigint[],
                         $31::bigint[], $32::bigint[], $33::bigint[], $34::bigint[], $35::bigint[], $36::bigint[],
                         $37::bigint[], $38::bigint[], $39::bigint[], $40::bigint[], $41::bigint[], $42::bigint[],
@@ -83,7 +115,7 @@ moved AS (
     SELECT
         organization_id, id, debit_account, credit_account, amount_nusd,
         code, request_id, at_us, '', $55::text, $56::bigint
-    FROM fence, UNNEST($46::text[], $47::text[], $48::text[], $49::text[], $50::bigint[], $51::text[],
+    FROM gate, UNNEST($46::text[], $47::text[], $48::text[], $49::text[], $50::bigint[], $51::text[],
                         $52::text[], $53::bigint[]) AS new (
         organization_id, id, debit_account, credit_account, amount_nusd,
         code, request_id, at_us
@@ -97,17 +129,78 @@ chained AS (
     )
     SELECT $55::text, $56::bigint, $57::bigint, $58::bigint, $59::bigint, $60::bigint, $61::text,
         $62::text
-    FROM fence WHERE $57::bigint > 0
+    FROM gate WHERE $57::bigint > 0
+),
+-- What each end was held with and cost, in which pots beside the wallet, and whether its lease lives.
+ends AS (
+    SELECT ended.organization_id, ended.amount_nusd, COALESCE(settled.cost_nusd, 0) AS cost_nusd,
+        ended.legs::jsonb AS legs, ended.is_own
+    FROM ended LEFT JOIN settled USING (organization_id, id)
+    UNION ALL
+    SELECT settled.organization_id, 0, settled.cost_nusd, quick.legs::jsonb, TRUE
+    FROM settled JOIN UNNEST($20::text[], $68::text[]) AS quick (id, legs) USING (id)
+    LEFT JOIN ended USING (organization_id, id)
+    WHERE ended.id IS NULL
+),
+-- A pot that this statement does not see yet was counted with its leases when it was opened: what is
+-- returned to it stays leased.
+returned AS (
+    SELECT pot_id, amount FROM gate, UNNEST($69::text[], $70::bigint[]) AS back (pot_id, amount)
+    WHERE pot_id LIKE 'wallet:%' OR pot_id IN (SELECT id FROM pots WHERE id = ANY ($69::text[]))
+),
+lease_parts AS (
+    SELECT 'wallet:' || organization_id AS pot_id, -amount_nusd AS amount, 0 AS returned FROM new_holds
+    UNION ALL
+    SELECT leg, -amount_nusd, 0 FROM new_holds, jsonb_array_elements_text(legs::jsonb) AS leg
+    UNION ALL
+    SELECT 'wallet:' || organization_id, -more_nusd, 0 FROM progress
+    UNION ALL
+    SELECT leg, -more_nusd, 0 FROM progress, jsonb_array_elements_text(legs::jsonb) AS leg
+    UNION ALL
+    SELECT 'wallet:' || organization_id, amount_nusd - cost_nusd, 0 FROM ends WHERE is_own
+    UNION ALL
+    SELECT leg, amount_nusd - cost_nusd, 0 FROM ends, jsonb_array_elements_text(legs) AS leg WHERE is_own
+    UNION ALL
+    SELECT pot_id, -amount, 1 FROM returned
+    UNION ALL
+    SELECT pot_id, amount, 0 FROM gate, UNNEST($71::text[], $72::bigint[]) AS adopted (pot_id, amount)
+),
+lease_deltas AS (
+    SELECT pot_id, CAST(SUM(amount) AS BIGINT) AS delta, MAX(returned) AS returned
+    FROM lease_parts GROUP BY pot_id HAVING SUM(amount) <> 0 OR MAX(returned) = 1
+),
+leases_moved AS (
+    UPDATE leases SET free_nusd = free_nusd + lease_deltas.delta,
+        recalled = CASE WHEN lease_deltas.returned = 1 THEN 0 ELSE recalled END
+    FROM lease_deltas
+    WHERE leases.pot_id = lease_deltas.pot_id AND leases.node_id = $1
+    RETURNING leases.pot_id
+),
+pot_parts AS (
+    SELECT pot_id, amount FROM returned
+    UNION ALL
+    SELECT 'wallet:' || organization_id, amount_nusd - cost_nusd FROM ends WHERE NOT is_own
+    UNION ALL
+    SELECT leg, amount_nusd - cost_nusd FROM ends, jsonb_array_elements_text(legs) AS leg
+    WHERE NOT is_own
+),
+pot_deltas AS (
+    SELECT pot_id, CAST(SUM(amount) AS BIGINT) AS amount FROM pot_parts GROUP BY pot_id
+),
+pots_moved AS (
+    UPDATE pots SET taken_nusd = taken_nusd - pot_deltas.amount,
+        cap_nusd = LEAST(cap_nusd, GREATEST(limit_nusd, taken_nusd - pot_deltas.amount))
+    FROM pot_deltas WHERE pots.id = pot_deltas.pot_id
 ),
 deltas AS (
     SELECT account_id, CAST(SUM(debit) AS BIGINT) AS debit,
         CAST(SUM(credit) AS BIGINT) AS credit, CAST(SUM(held) AS BIGINT) AS held
     FROM (
-        SELECT debit_account AS account_id, amount_nusd AS debit, 0 AS credit, 0 AS held FROM moved
+        SELECT debit_account AS account_id, amount_nusd AS debit, 0 AS credit,
+            CASE WHEN debit_account LIKE 'wallet:%' THEN -amount_nusd ELSE 0 END AS held
+        FROM moved
         UNION ALL SELECT credit_account, 0, amount_nusd, 0 FROM moved
-        UNION ALL SELECT 'wallet:' || organization_id, 0, 0, amount_nusd FROM new_holds
-        UNION ALL SELECT 'wallet:' || organization_id, 0, 0, more_nusd FROM progress
-        UNION ALL SELECT 'wallet:' || organization_id, 0, 0, -amount_nusd FROM ended
+        UNION ALL SELECT pot_id, 0, 0, -amount FROM pot_deltas WHERE pot_id LIKE 'wallet:%'
     ) AS parts
     GROUP BY account_id
 ),
@@ -117,7 +210,7 @@ accounts_moved AS (
         credits_nusd = credits_nusd + deltas.credit,
         held_nusd = held_nusd + deltas.held
     FROM deltas WHERE accounts.id = deltas.account_id
-    RETURNING accounts.id
+    RETURNING accounts.id, credits_nusd - debits_nusd AS balance_nusd
 ),
 -- Here go the keys of requests, where the batch has any.
 hours AS (
@@ -170,4 +263,8 @@ SELECT (SELECT COUNT(*) FROM fence),
             THEN refuse('FB001', 'some of the batch was settled before')
         WHEN (SELECT COUNT(*) FROM deltas) <> (SELECT COUNT(*) FROM accounts_moved)
             THEN refuse('P0001', 'money was to move on an account that does not exist')
-    END
+        WHEN (SELECT COUNT(*) FROM lease_deltas) <> (SELECT COUNT(*) FROM leases_moved)
+            THEN refuse('P0001', 'money was held that was never leased')
+    END,
+    (SELECT ARRAY_AGG(id ORDER BY id) FROM accounts_moved WHERE id LIKE 'wallet:%'),
+    (SELECT ARRAY_AGG(balance_nusd ORDER BY id) FROM accounts_moved WHERE id LIKE 'wallet:%')

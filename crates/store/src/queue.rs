@@ -10,13 +10,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
 use std::time::Duration;
 
+use domain::id::OrganizationId;
+use domain::money::Nusd;
 use domain::time::{AtUs, Clock, SECOND_US};
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
 
 use crate::LedgerState;
 use crate::batch::{Batch, Op, Writer};
-use crate::commit::{CommitError, Committer};
+use crate::commit::{Balances, CommitError, Committer};
 
 /// How long a step may wait for company.
 const PATIENCE: Duration = Duration::from_millis(5);
@@ -57,7 +59,21 @@ struct Work {
 }
 
 /// Told when a step is durable; dropped if it never will be.
-pub(crate) type Ack = oneshot::Sender<()>;
+pub(crate) enum Ack {
+    Done(oneshot::Sender<()>),
+    /// Also what is then left in the wallet, if the database says.
+    Settled(OrganizationId, oneshot::Sender<Option<Nusd>>),
+}
+
+impl Ack {
+    /// Whoever waited may have given up; the step is durable all the same.
+    fn tell(self, balances: &Balances) {
+        let _ = match self {
+            Ack::Done(sender) => sender.send(()).is_ok(),
+            Ack::Settled(organization, sender) => sender.send(balances.of(&organization)).is_ok(),
+        };
+    }
+}
 
 pub(crate) struct Queue {
     pending: Mutex<Pending>,
@@ -201,7 +217,7 @@ impl Queue {
     }
 
     /// Refuses everything from now on.
-    fn poison(&self, reason: &str) {
+    pub(crate) fn poison(&self, reason: &str) {
         if !self.is_poisoned() {
             tracing::error!(reason, "the ledger broke; restart this process");
             self.set_state(POISONED, reason);
@@ -282,18 +298,19 @@ fn work(queue: &Queue, committer: &mut dyn Committer, writer: &Writer) {
             between,
             tasks,
         } = work;
-        let committing =
-            || !ops.is_empty() && commit(queue, committer, writer, &Batch::gather(ops));
+        let committing = || match ops.is_empty() {
+            true => None,
+            false => commit(queue, committer, writer, &Batch::gather(ops)),
+        };
         let Ok(committed) = catch_unwind(AssertUnwindSafe(committing)) else {
             // Before the acks are dropped: who learns that a step failed finds the ledger broken.
             queue.set_state(POISONED, BROKE);
             return;
         };
-        if committed {
-            for ack in acks.into_iter().flatten() {
-                // Whoever waited may have given up; the step is durable all the same.
-                let _ = ack.send(());
-            }
+        if let Some(balances) = committed {
+            acks.into_iter()
+                .flatten()
+                .for_each(|ack| ack.tell(&balances));
         }
         // A bug in a read or a write must not end the ledger; whoever asked for it is told.
         if let Some(between) = between {
@@ -326,11 +343,16 @@ impl Drop for Ending<'_> {
     }
 }
 
-/// Commits a batch, however long the database takes to come back. False if it never will: then no
+/// Commits a batch, however long the database takes to come back. None if it never will: then no
 /// later one may be committed either, as it stands on this one.
-fn commit(queue: &Queue, committer: &mut dyn Committer, writer: &Writer, batch: &Batch) -> bool {
+fn commit(
+    queue: &Queue,
+    committer: &mut dyn Committer,
+    writer: &Writer,
+    batch: &Batch,
+) -> Option<Balances> {
     if queue.is_poisoned() {
-        return false;
+        return None;
     }
     let now = (queue.clock)().0;
     queue.committing_since_us.store(now, Ordering::Release);
@@ -344,12 +366,12 @@ fn commit_at_last(
     committer: &mut dyn Committer,
     writer: &Writer,
     batch: &Batch,
-) -> bool {
+) -> Option<Balances> {
     loop {
         match committer.commit(batch, writer) {
-            Ok(()) => {
+            Ok(balances) => {
                 queue.heed(committer.shortage());
-                return true;
+                return Some(balances);
             }
             Err(CommitError::Retry(reason)) => {
                 if queue.state.load(Ordering::Acquire) == HEALTHY {
@@ -362,12 +384,12 @@ fn commit_at_last(
                         "stopping with money undecided; a restart settles it"
                     );
                     queue.set_state(POISONED, &reason);
-                    return false;
+                    return None;
                 }
             }
             Err(CommitError::Poison(reason)) => {
                 queue.poison(&reason);
-                return false;
+                return None;
             }
         }
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use domain::time::{AtUs, Clock};
+use domain::time::{AtUs, Clock, MonoClock};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot, watch};
@@ -14,6 +14,7 @@ use tokio::sync::{Notify, oneshot, watch};
 use crate::ballast::{Ballast, Room};
 use crate::batch::{Batch, Writer};
 use crate::commit::{CommitError, Committer};
+use crate::fleet::{Around, Fleet, Joined};
 use crate::idempotency::Waiting;
 use crate::ledger::Ledger;
 use crate::postgres::PostgresServer;
@@ -22,9 +23,9 @@ use crate::queue::{self, Queue};
 use crate::sqlite::{self, SqliteFile};
 use crate::sqlite_batch::SqliteCommitter;
 use crate::tx::Engine;
-use crate::{DatabaseUrl, OpenError, StoreError, Tx, changes, disk, migrate, orphans};
+use crate::{DatabaseUrl, OpenError, StoreError, Tx, changes, disk, leases, migrate, orphans};
 
-/// The only node there is: one process serves an installation.
+/// The only node there is: one process serves a SQLite file.
 const NODE: &str = "main";
 /// A write that has to wait longer is given up.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(15);
@@ -54,6 +55,8 @@ pub struct Options {
     pub ballast_bytes: u64,
     /// Tells the time.
     pub clock: Clock,
+    /// Tells how time passes.
+    pub mono: MonoClock,
 }
 
 /// An open installation. Cheap to clone; the last clone closes it.
@@ -63,10 +66,11 @@ pub struct Store(Arc<Inner>);
 struct Inner {
     engine: StoreEngine,
     writer: Writer,
+    fleet: Option<Fleet>,
     claims: Waiting,
     queue: Arc<Queue>,
     thread: Mutex<Option<JoinHandle<()>>>,
-    changed: Notify,
+    changed: Arc<Notify>,
     enqueued: Notify,
     heard: watch::Sender<Option<i64>>,
 }
@@ -111,7 +115,7 @@ impl Store {
                 take_over(connection, lock, Room::with(Some(ballast)), now)?
             }
             Role::Command | Role::Reader => {
-                let prepared = |tx: &mut Tx<'_>| prepare(tx, options.role, now);
+                let prepared = |tx: &mut Tx<'_>| prepare_alone(tx, options.role, now);
                 let writer = in_sqlite_transaction(&mut connection, prepared)?;
                 let room = Room::with(None);
                 (SqliteCommitter::new(connection, None, room), writer)
@@ -128,6 +132,7 @@ impl Store {
             Box::new(committer),
             writer,
             Arc::clone(&options.clock),
+            |_, _, _| None,
         ))
     }
 
@@ -141,30 +146,63 @@ impl Store {
                 database: DatabaseUrl::Postgres(url.to_owned()).to_string(),
                 reason: error.to_string(),
             })?;
-        if options.role == Role::Server {
-            PostgresServer::lock(&client).await?;
-        }
+        let place = match options.role {
+            Role::Server => Some(PostgresServer::take_place(&client).await?),
+            Role::Command | Role::Reader => None,
+        };
         let (role, now) = (options.role, (options.clock)());
         let opening = Arc::clone(&server);
+        let mono = options.mono;
         let open = move || -> Result<_, OpenError> {
-            let writer = opening.transaction(false, |tx| prepare(tx, role, now))?;
-            let mut committer = PostgresCommitter::new(Arc::clone(&opening), runtime, client);
-            if role == Role::Server {
+            opening.transaction(false, |tx| prepare(tx, role, now))?;
+            let mut committer =
+                PostgresCommitter::new(Arc::clone(&opening), runtime, client, place);
+            let Some(place) = place else {
+                return Ok((Writer::of_nobody(), committer, None));
+            };
+            let node = place.node();
+            let before = mono();
+            let (epoch, nodes) = opening.transaction(false, |tx| leases::join(tx, &node))?;
+            let writer = Writer {
+                node: node.to_string(),
+                epoch: epoch.0,
+            };
+            loop {
                 let ops = opening.transaction(true, |tx| orphans::resolve(tx, now))?;
+                if ops.is_empty() {
+                    break;
+                }
                 settle_orphans(&mut committer, ops, &writer)?;
             }
-            Ok((writer, committer))
+            let joined = Joined {
+                node,
+                epoch,
+                nodes,
+                before,
+            };
+            Ok((writer, committer, Some(joined)))
         };
-        let (writer, committer) = tokio::task::spawn_blocking(open)
+        let (writer, committer, joined) = tokio::task::spawn_blocking(open)
             .await
             .expect("opening does not panic")?;
-        let engine = StoreEngine::Postgres(server);
-        Ok(Self::start(
-            engine,
+        let store = Self::start(
+            StoreEngine::Postgres(Arc::clone(&server)),
             Box::new(committer),
             writer,
             Arc::clone(&options.clock),
-        ))
+            |queue, heard, changed| {
+                let around = Around {
+                    server,
+                    queue,
+                    heard,
+                    changed,
+                    clock: Arc::clone(&options.clock),
+                    mono: options.mono,
+                };
+                joined.map(|joined| Fleet::begin(joined, around))
+            },
+        );
+        Ok(store)
     }
 
     fn start(
@@ -172,6 +210,7 @@ impl Store {
         mut committer: Box<dyn Committer>,
         writer: Writer,
         clock: Clock,
+        fleet: impl FnOnce(Arc<Queue>, watch::Receiver<Option<i64>>, Arc<Notify>) -> Option<Fleet>,
     ) -> Self {
         let queue = Queue::new(clock);
         queue.heed(committer.shortage());
@@ -180,22 +219,31 @@ impl Store {
             .name("ledger".into())
             .spawn(move || queue::run(&waiting, &mut *committer, &committing))
             .expect("a thread can be started");
+        let (heard, hearing) = watch::channel(None);
+        let changed = Arc::new(Notify::new());
         Store(Arc::new(Inner {
             engine,
             writer,
+            fleet: fleet(Arc::clone(&queue), hearing, Arc::clone(&changed)),
             claims: Waiting::default(),
             queue,
             thread: Mutex::new(Some(thread)),
-            changed: Notify::new(),
+            changed,
             enqueued: Notify::new(),
-            heard: watch::Sender::new(None),
+            heard,
         }))
     }
 
     /// The money of requests in flight. Only a server's is fenced against another one.
     #[must_use]
     pub fn ledger(&self) -> Ledger {
-        Ledger::new(Arc::clone(&self.0.queue))
+        Ledger::new(Arc::clone(&self.0.queue), self.0.fleet.clone())
+    }
+
+    /// This process among the nodes that share the installation; none where it is the only one.
+    #[must_use]
+    pub fn fleet(&self) -> Option<&Fleet> {
+        self.0.fleet.as_ref()
     }
 
     /// Who this process is to the database.
@@ -341,6 +389,9 @@ impl Store {
         if let Some(thread) = thread {
             let _ = tokio::task::spawn_blocking(move || thread.join()).await;
         }
+        if let Some(fleet) = &self.0.fleet {
+            fleet.leave().await;
+        }
     }
 }
 
@@ -362,28 +413,35 @@ impl StoreEngine {
 impl Drop for Inner {
     fn drop(&mut self) {
         self.queue.close();
+        if let Some(fleet) = &self.fleet {
+            fleet.fall_silent();
+        }
     }
 }
 
-/// Migrates, and for a server begins its epoch.
-fn prepare(tx: &mut Tx<'_>, role: Role, now: AtUs) -> Result<Writer, OpenError> {
+/// Migrates, or requires the schema.
+fn prepare(tx: &mut Tx<'_>, role: Role, now: AtUs) -> Result<(), OpenError> {
     match role {
-        Role::Server | Role::Command => migrate::migrate(tx, now.0)?,
-        Role::Reader => migrate::require(tx)?,
+        Role::Server | Role::Command => migrate::migrate(tx, now.0),
+        Role::Reader => migrate::require(tx),
     }
-    let epoch = match role {
-        Role::Server => tx
-            .query_one(
-                "INSERT INTO nodes (id, epoch, batch, started_at_us) VALUES ($1, 1, 0, $2)
+}
+
+/// As [`prepare`], and for a server begins the epoch of the only node there is.
+fn prepare_alone(tx: &mut Tx<'_>, role: Role, now: AtUs) -> Result<Writer, OpenError> {
+    prepare(tx, role, now)?;
+    if role != Role::Server {
+        return Ok(Writer::of_nobody());
+    }
+    let epoch = tx
+        .query_one(
+            "INSERT INTO nodes (id, epoch, batch, started_at_us) VALUES ($1, 1, 0, $2)
                  ON CONFLICT (id) DO UPDATE
                  SET epoch = nodes.epoch + 1, batch = 0, started_at_us = EXCLUDED.started_at_us
                  RETURNING epoch",
-                &[NODE.into(), now.0.into()],
-            )?
-            .int(0)?,
-        // No node has this epoch: PostgreSQL refuses a batch that carries it.
-        Role::Command | Role::Reader => 0,
-    };
+            &[NODE.into(), now.0.into()],
+        )?
+        .int(0)?;
     Ok(Writer {
         node: NODE.into(),
         epoch,
@@ -398,12 +456,17 @@ pub(crate) fn take_over(
     room: Room,
     now: AtUs,
 ) -> Result<(SqliteCommitter, Writer), OpenError> {
-    let writer = in_sqlite_transaction(&mut connection, |tx| prepare(tx, Role::Server, now))?;
-    let ops = in_sqlite_transaction(&mut connection, |tx| {
-        orphans::resolve(tx, now).map_err(OpenError::from)
-    })?;
+    let writer = in_sqlite_transaction(&mut connection, |tx| prepare_alone(tx, Role::Server, now))?;
     let mut committer = SqliteCommitter::new(connection, lock, room);
-    settle_orphans(&mut committer, ops, &writer)?;
+    while let Some(connection) = committer.connection() {
+        let ops = in_sqlite_transaction(connection, |tx| {
+            orphans::resolve(tx, now).map_err(OpenError::from)
+        })?;
+        if ops.is_empty() {
+            break;
+        }
+        settle_orphans(&mut committer, ops, &writer)?;
+    }
     Ok((committer, writer))
 }
 
@@ -423,6 +486,7 @@ fn settle_orphans(
     );
     committer
         .commit(&batch, writer)
+        .map(|_| ())
         .map_err(|error| match error {
             CommitError::Retry(reason) => StoreError::Unavailable(reason).into(),
             CommitError::Poison(reason) => StoreError::Failed(reason).into(),

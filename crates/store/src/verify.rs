@@ -111,11 +111,42 @@ const INVARIANTS: &[Invariant] = &[
     },
     Invariant {
         name: "held",
-        claim: "what each wallet holds is the sum of its open holds",
+        claim: "what each wallet holds is the sum of its open holds and of what nodes have leased of it",
         sql: "SELECT a.id, a.held_nusd, CAST(COALESCE(h.total, 0) AS BIGINT) FROM accounts a
-              LEFT JOIN (SELECT 'wallet:' || organization_id AS id, SUM(amount_nusd) AS total
-                         FROM holds GROUP BY organization_id) h ON h.id = a.id
+              LEFT JOIN (SELECT id, SUM(amount) AS total FROM (
+                             SELECT 'wallet:' || organization_id AS id, amount_nusd AS amount FROM holds
+                             UNION ALL SELECT pot_id, free_nusd FROM leases) p
+                         GROUP BY id) h ON h.id = a.id
               WHERE a.held_nusd <> COALESCE(h.total, 0)",
+        unit: "nUSD",
+    },
+    Invariant {
+        name: "leased",
+        claim: "what is taken of each budget's window is what was settled in it, is held, or is leased",
+        sql: "SELECT id, is_nusd, should_nusd FROM (
+                  SELECT p.id, p.taken_nusd AS is_nusd, CAST(
+                      COALESCE((SELECT SUM(u.cost_nusd) FROM usage_hours u
+                                WHERE u.organization_id = b.organization_id
+                                  AND u.hour_at_us >= p.window_at_us
+                                  AND u.hour_at_us < p.window_end_us
+                                  AND (b.project_id IS NULL OR u.project_id = b.project_id)
+                                  AND (b.key_id IS NULL OR u.key_id = b.key_id)), 0)
+                      + COALESCE((SELECT SUM(h.amount_nusd) FROM holds h
+                                  WHERE h.organization_id = b.organization_id
+                                    AND REPLACE(h.legs, '\"' || p.id || '\"', '') <> h.legs), 0)
+                      + COALESCE((SELECT SUM(l.free_nusd) FROM leases l WHERE l.pot_id = p.id), 0)
+                      AS BIGINT) AS should_nusd
+                  FROM pots p JOIN budgets b ON b.id = p.budget_id
+                  WHERE p.closed_at_us IS NULL) AS counted
+              WHERE is_nusd <> should_nusd",
+        unit: "nUSD",
+    },
+    Invariant {
+        name: "living",
+        claim: "nobody has leases but nodes that live",
+        sql: "SELECT l.node_id || ' of ' || l.pot_id, l.free_nusd, CAST(0 AS BIGINT) FROM leases l
+              LEFT JOIN nodes n ON n.id = l.node_id
+              WHERE l.free_nusd > 0 AND n.expires_at_us IS NULL",
         unit: "nUSD",
     },
     Invariant {

@@ -62,3 +62,10 @@ pub fn free_port() -> u16 {
         .expect("loopback always has a free port")
         .port()
 }
+
+/// Microseconds that passed since this was first asked, whatever is done to the clock.
+pub fn mono_us() -> i64 {
+    static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+    let passed = START.get_or_init(Instant::now).elapsed();
+    i64::try_from(passed.as_micros()).unwrap_or(i64::MAX)
+}

@@ -305,6 +305,7 @@ fn hold(world: &World, caller: &Caller, dice: &mut Dice) -> Arc<Hold> {
         price: price.into(),
         cost: UnitPrices::by_class([Nusd::ZERO; 9]),
         admitted_at,
+        legs: Arc::default(),
     })
 }
 

@@ -198,17 +198,7 @@ async fn projects(trail: &mut Trail<'_>) {
         .step(&delete, &[project], nothing.clone(), &deleted)
         .await;
 
-    let zero = json!({"retention_type": "zero_data_retention"});
-    let retention = "POST /v1/organization/data_retention";
-    trail.step(retention, &[], zero.clone(), &[]).await;
-    for (setting, asked) in [
-        ("data_retention", zero),
-        ("service_tier_settings", json!({"default": "standard"})),
-        ("hosted_tool_permissions", json!({"mcp": {"enabled": true}})),
-    ] {
-        let route = format!("POST /v1/organization/projects/{{project_id}}/{setting}");
-        trail.step(&route, &[project], asked, &[]).await;
-    }
+    settings(trail, project).await;
 
     let keys = "POST /v1/organization/admin_api_keys";
     let created = [("api_key.created", "{made}")];
@@ -272,6 +262,21 @@ async fn people(trail: &mut Trail<'_>) {
     trail.step(&delete, &["user-bob"], nothing, &deleted).await;
 }
 
+/// What has one answer is no change.
+async fn settings(trail: &mut Trail<'_>, project: &str) {
+    let zero = json!({"retention_type": "zero_data_retention"});
+    let retention = "POST /v1/organization/data_retention";
+    trail.step(retention, &[], zero.clone(), &[]).await;
+    for (setting, asked) in [
+        ("data_retention", zero),
+        ("service_tier_settings", json!({"default": "standard"})),
+        ("hosted_tool_permissions", json!({"mcp": {"enabled": true}})),
+    ] {
+        let route = format!("POST /v1/organization/projects/{{project_id}}/{setting}");
+        trail.step(&route, &[project], asked, &[]).await;
+    }
+}
+
 async fn limits(trail: &mut Trail<'_>) {
     let nothing = Value::Null;
     let organization = trail.world.made.organization.to_string();
@@ -295,29 +300,7 @@ async fn limits(trail: &mut Trail<'_>) {
         trail.step(&route, &ids, nothing.clone(), &deleted).await;
     }
 
-    let alert = json!({
-        "threshold_amount": 500, "currency": "USD", "interval": "month",
-        "notification_channel": {"type": "email", "recipients": ["ada@example.com"]},
-    });
-    for (route, ids) in [
-        ("/v1/organization/spend_alerts", vec![]),
-        (
-            "/v1/organization/projects/{project_id}/spend_alerts",
-            vec![&*project],
-        ),
-    ] {
-        let created = [("farebox.spend_alert.created", "{made}")];
-        let create = format!("POST {route}");
-        let made = trail.step(&create, &ids, alert.clone(), &created).await;
-        let id = made["id"].as_str().unwrap();
-        let ids = [ids, vec![id]].concat();
-        let update = format!("POST {route}/{{alert_id}}");
-        let updated = [("farebox.spend_alert.updated", id)];
-        trail.step(&update, &ids, alert.clone(), &updated).await;
-        let delete = format!("DELETE {route}/{{alert_id}}");
-        let deleted = [("farebox.spend_alert.deleted", id)];
-        trail.step(&delete, &ids, nothing.clone(), &deleted).await;
-    }
+    alerts(trail, &project).await;
 
     let route = "POST /v1/organization/projects/{project_id}/rate_limits/{rate_limit_id}";
     let asked = json!({"max_requests_per_1_minute": 5});
@@ -353,6 +336,32 @@ async fn limits(trail: &mut Trail<'_>) {
     let deleted = [("farebox.budget.deleted", budget)];
     let route = "DELETE /api/budgets/{budget_id}";
     trail.step(route, &[budget], nothing, &deleted).await;
+}
+
+async fn alerts(trail: &mut Trail<'_>, project: &str) {
+    let alert = json!({
+        "threshold_amount": 500, "currency": "USD", "interval": "month",
+        "notification_channel": {"type": "email", "recipients": ["ada@example.com"]},
+    });
+    for (route, ids) in [
+        ("/v1/organization/spend_alerts", vec![]),
+        (
+            "/v1/organization/projects/{project_id}/spend_alerts",
+            vec![project],
+        ),
+    ] {
+        let created = [("farebox.spend_alert.created", "{made}")];
+        let create = format!("POST {route}");
+        let made = trail.step(&create, &ids, alert.clone(), &created).await;
+        let id = made["id"].as_str().unwrap();
+        let ids = [ids, vec![id]].concat();
+        let update = format!("POST {route}/{{alert_id}}");
+        let updated = [("farebox.spend_alert.updated", id)];
+        trail.step(&update, &ids, alert.clone(), &updated).await;
+        let delete = format!("DELETE {route}/{{alert_id}}");
+        let deleted = [("farebox.spend_alert.deleted", id)];
+        trail.step(&delete, &ids, Value::Null, &deleted).await;
+    }
 }
 
 async fn groups_and_roles(trail: &mut Trail<'_>) {

@@ -45,6 +45,7 @@ async fn used(world: &World, at_s: i64, model: &str, endpoint: &'static str) -> 
         price: price(),
         cost: UnitPrices::by_class([Nusd::ZERO; 9]),
         admitted_at: now,
+        legs: Arc::default(),
     });
     let ledger = world.store.ledger();
     ledger

@@ -52,6 +52,15 @@ async fn settings_are_told_as_they_are_and_what_changes_nothing_is_accepted() {
             assert_eq!(world.get(&path).await.json(), shown, "{path}");
             assert_eq!(world.post(&path, &fine).await.json(), shown, "{path}");
         }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_that_would_change_something_are_refused() {
+    on_each_database(async |database| {
+        let world = World::start(database).await;
+        let project = format!("/projects/{}", world.made.project);
         let keep = json!({"retention_type": "modified_abuse_monitoring"});
         let unsupported = "unsupported_parameter";
         for (path, body, param, code) in [

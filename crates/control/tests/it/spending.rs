@@ -49,6 +49,7 @@ impl Spender {
             price: cent_a_token.into(),
             cost: UnitPrices::by_class([Nusd::ZERO; 9]),
             admitted_at: at,
+            legs: Arc::default(),
         });
         let ticket = world.store.ledger().hold(Arc::clone(&hold));
         assert!(ticket.durable().await.is_ok());

@@ -91,6 +91,7 @@ impl World {
             role: Role::Server,
             ballast_bytes: 0,
             clock: Arc::clone(&clock),
+            mono: || domain::time::MonoUs(testkit::mono_us()),
         };
         let store = Store::open(options).await.unwrap();
         let made = set_up(&store, &clock).await;

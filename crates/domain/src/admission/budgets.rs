@@ -4,10 +4,12 @@
 //! that. A window whose turn is over stays for as long as requests that count in it run.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::Open;
 use crate::budget::{Budget, Force, Scope};
 use crate::id::{BudgetId, KeyId, ProjectId, RequestId};
+use crate::lease::PotId;
 use crate::money::Nusd;
 use crate::time::AtUs;
 use crate::window::{Span, Window};
@@ -310,6 +312,88 @@ impl Budgets {
             }
         }
         Ok(())
+    }
+
+    /// The hard budgets' windows that a request of now counts in, as pots.
+    pub(super) fn legs(&mut self, project: &ProjectId, key: &KeyId, now: AtUs) -> Arc<[PotId]> {
+        let windows = self.places.of(project, key).filter_map(|index| {
+            let gauge = &mut self.gauges[index];
+            let start = gauge.turned(now).span.start;
+            let is_hard = gauge.budget.force == Force::Hard;
+            is_hard.then(|| PotId::Window {
+                budget: gauge.budget.id.clone(),
+                start,
+            })
+        });
+        windows.collect()
+    }
+
+    /// The present windows of hard budgets whose limits these would lower, as pots.
+    pub(super) fn lowered(&mut self, budgets: &[Budget], now: AtUs) -> Vec<PotId> {
+        let limits: HashMap<&BudgetId, Nusd> =
+            budgets.iter().map(|it| (&it.id, it.limit)).collect();
+        let lowered = self.gauges.iter_mut().filter_map(|gauge| {
+            let is_lower = *limits.get(&gauge.budget.id)? < gauge.budget.limit;
+            (is_lower && gauge.budget.force == Force::Hard).then(|| PotId::Window {
+                budget: gauge.budget.id.clone(),
+                start: gauge.turned(now).span.start,
+            })
+        });
+        lowered.collect()
+    }
+
+    /// Whether an instant is in the window that is that pot.
+    pub(super) fn counts(&self, pot: &PotId, at: AtUs) -> bool {
+        let found = self.find(pot);
+        found.is_some_and(|(index, start)| {
+            let window = self.gauges[index].budget.window;
+            window.span(start).contains(at)
+        })
+    }
+
+    /// Why a request does not fit into a pot of which only `left` is left. Of what is used of it,
+    /// this node knows what it holds itself.
+    pub(super) fn short(&self, pot: &PotId, left: Nusd, required: Nusd) -> Option<BudgetRefusal> {
+        let (index, start) = self.find(pot)?;
+        let Gauge {
+            budget, tallies, ..
+        } = &self.gauges[index];
+        let tally = tallies.iter().find(|tally| tally.span.start == start);
+        let (spent, held) = tally.map_or((Nusd::ZERO, Nusd::ZERO), |it| (it.spent, it.held));
+        Some(BudgetRefusal {
+            budget: budget.id.clone(),
+            scope: budget.scope.clone(),
+            window: budget.window,
+            limit: budget.limit,
+            spent: spent.max(budget.limit - left - held),
+            held,
+            required,
+            ends_at: budget.window.span(start).end,
+        })
+    }
+
+    /// The same for one that is refused now.
+    pub(super) fn refuse(
+        &mut self,
+        pot: &PotId,
+        left: Nusd,
+        required: Nusd,
+    ) -> Option<BudgetRefusal> {
+        let (index, start) = self.find(pot)?;
+        let mut tallies = self.gauges[index].tallies.iter_mut();
+        if let Some(tally) = tallies.find(|tally| tally.span.start == start) {
+            tally.refusing = true;
+        }
+        self.short(pot, left, required)
+    }
+
+    fn find(&self, pot: &PotId) -> Option<(usize, AtUs)> {
+        let PotId::Window { budget, start } = pot else {
+            return None;
+        };
+        let mut budgets = self.gauges.iter().map(|gauge| &gauge.budget);
+        let hard = |it: &Budget| it.id == *budget && it.force == Force::Hard;
+        Some((budgets.position(hard)?, *start))
     }
 
     /// The most that hard budgets leave for a request admitted at `at`; none if there are none. A

@@ -3,9 +3,16 @@
 //! The book lives in memory under one lock per organization. It is built from the ledger at start
 //! and follows it; its invariants are the ledger's: a wallet's `debits + held <= credits`, and in
 //! the window of a hard budget `spent + held <= limit`, unless the limit was lowered since.
+//!
+//! Where several nodes share the money, a book begins with none and sees what this node has leased:
+//! that is the wallet, and the cap of each window. [`crate::lease`] moves both; all else is the
+//! same.
 
 mod budgets;
+mod leased;
+mod pots;
 mod rates;
+mod shares;
 mod wallet;
 
 use std::collections::HashMap;
@@ -13,15 +20,17 @@ use std::sync::Arc;
 
 use crate::budget::Budget;
 use crate::id::{BudgetId, KeyId, ProjectId, RequestId};
+use crate::lease::PotId;
 use crate::money::Nusd;
-use crate::time::AtUs;
+use crate::time::{AtUs, MonoUs};
 use crate::window::Span;
 
 use budgets::Budgets;
+use pots::Pots;
 use rates::{Applied, Rates, Who};
 
 pub use budgets::{BudgetRefusal, Crossing, Unknown};
-pub use rates::{DefaultRates, PastUse, RateKind, RateRule, RateRules, RateStates, RateStop};
+pub use rates::{DefaultRates, Hope, PastUse, RateKind, RateRule, RateRules, RateStates, RateStop};
 pub use wallet::Wallet;
 
 /// What a request needs to be admitted.
@@ -66,12 +75,28 @@ impl Refusal {
 }
 
 /// A request that was admitted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Admission {
     /// When, by the book: the instant that decides in which windows it counts.
     pub at: AtUs,
     /// Where its rate limits stand.
     pub rates: RateStates,
+    /// The windows that it takes leased money of, beside the wallet.
+    pub legs: Arc<[PotId]>,
+}
+
+/// What is still to be done for budgets that were put into force.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[must_use = "until it is done, budgets are not what they should be"]
+pub struct ToDo {
+    /// Budgets of which it is not known what was spent before; see [`Book::know`].
+    pub unknown: Vec<Unknown>,
+    /// Requests in flight that count in one more leased window from now on. The ledger must hear of
+    /// it behind their holds, and before whatever becomes of them.
+    pub adopted: Vec<(RequestId, PotId)>,
+    /// Leased windows whose limits were lowered: what is leased of them goes back, so that the new
+    /// ones apply at once.
+    pub lowered: Vec<PotId>,
 }
 
 /// A request in flight.
@@ -84,6 +109,10 @@ struct Open {
     tokens: u64,
     at: AtUs,
     applied: Applied,
+    /// The windows that it takes leased money of: first those it was admitted in, so many, then
+    /// those that adopted it.
+    legs: Arc<[PotId]>,
+    own_legs: usize,
 }
 
 /// One organization's wallet, budgets and rates.
@@ -91,6 +120,8 @@ struct Open {
 pub struct Book {
     wallet: Wallet,
     budgets: Budgets,
+    /// What is leased of windows, if this book has only what is leased.
+    pots: Option<Pots>,
     rates: Rates,
     defaults: DefaultRates,
     open: HashMap<RequestId, Open>,
@@ -105,6 +136,7 @@ impl Book {
         Book {
             wallet,
             budgets: Budgets::default(),
+            pots: None,
             rates: Rates::default(),
             defaults,
             open: HashMap::new(),
@@ -119,27 +151,34 @@ impl Book {
     }
 
     /// Takes everything `ask` needs, or nothing. Rates are looked at before money: a caller who
-    /// may simply wait is told so, and only one who cannot is told to pay.
+    /// may simply wait is told so, and only one who cannot is told to pay. Windows are told by the
+    /// clock, `now`; rates by how time passes, `mono`.
     ///
     /// # Errors
     /// The first limit that does not have room.
     ///
     /// # Panics
     /// If a request of that id is in flight.
-    pub fn admit(&mut self, ask: &Ask, now: AtUs) -> Result<Admission, Refusal> {
+    pub fn admit(&mut self, ask: &Ask, now: AtUs, mono: MonoUs) -> Result<Admission, Refusal> {
         let now = self.turn(now);
         let who = Who {
             project: &ask.project,
             key: &ask.key,
             model: &ask.model,
         };
-        let applied = self.rates.check(&who, ask.tokens, self.defaults, now);
-        let applied = applied.map_err(|stop| Refusal::Rate(Box::new(stop)))?;
+        let applied = self.rates.check(&who, ask.tokens, self.defaults, mono);
+        let applied = applied.map_err(|stop| {
+            if stop.hope != Hope::None {
+                self.rates.want(&who, ask.tokens, self.defaults, mono);
+            }
+            Refusal::Rate(Box::new(stop))
+        })?;
+        let legs = self.legs_at(ask, now);
         // A price of zero needs no money; anything else needs some, even if it rounds to nothing.
         if ask.amount > Nusd::ZERO {
-            self.check_money(ask, now)?;
+            self.check_money(ask, &legs, now)?;
         }
-        let rates = self.rates.take(&who, ask.tokens, &applied, now);
+        let rates = self.rates.take(&who, ask.tokens, &applied, mono);
         let open = Open {
             project: ask.project.clone(),
             key: ask.key.clone(),
@@ -148,20 +187,38 @@ impl Book {
             tokens: ask.tokens,
             at: now,
             applied,
+            own_legs: legs.len(),
+            legs: Arc::clone(&legs),
         };
         self.wallet.hold(ask.amount);
         self.budgets.begin(&open);
+        if let Some(pots) = &mut self.pots {
+            pots.hold(&legs, ask.amount);
+        }
         let before = self.open.insert(ask.id, open);
         assert!(before.is_none(), "a request is admitted once");
-        Ok(Admission { at: now, rates })
+        Ok(Admission {
+            at: now,
+            rates,
+            legs,
+        })
     }
 
-    fn check_money(&mut self, ask: &Ask, now: AtUs) -> Result<(), Refusal> {
+    fn check_money(&mut self, ask: &Ask, legs: &[PotId], now: AtUs) -> Result<(), Refusal> {
         let available = self.wallet.available();
         if ask.amount > available {
             return Err(Refusal::Credit {
                 available,
                 required: ask.amount,
+            });
+        }
+        if let Some(pots) = &self.pots {
+            let short = legs.iter().find(|leg| ask.amount > pots.room(leg));
+            return short.map_or(Ok(()), |leg| {
+                let refusal = self.budgets.short(leg, pots.room(leg), ask.amount);
+                Err(Refusal::Budget(Box::new(
+                    refusal.expect("it is a budget's"),
+                )))
             });
         }
         self.budgets
@@ -173,14 +230,17 @@ impl Book {
     #[must_use]
     pub fn room(&mut self, project: &ProjectId, key: &KeyId, now: AtUs) -> Nusd {
         let now = self.turn(now);
-        self.room_at(project, key, now)
+        let windows = match &self.pots {
+            Some(pots) => pots.least_room(&self.budgets.legs(project, key, now)),
+            None => self.budgets.room(project, key, now),
+        };
+        self.room_within(windows)
     }
 
-    fn room_at(&mut self, project: &ProjectId, key: &KeyId, at: AtUs) -> Nusd {
+    fn room_within(&self, windows: Option<Nusd>) -> Nusd {
         let available = self.wallet.available();
-        let room = self.budgets.room(project, key, at);
-        room.map_or(available, |room| room.min(available))
-            .max(Nusd::ZERO)
+        let room = windows.map_or(available, |room| room.min(available));
+        room.max(Nusd::ZERO)
     }
 
     /// Holds more for a request in flight: up to `most`, as much as there is, at least `least`, or
@@ -188,12 +248,19 @@ impl Book {
     #[must_use]
     pub fn extend(&mut self, id: RequestId, least: Nusd, most: Nusd) -> Option<Nusd> {
         let open = self.open.get(&id)?.clone();
-        let more = self.room_at(&open.project, &open.key, open.at).min(most);
+        let windows = match &self.pots {
+            Some(pots) => pots.least_room(&open.legs),
+            None => self.budgets.room(&open.project, &open.key, open.at),
+        };
+        let more = self.room_within(windows).min(most);
         if more < least || more <= Nusd::ZERO {
             return None;
         }
         self.wallet.hold(more);
         self.budgets.extend(&open, more);
+        if let Some(pots) = &mut self.pots {
+            pots.hold(&open.legs, more);
+        }
         self.open.get_mut(&id)?.amount += more;
         Some(more)
     }
@@ -209,6 +276,10 @@ impl Book {
         assert!(charge <= open.amount, "a charge never exceeds its hold");
         self.wallet.end(open.amount, charge);
         self.budgets.end(&open, charge, now);
+        if let Some(pots) = &mut self.pots {
+            pots.end(&open.legs, open.amount, charge);
+            pots.stray(&open.legs[open.own_legs..], open.amount - charge);
+        }
         let who = Who {
             project: &open.project,
             key: &open.key,
@@ -228,10 +299,21 @@ impl Book {
     /// A budget that this book did not know, or of which it has not been told yet, is answered: it
     /// stops nobody until [`Book::know`] is called with what was settled in its span *before* this
     /// call. What settles after it, the book counts itself.
-    #[must_use]
-    pub fn set_budgets(&mut self, budgets: Vec<Budget>, now: AtUs) -> Vec<Unknown> {
+    ///
+    /// Where money is leased, caps do not wait for that, and requests in flight are adopted: what
+    /// one holds counts as leased and held in the window that is new to it, and what is left of it
+    /// at its end strays there until it is given back.
+    pub fn set_budgets(&mut self, budgets: Vec<Budget>, now: AtUs) -> ToDo {
         let now = self.turn(now);
-        self.budgets.set(budgets, &self.open, now)
+        let lowered = match self.pots {
+            Some(_) => self.budgets.lowered(&budgets, now),
+            None => Vec::new(),
+        };
+        ToDo {
+            unknown: self.budgets.set(budgets, &self.open, now),
+            adopted: self.adopt(now),
+            lowered,
+        }
     }
 
     /// Tells what had been spent in a window before the book counted for its budget.
@@ -244,10 +326,14 @@ impl Book {
         self.rates.set_rules(rules);
     }
 
-    /// Counts what was used before this book was opened against the limits a day. Tell it in the
-    /// order of time, once the rules are known.
-    pub fn recall(&mut self, past: &PastUse) {
-        self.rates.recall(past, self.defaults);
+    /// Counts what was used before this book was opened against the limits a day: as long ago as
+    /// it was by the clock. Tell it in the order of time, once the rules are known.
+    pub fn recall(&mut self, past: &PastUse, now: AtUs, mono: MonoUs) {
+        // What is shared is not forgotten when one process ends.
+        if !self.rates.is_shared() {
+            let at = mono.plus(-now.since(past.at));
+            self.rates.recall(past, self.defaults, at);
+        }
     }
 
     /// Whether a budget stops requests now: the latest that needed money of it was refused for it.
@@ -264,9 +350,8 @@ impl Book {
     }
 
     /// Forgets rates that have drained: they are as good as new.
-    pub fn forget_idle(&mut self, now: AtUs) {
-        let now = self.turn(now);
-        self.rates.forget_idle(self.defaults, now);
+    pub fn forget_idle(&mut self, mono: MonoUs) {
+        self.rates.forget_idle(self.defaults, mono);
     }
 
     fn turn(&mut self, now: AtUs) -> AtUs {

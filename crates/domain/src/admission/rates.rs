@@ -2,14 +2,20 @@
 //!
 //! A project and model are limited by the project's rule, which can only lower the organization's,
 //! which stands in for the installation's. A key with a rule of its own is limited by that as well.
+//!
+//! What was used drains by the monotonic clock: one that somebody sets ahead would empty all of it.
+
+mod parts;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::budget::Scope;
-use crate::id::{KeyId, ProjectId};
+use crate::id::{KeyId, OrganizationId, ProjectId};
+use crate::lease::Share;
 use crate::rate::{Bucket, Rate, RateRefusal, RateState};
-use crate::time::AtUs;
+use crate::time::{AtUs, MonoUs};
+use parts::Sharing;
 
 /// The rate limits that apply to requests of one scope and model; none means no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -68,7 +74,7 @@ pub struct PastUse {
     pub requests: u64,
     /// Tokens.
     pub tokens: u64,
-    /// When, at the latest.
+    /// When, at the latest, by the clock of whoever noted it.
     pub at: AtUs,
 }
 
@@ -81,6 +87,19 @@ pub struct RateStop {
     pub refusal: RateRefusal,
     /// Where the limits a minute stand.
     pub states: RateStates,
+    /// Whether waiting a moment may help.
+    pub hope: Hope,
+}
+
+/// Whether other nodes may have room for what has none here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hope {
+    /// The limit itself is used up.
+    None,
+    /// They may: they are asked for it.
+    More,
+    /// This node has no share of the limit yet.
+    Unknown,
 }
 
 /// Where both rate limits a minute of a request stand.
@@ -189,15 +208,17 @@ impl RateRules {
     }
 }
 
-/// Which limit has no room, and where it stands.
-type Stop = (RateKind, RateRefusal);
+/// Which limit has no room, where it stands, and whether others may have some.
+type Stop = (RateKind, RateRefusal, Hope);
 
 /// What was used of the limits of one rule.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Used {
     /// One for each of [`TIMED`].
     buckets: [Bucket; 4],
     running: u64,
+    /// What of the limits is this node's, where several nodes share them.
+    shares: Option<Box<[Share; parts::KINDS]>>,
 }
 
 /// The limits over time, in the order in which they are looked at.
@@ -209,6 +230,11 @@ const TIMED: [RateKind; 4] = [
 ];
 const REQUESTS_PER_MINUTE: usize = 0;
 const TOKENS_PER_MINUTE: usize = 1;
+
+/// An instant of the clock by which buckets drain.
+fn drain(now: MonoUs) -> AtUs {
+    AtUs(now.0)
+}
 
 impl RateKind {
     fn counts_tokens(self) -> bool {
@@ -237,13 +263,15 @@ impl RateRule {
 }
 
 impl Used {
-    fn check(&self, rule: &RateRule, tokens: u64, now: AtUs) -> Result<(), Stop> {
+    fn check(&self, rule: &RateRule, tokens: u64, now: MonoUs) -> Result<(), Stop> {
         for (kind, bucket) in TIMED.into_iter().zip(&self.buckets) {
             let Some(rate) = rule.rate(kind) else {
                 continue;
             };
-            let stop = |refusal| (kind, refusal);
-            bucket.check(rate, kind.units(tokens), now).map_err(stop)?;
+            let stop = |refusal| (kind, refusal, Hope::None);
+            bucket
+                .check(rate, kind.units(tokens), drain(now))
+                .map_err(stop)?;
         }
         match rule.concurrent_requests {
             Some(limit) if self.running >= limit => {
@@ -257,22 +285,22 @@ impl Used {
                     // A place is free when a request ends, which nobody can foretell.
                     retry_after_us: None,
                 };
-                Err((RateKind::ConcurrentRequests, refusal))
+                Err((RateKind::ConcurrentRequests, refusal, Hope::None))
             }
             _ => Ok(()),
         }
     }
 
-    fn take(&mut self, rule: &RateRule, tokens: u64, now: AtUs) {
+    fn take(&mut self, rule: &RateRule, tokens: u64, now: MonoUs) {
         for (kind, bucket) in TIMED.into_iter().zip(&mut self.buckets) {
             if let Some(rate) = rule.rate(kind) {
-                bucket.take(rate, kind.units(tokens), now);
+                bucket.take(rate, kind.units(tokens), drain(now));
             }
         }
         self.running += 1;
     }
 
-    /// Ends a request that was taken under `rule`.
+    /// Ends a request that was taken under `rule`, and gives back tokens in the bucket's units.
     fn end(&mut self, rule: &RateRule, unused_tokens: u64) {
         for (kind, bucket) in TIMED.into_iter().zip(&mut self.buckets) {
             if let Some(rate) = rule.rate(kind)
@@ -284,19 +312,13 @@ impl Used {
         self.running = self.running.saturating_sub(1);
     }
 
-    fn states(&self, rule: &RateRule, now: AtUs) -> Option<RateStates> {
-        let state = |index: usize| {
-            let rate = rule.rate(TIMED[index])?;
-            Some(self.buckets[index].state(rate, now))
-        };
-        Some(RateStates {
-            requests: state(REQUESTS_PER_MINUTE)?,
-            tokens: state(TOKENS_PER_MINUTE)?,
-        })
+    fn state(&self, rule: &RateRule, index: usize, now: MonoUs) -> Option<RateState> {
+        let rate = rule.rate(TIMED[index])?;
+        Some(self.buckets[index].state(rate, drain(now)))
     }
 
-    /// Counts what was used earlier against the limits a day.
-    fn recall(&mut self, rule: &RateRule, past: &PastUse) {
+    /// Counts what was used earlier, at `at`, against the limits a day.
+    fn recall(&mut self, rule: &RateRule, past: &PastUse, at: MonoUs) {
         for (kind, bucket) in TIMED.into_iter().zip(&mut self.buckets) {
             let units = match kind {
                 RateKind::RequestsPerDay => past.requests,
@@ -304,16 +326,16 @@ impl Used {
                 _ => continue,
             };
             if let Some(rate) = rule.rate(kind) {
-                bucket.take(rate, units, past.at);
+                bucket.take(rate, units, drain(at));
             }
         }
     }
 
     /// Whether nothing is left of what was used.
-    fn is_idle(&self, rule: &RateRule, now: AtUs) -> bool {
+    fn is_idle(&self, rule: &RateRule, now: MonoUs) -> bool {
         let empty = |(kind, bucket): (RateKind, &Bucket)| {
             rule.rate(kind)
-                .is_none_or(|rate| bucket.is_empty(rate, now))
+                .is_none_or(|rate| bucket.is_empty(rate, drain(now)))
         };
         self.running == 0 && TIMED.into_iter().zip(&self.buckets).all(empty)
     }
@@ -328,6 +350,8 @@ pub(super) struct Rates {
     rules: RateRules,
     projects: HashMap<Place<ProjectId>, Used>,
     keys: HashMap<Place<KeyId>, Used>,
+    /// What is shared with other nodes; none where this process has all limits to itself.
+    sharing: Option<Sharing>,
 }
 
 /// The rules a request was admitted under.
@@ -335,22 +359,6 @@ pub(super) struct Rates {
 pub(super) struct Applied {
     project: RateRule,
     key: Option<RateRule>,
-}
-
-impl Applied {
-    /// Where the limits a minute stand: those of the key, if less is left of them.
-    fn states(&self, of_project: &Used, of_key: &Used, now: AtUs) -> RateStates {
-        let states = of_project.states(&self.project, now);
-        let states = states.expect("every project has limits a minute");
-        let own = self.key.map(|rule| rule.or(self.project));
-        match own.and_then(|rule| of_key.states(&rule, now)) {
-            None => states,
-            Some(own) => RateStates {
-                requests: scarcer(own.requests, states.requests),
-                tokens: scarcer(own.tokens, states.tokens),
-            },
-        }
-    }
 }
 
 fn scarcer(own: RateState, other: RateState) -> RateState {
@@ -368,6 +376,16 @@ pub(super) struct Who<'a> {
 }
 
 impl Rates {
+    /// Shares limits with other nodes from now on. Nothing was used before.
+    pub(super) fn share(&mut self, organization: &OrganizationId) {
+        self.sharing = Some(Sharing::new(organization));
+    }
+
+    /// Whether what was used is counted by all nodes together.
+    pub(super) fn is_shared(&self) -> bool {
+        self.sharing.is_some()
+    }
+
     pub(super) fn set_rules(&mut self, rules: RateRules) {
         self.rules = rules;
     }
@@ -378,26 +396,28 @@ impl Rates {
         who: &Who<'_>,
         tokens: u64,
         defaults: DefaultRates,
-        now: AtUs,
+        now: MonoUs,
     ) -> Result<Applied, RateStop> {
         let applied = Applied {
             project: self.rules.of_project(who.project, who.model, defaults),
             key: self.rules.of_key(who.key, who.model),
         };
-        let used = self.projects.get(&who.of_project());
-        let used = used.copied().unwrap_or_default();
+        let unused = Used::default();
+        let used = self.projects.get(&who.of_project()).unwrap_or(&unused);
         let of_key = applied.key.and_then(|_| self.keys.get(&who.of_key()));
-        let of_key = of_key.copied().unwrap_or_default();
-        let of_project = used.check(&applied.project, tokens, now);
-        let own = |()| match &applied.key {
-            Some(rule) => of_key.check(rule, tokens, now),
-            None => Ok(()),
+        let of_key = of_key.unwrap_or(&unused);
+        let check = |used: &Used, rule: &RateRule| match self.sharing {
+            None => used.check(rule, tokens, now),
+            Some(_) => used.check_shares(rule, tokens, now),
         };
+        let of_project = check(used, &applied.project);
+        let own = |()| applied.key.map_or(Ok(()), |rule| check(of_key, &rule));
         let checked = of_project.and_then(own);
-        checked.map_err(|(kind, refusal)| RateStop {
+        checked.map_err(|(kind, refusal, hope)| RateStop {
             kind,
             refusal,
-            states: applied.states(&used, &of_key, now),
+            states: self.states(who, &applied, now),
+            hope,
         })?;
         Ok(applied)
     }
@@ -408,21 +428,50 @@ impl Rates {
         who: &Who<'_>,
         tokens: u64,
         applied: &Applied,
-        now: AtUs,
+        now: MonoUs,
     ) -> RateStates {
-        let used = self.projects.entry(who.of_project()).or_default();
-        used.take(&applied.project, tokens, now);
-        let used = *used;
-        let Some(rule) = &applied.key else {
-            return applied.states(&used, &Used::default(), now);
+        let is_shared = self.sharing.is_some();
+        let take = |used: &mut Used, rule: &RateRule| match is_shared {
+            false => used.take(rule, tokens, now),
+            true => used.take_shares(rule, tokens, now),
         };
-        let of_key = self.keys.entry(who.of_key()).or_default();
-        of_key.take(rule, tokens, now);
-        applied.states(&used, of_key, now)
+        let used = self.projects.entry(who.of_project()).or_default();
+        take(used, &applied.project);
+        if let Some(rule) = &applied.key {
+            take(self.keys.entry(who.of_key()).or_default(), rule);
+        }
+        self.states(who, applied, now)
+    }
+
+    /// Where the limits a minute stand: those of the key, if less is left of them.
+    fn states(&self, who: &Who<'_>, applied: &Applied, now: MonoUs) -> RateStates {
+        let unused = Used::default();
+        let used = self.projects.get(&who.of_project()).unwrap_or(&unused);
+        let of_key = applied.key.and_then(|_| self.keys.get(&who.of_key()));
+        let of_key = of_key.unwrap_or(&unused);
+        let state = |index: usize| {
+            let state = |used: &Used, rule: &RateRule| match self.sharing {
+                None => used.state(rule, index, now),
+                Some(_) => used.share_state(rule, index, now),
+            };
+            let of_project = state(used, &applied.project);
+            let of_project = of_project.expect("every project has limits a minute");
+            let own = applied.key.and_then(|rule| state(of_key, &rule));
+            own.map_or(of_project, |own| scarcer(own, of_project))
+        };
+        RateStates {
+            requests: state(REQUESTS_PER_MINUTE),
+            tokens: state(TOKENS_PER_MINUTE),
+        }
     }
 
     /// Ends a request that was taken.
     pub(super) fn end(&mut self, who: &Who<'_>, applied: &Applied, unused_tokens: u64) {
+        // The units in which limits are measured here.
+        let unused_tokens = match self.sharing {
+            None => unused_tokens,
+            Some(_) => unused_tokens.saturating_mul(Rate::FINE),
+        };
         if let Some(used) = self.projects.get_mut(&who.of_project()) {
             used.end(&applied.project, unused_tokens);
         }
@@ -433,8 +482,8 @@ impl Rates {
         }
     }
 
-    /// Counts what was used before this was made; tell it in the order of time.
-    pub(super) fn recall(&mut self, past: &PastUse, defaults: DefaultRates) {
+    /// Counts what was used before this was made, at `at`; tell it in the order of time.
+    pub(super) fn recall(&mut self, past: &PastUse, defaults: DefaultRates, at: MonoUs) {
         let who = Who {
             project: &past.project,
             key: &past.key,
@@ -442,26 +491,32 @@ impl Rates {
         };
         let rule = self.rules.of_project(who.project, who.model, defaults);
         let used = self.projects.entry(who.of_project()).or_default();
-        used.recall(&rule, past);
+        used.recall(&rule, past, at);
         if let Some(rule) = self.rules.of_key(who.key, who.model) {
             let used = self.keys.entry(who.of_key()).or_default();
-            used.recall(&rule, past);
+            used.recall(&rule, past, at);
         }
     }
 
     /// Forgets what has drained: it is as good as new.
-    pub(super) fn forget_idle(&mut self, defaults: DefaultRates, now: AtUs) {
+    pub(super) fn forget_idle(&mut self, defaults: DefaultRates, now: MonoUs) {
+        self.give_up(false, defaults, now);
         let Rates {
             rules,
             projects,
             keys,
+            sharing,
         } = self;
+        let is_idle = |used: &Used, rule: &RateRule| match sharing {
+            None => used.is_idle(rule, now),
+            Some(_) => used.is_idle_share(rule, now),
+        };
         projects.retain(|(project, model), used| {
-            !used.is_idle(&rules.of_project(project, model, defaults), now)
+            !is_idle(used, &rules.of_project(project, model, defaults))
         });
         keys.retain(|(key, model), used| {
-            let rule = rules.of_key(key, model);
-            !rule.is_none_or(|rule| used.is_idle(&rule, now))
+            let rule = rules.of_key(key, model).unwrap_or_default();
+            !is_idle(used, &rule)
         });
     }
 }

@@ -5,7 +5,9 @@ use crate::budget::{Force, Scope};
 use crate::time::{DAY_US, SECOND_US};
 use crate::window::Window;
 
+mod leased;
 mod model;
+mod nodes;
 
 const ROOMY: DefaultRates = DefaultRates {
     requests_per_minute: 1_000_000,
@@ -45,9 +47,14 @@ fn budget(name: &str, scope: Scope, window: Window, limit: i64) -> Budget {
 
 /// Puts budgets into force of which nothing was spent before.
 fn enforce(book: &mut Book, budgets: Vec<Budget>, now: AtUs) {
-    for unknown in book.set_budgets(budgets, now) {
+    for unknown in book.set_budgets(budgets, now).unknown {
         book.know(&unknown.budget, unknown.span, Nusd::ZERO);
     }
+}
+
+/// Both clocks go alike, unless a test turns one.
+fn admit(book: &mut Book, ask: &Ask, now: AtUs) -> Result<Admission, Refusal> {
+    book.admit(ask, now, MonoUs(now.0))
 }
 
 fn refused_by(outcome: Result<Admission, Refusal>) -> String {
@@ -72,7 +79,7 @@ fn everything_is_taken_or_nothing() {
         ..ask(number, amount)
     };
     let mut admit = |ask: &Ask| {
-        book.admit(ask, AtUs(1)).map_err(|refusal| match refusal {
+        admit(&mut book, ask, AtUs(1)).map_err(|refusal| match refusal {
             Refusal::Rate(stop) => format!("{:?}", stop.kind),
             Refusal::Credit { .. } => "credit".into(),
             Refusal::Budget(refusal) => refusal.budget.to_string(),
@@ -104,7 +111,7 @@ fn only_what_lacks_money_may_be_helped_by_costing_less() {
             tokens,
             ..ask(1, amount)
         };
-        let refused = book.admit(&ask, AtUs(1)).expect_err("it does not fit");
+        let refused = admit(&mut book, &ask, AtUs(1)).expect_err("it does not fit");
         refused.is_about_money()
     };
     assert!(is_about_money(101, 1), "the credit is too little");
@@ -134,12 +141,12 @@ fn what_is_over_is_forgotten() {
     let mut sizes = Vec::new();
     for number in 1..=8 {
         let today = AtUs(DAY_US * i64::from(number));
-        book.admit(&ask(number, 10), today).expect("a new day");
+        admit(&mut book, &ask(number, 10), today).expect("a new day");
         // Its day is over when it ends.
         let tomorrow = today.plus(DAY_US);
         let _ = book.room(&ProjectId::new("proj_a"), &KeyId::new("key_a"), tomorrow);
         book.end(id(number), Nusd::new(10), 1, tomorrow);
-        book.forget_idle(tomorrow.plus(DAY_US));
+        book.forget_idle(MonoUs(tomorrow.plus(DAY_US).0));
         sizes.push(size(&book));
     }
     let (first, last) = (sizes[2], sizes[7]);
@@ -161,12 +168,12 @@ fn what_was_used_earlier_counts_against_the_limits_of_a_day() {
         rules.insert(Scope::Organization, None, rule);
         let mut book = book(100);
         book.set_rates(rules);
-        book.recall(&past);
+        book.recall(&past, AtUs(1), MonoUs(1));
         let ask = Ask {
             tokens,
             ..ask(1, 1)
         };
-        match book.admit(&ask, AtUs(1)) {
+        match admit(&mut book, &ask, AtUs(1)) {
             Ok(_) => None,
             Err(Refusal::Rate(stop)) => Some(stop.kind),
             Err(other) => panic!("{other:?}"),
@@ -191,30 +198,29 @@ fn what_was_spent_is_told_to_the_budget_that_asked() {
     let (a, b) = ("budget_a", "budget_b");
     let of = |name: &str| budget(name, Scope::Organization, Window::Day, 10);
     let mut book = book(100);
-    let unknown = book.set_budgets(vec![of(a), of(b)], AtUs(0));
+    let unknown = book.set_budgets(vec![of(a), of(b)], AtUs(0)).unknown;
     // The second is told first; what it is told is not the first one's.
     book.know(&unknown[1].budget, unknown[1].span, Nusd::new(4));
     book.know(&unknown[0].budget, unknown[0].span, Nusd::new(1));
     // Told again, nothing is counted twice.
     book.know(&unknown[1].budget, unknown[1].span, Nusd::new(4));
-    let Err(Refusal::Budget(refusal)) = book.admit(&ask(1, 10), AtUs(1)) else {
+    let Err(Refusal::Budget(refusal)) = admit(&mut book, &ask(1, 10), AtUs(1)) else {
         panic!("1 of the first are spent");
     };
     assert_eq!((refusal.budget.as_str(), refusal.spent), (a, Nusd::new(1)));
-    let Err(Refusal::Budget(refusal)) = book.admit(&ask(1, 9), AtUs(1)) else {
+    let Err(Refusal::Budget(refusal)) = admit(&mut book, &ask(1, 9), AtUs(1)) else {
         panic!("4 of the second are spent");
     };
     assert_eq!((refusal.budget.as_str(), refusal.spent), (b, Nusd::new(4)));
-    book.admit(&ask(1, 6), AtUs(1)).expect("it fits into both");
+    admit(&mut book, &ask(1, 6), AtUs(1)).expect("it fits into both");
 }
 
 #[test]
 fn the_last_nano_dollar_can_be_spent_and_not_one_more() {
     let mut book = book(10);
-    book.admit(&ask(1, 10), AtUs(1)).expect("exactly fits");
-    assert!(book.admit(&ask(2, 1), AtUs(1)).is_err());
-    book.admit(&ask(3, 0), AtUs(1))
-        .expect("a free request needs no credit");
+    admit(&mut book, &ask(1, 10), AtUs(1)).expect("exactly fits");
+    assert!(admit(&mut book, &ask(2, 1), AtUs(1)).is_err());
+    admit(&mut book, &ask(3, 0), AtUs(1)).expect("a free request needs no credit");
 }
 
 #[test]
@@ -232,9 +238,9 @@ fn each_scope_is_limited_by_its_budgets_and_no_other() {
         let mut book = book(100);
         let small = budget("budget_a", scope.clone(), Window::Month, 10);
         enforce(&mut book, vec![small], AtUs(0));
-        book.admit(&ask(1, 10), AtUs(1)).expect("exactly fits");
+        admit(&mut book, &ask(1, 10), AtUs(1)).expect("exactly fits");
         assert_eq!(
-            book.admit(&ask(2, 1), AtUs(1)).is_err(),
+            admit(&mut book, &ask(2, 1), AtUs(1)).is_err(),
             limited,
             "{scope:?}"
         );
@@ -249,10 +255,10 @@ fn a_refusal_says_where_the_budget_stands() {
         vec![budget("budget_a", Scope::Organization, Window::Day, 10)],
         AtUs(0),
     );
-    book.admit(&ask(1, 5), AtUs(1)).expect("fits");
+    admit(&mut book, &ask(1, 5), AtUs(1)).expect("fits");
     book.end(id(1), Nusd::new(3), 1, AtUs(2));
-    book.admit(&ask(2, 4), AtUs(3)).expect("fits");
-    let Err(Refusal::Budget(refusal)) = book.admit(&ask(3, 4), AtUs(4)) else {
+    admit(&mut book, &ask(2, 4), AtUs(3)).expect("fits");
+    let Err(Refusal::Budget(refusal)) = admit(&mut book, &ask(3, 4), AtUs(4)) else {
         panic!("3 of 10 are left");
     };
     assert_eq!(
@@ -273,16 +279,19 @@ fn a_budget_is_refusing_from_a_refusal_until_there_is_room_or_another_limit() {
         let both = ["budget_k", "budget_o"].map(BudgetId::new);
         both.map(|id| book.is_refusing(&id, at))
     };
-    book.admit(&ask(1, 8), AtUs(1)).expect("fits");
+    admit(&mut book, &ask(1, 8), AtUs(1)).expect("fits");
     assert_eq!(refusing(&mut book, AtUs(1)), [false, false]);
-    assert_eq!(refused_by(book.admit(&ask(2, 3), AtUs(2))), "budget_k");
+    assert_eq!(
+        refused_by(admit(&mut book, &ask(2, 3), AtUs(2))),
+        "budget_k"
+    );
     assert_eq!(refusing(&mut book, AtUs(2)), [true, false]);
-    book.admit(&ask(3, 0), AtUs(2)).expect("it is free");
+    admit(&mut book, &ask(3, 0), AtUs(2)).expect("it is free");
     assert_eq!(refusing(&mut book, AtUs(2)), [true, false]);
-    book.admit(&ask(4, 2), AtUs(2)).expect("a smaller one fits");
+    admit(&mut book, &ask(4, 2), AtUs(2)).expect("a smaller one fits");
     assert_eq!(refusing(&mut book, AtUs(2)), [false, false]);
 
-    refused_by(book.admit(&ask(5, 1), AtUs(3)));
+    refused_by(admit(&mut book, &ask(5, 1), AtUs(3)));
     let thresholds = vec![50];
     let told = Budget {
         thresholds,
@@ -300,7 +309,7 @@ fn a_budget_is_refusing_from_a_refusal_until_there_is_room_or_another_limit() {
         "a new day"
     );
     enforce(&mut book, vec![all.clone(), of_key.clone()], AtUs(DAY_US));
-    refused_by(book.admit(&ask(6, 11), AtUs(DAY_US)));
+    refused_by(admit(&mut book, &ask(6, 11), AtUs(DAY_US)));
     let limit = Nusd::new(20);
     enforce(
         &mut book,
@@ -329,16 +338,13 @@ fn a_request_counts_in_the_window_of_its_admission() {
         AtUs(0),
     );
     let tomorrow = AtUs(DAY_US);
-    book.admit(&ask(1, 10), AtUs(DAY_US - 1))
-        .expect("fits today");
-    book.admit(&ask(2, 10), tomorrow).expect("tomorrow is free");
+    admit(&mut book, &ask(1, 10), AtUs(DAY_US - 1)).expect("fits today");
+    admit(&mut book, &ask(2, 10), tomorrow).expect("tomorrow is free");
     // Today's request ends tomorrow: its charge is today's.
     book.end(id(1), Nusd::new(10), 1, tomorrow.plus(1));
     book.end(id(2), Nusd::new(4), 1, tomorrow.plus(2));
-    book.admit(&ask(3, 6), tomorrow.plus(3))
-        .expect("6 are left");
-    book.admit(&ask(4, 1), tomorrow.plus(4))
-        .expect_err("all is held");
+    admit(&mut book, &ask(3, 6), tomorrow.plus(3)).expect("6 are left");
+    admit(&mut book, &ask(4, 1), tomorrow.plus(4)).expect_err("all is held");
 }
 
 #[test]
@@ -350,31 +356,33 @@ fn a_clock_that_goes_back_opens_no_window_again() {
         AtUs(0),
     );
     let tomorrow = AtUs(DAY_US);
-    book.admit(&ask(1, 10), tomorrow).expect("fits");
-    let refused = book.admit(&ask(2, 10), AtUs(5));
+    admit(&mut book, &ask(1, 10), tomorrow).expect("fits");
+    let refused = admit(&mut book, &ask(2, 10), AtUs(5));
     assert_eq!(refused_by(refused), "budget_a");
 }
 
 #[test]
 fn a_new_budget_counts_what_is_in_flight_and_waits_for_what_was_spent() {
     let mut book = book(100);
-    book.admit(&ask(1, 6), AtUs(1)).expect("fits");
+    admit(&mut book, &ask(1, 6), AtUs(1)).expect("fits");
     let new = budget("budget_a", Scope::Organization, Window::Always, 10);
-    let unknown = book.set_budgets(vec![new.clone()], AtUs(2));
+    let unknown = book.set_budgets(vec![new.clone()], AtUs(2)).unknown;
     assert_eq!(unknown.len(), 1);
-    book.admit(&ask(2, 50), AtUs(3))
-        .expect("it stops nobody yet");
+    admit(&mut book, &ask(2, 50), AtUs(3)).expect("it stops nobody yet");
     book.end(id(2), Nusd::new(1), 1, AtUs(4));
     // Asked again before it was told, it begins anew.
-    let unknown = book.set_budgets(vec![new.clone()], AtUs(5));
+    let unknown = book.set_budgets(vec![new.clone()], AtUs(5)).unknown;
     book.end(id(1), Nusd::new(2), 1, AtUs(6));
     book.know(&unknown[0].budget, unknown[0].span, Nusd::new(1));
     assert!(
-        book.set_budgets(vec![new], AtUs(7)).is_empty(),
+        book.set_budgets(vec![new], AtUs(7)).unknown.is_empty(),
         "it is known"
     );
-    book.admit(&ask(3, 7), AtUs(8)).expect("10 - 1 - 2");
-    assert_eq!(refused_by(book.admit(&ask(4, 1), AtUs(9))), "budget_a");
+    admit(&mut book, &ask(3, 7), AtUs(8)).expect("10 - 1 - 2");
+    assert_eq!(
+        refused_by(admit(&mut book, &ask(4, 1), AtUs(9))),
+        "budget_a"
+    );
 }
 
 #[test]
@@ -389,18 +397,23 @@ fn a_limit_may_be_lowered_below_what_is_spent_and_raised_again() {
         )]
     };
     enforce(&mut book, of(10), AtUs(0));
-    book.admit(&ask(1, 10), AtUs(1)).expect("fits");
+    admit(&mut book, &ask(1, 10), AtUs(1)).expect("fits");
     enforce(&mut book, of(5), AtUs(2));
-    assert_eq!(refused_by(book.admit(&ask(2, 1), AtUs(3))), "budget_a");
+    assert_eq!(
+        refused_by(admit(&mut book, &ask(2, 1), AtUs(3))),
+        "budget_a"
+    );
     assert_eq!(book.extend(id(1), Nusd::new(1), Nusd::new(1)), None);
-    book.admit(&ask(3, 0), AtUs(3))
-        .expect("a free request needs none");
+    admit(&mut book, &ask(3, 0), AtUs(3)).expect("a free request needs none");
     book.end(id(1), Nusd::new(10), 1, AtUs(4));
-    assert_eq!(refused_by(book.admit(&ask(4, 1), AtUs(5))), "budget_a");
+    assert_eq!(
+        refused_by(admit(&mut book, &ask(4, 1), AtUs(5))),
+        "budget_a"
+    );
     enforce(&mut book, of(12), AtUs(6));
-    book.admit(&ask(5, 2), AtUs(7)).expect("2 are left");
+    admit(&mut book, &ask(5, 2), AtUs(7)).expect("2 are left");
     enforce(&mut book, vec![], AtUs(8));
-    book.admit(&ask(6, 80), AtUs(9)).expect("it is gone");
+    admit(&mut book, &ask(6, 80), AtUs(9)).expect("it is gone");
 }
 
 #[test]
@@ -408,7 +421,7 @@ fn a_hold_grows_as_far_as_there_is_money() {
     let mut book = book(100);
     let small = budget("budget_a", Scope::Organization, Window::Day, 30);
     enforce(&mut book, vec![small], AtUs(0));
-    book.admit(&ask(1, 10), AtUs(1)).expect("fits");
+    admit(&mut book, &ask(1, 10), AtUs(1)).expect("fits");
     let extend = |book: &mut Book, least, most| {
         book.extend(id(1), Nusd::new(least), Nusd::new(most))
             .map(Nusd::get)
@@ -432,7 +445,7 @@ fn thresholds_are_told_when_they_are_reached() {
     };
     enforce(&mut book, vec![soft.clone()], AtUs(0));
     let mut spend = |number, amount| {
-        book.admit(&ask(number, amount), AtUs(1)).expect("soft");
+        admit(&mut book, &ask(number, amount), AtUs(1)).expect("soft");
         book.end(id(number), Nusd::new(amount), 1, AtUs(2));
         let told = book.take_crossings().into_iter();
         told.map(|it| it.threshold).collect::<Vec<_>>()
@@ -462,20 +475,74 @@ fn unused_tokens_come_back() {
         tokens,
         ..ask(number, 1)
     };
-    book.admit(&of(1, 100), AtUs(1)).expect("fits");
-    let refused = book.admit(&of(2, 50), AtUs(1));
+    admit(&mut book, &of(1, 100), AtUs(1)).expect("fits");
+    let refused = admit(&mut book, &of(2, 50), AtUs(1));
     assert!(matches!(refused, Err(Refusal::Rate(_))));
     book.end(id(1), Nusd::new(1), 40, AtUs(1));
-    book.admit(&of(2, 50), AtUs(1)).expect("60 came back");
+    admit(&mut book, &of(2, 50), AtUs(1)).expect("60 came back");
     let later = AtUs(1).plus(60 * SECOND_US);
-    book.admit(&of(3, 50), later).expect("all has drained");
+    admit(&mut book, &of(3, 50), later).expect("all has drained");
+}
+
+/// The clock is set; a minute is a minute all the same.
+#[test]
+fn rates_drain_by_the_time_that_passes_whatever_is_done_to_the_clock() {
+    let rates = DefaultRates {
+        requests_per_minute: 2,
+        tokens_per_minute: 1_000,
+    };
+    let wallet = Wallet::new(Nusd::new(100), Nusd::ZERO, Nusd::ZERO);
+    let mut book = Book::new(wallet, rates);
+    let noon = AtUs(DAY_US / 2);
+    let started = MonoUs(7);
+    for number in 1..=2 {
+        book.admit(&ask(number, 1), noon, started)
+            .expect("two a minute");
+    }
+    for set_to in [noon, noon.plus(DAY_US), AtUs(0)] {
+        let Err(Refusal::Rate(stop)) = book.admit(&ask(3, 1), set_to, started) else {
+            panic!("the third of this minute, at {set_to:?}");
+        };
+        assert_eq!(stop.refusal.retry_after_us, Some(30 * SECOND_US));
+    }
+    let waited = started.plus(30 * SECOND_US);
+    book.admit(&ask(3, 1), AtUs(0), waited)
+        .expect("after the wait it was told, though the clock was set back");
+}
+
+/// A process begins its count anew; how long ago something was is said by the clock alone.
+#[test]
+fn what_was_used_before_this_process_is_as_old_as_the_clock_says() {
+    let day = RateRule {
+        requests_per_day: Some(2),
+        ..RateRule::default()
+    };
+    let mut rules = RateRules::default();
+    rules.insert(Scope::Organization, None, day);
+    let mut book = book(100);
+    book.set_rates(rules);
+    let now = AtUs(500 * DAY_US);
+    let past = PastUse {
+        project: ProjectId::new("proj_a"),
+        key: KeyId::new("key_a"),
+        model: "m".into(),
+        requests: 2,
+        tokens: 60,
+        at: now.plus(-DAY_US / 4),
+    };
+    let started = MonoUs(0);
+    book.recall(&past, now, started);
+    let Err(Refusal::Rate(stop)) = book.admit(&ask(1, 1), now, started) else {
+        panic!("a quarter of a day drains half a request of two");
+    };
+    assert_eq!(stop.refusal.retry_after_us, Some(DAY_US / 4));
 }
 
 #[test]
 #[should_panic(expected = "never exceeds")]
 fn a_charge_above_the_hold_is_a_bug() {
     let mut book = book(100);
-    book.admit(&ask(1, 1), AtUs(1)).expect("fits");
+    admit(&mut book, &ask(1, 1), AtUs(1)).expect("fits");
     book.end(id(1), Nusd::new(2), 1, AtUs(2));
 }
 
@@ -483,7 +550,7 @@ fn a_charge_above_the_hold_is_a_bug() {
 #[should_panic(expected = "ends once")]
 fn a_hold_that_ends_twice_is_a_bug() {
     let mut book = book(100);
-    book.admit(&ask(1, 1), AtUs(1)).expect("fits");
+    admit(&mut book, &ask(1, 1), AtUs(1)).expect("fits");
     book.end(id(1), Nusd::new(1), 1, AtUs(2));
     book.end(id(1), Nusd::new(1), 1, AtUs(3));
 }

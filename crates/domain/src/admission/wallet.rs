@@ -2,7 +2,8 @@
 
 use crate::money::Nusd;
 
-/// A wallet as admission sees it. Its invariant is the ledger's: `debits + held <= credits`.
+/// A wallet as admission sees it. Its invariant is the ledger's: `debits + held <= credits`. Where
+/// several nodes share the money, its credits are what one of them has leased so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Wallet {
     credits: Nusd,
@@ -42,6 +43,24 @@ impl Wallet {
         assert!(held <= self.held, "a hold ends once");
         self.held -= held;
         self.debits += charge;
+    }
+
+    pub(super) fn is_held(&self) -> bool {
+        self.held > Nusd::ZERO
+    }
+
+    /// More is leased.
+    pub(super) fn raise(&mut self, amount: Nusd) {
+        self.credits += amount;
+    }
+
+    /// Less is leased: at most what is available.
+    pub(super) fn lower(&mut self, amount: Nusd) {
+        self.credits -= amount;
+        assert!(
+            self.available() >= Nusd::ZERO,
+            "a cap never goes below its use"
+        );
     }
 
     /// Credits only ever grow in the ledger, so an old reading cannot take any away.

@@ -29,6 +29,13 @@ pub trait Rooms {
 
     /// Whether requests in flight hold something in a pot.
     fn is_held(&self, pot: &PotId) -> bool;
+
+    /// What is left in a pot of holds that came to count in it while they were there: it was never
+    /// leased, so nobody may use it before it went back.
+    fn strays(&self, pot: &PotId) -> Nusd {
+        let _ = pot;
+        Nusd::ZERO
+    }
 }
 
 /// Something to be done now, in the order in which it is answered.
@@ -82,6 +89,10 @@ struct Lease {
     demand: Demand,
     /// The last grant, and when it came.
     grant: Option<(MonoUs, Nusd)>,
+    /// The office has decided about it, so it takes back what is returned.
+    is_open: bool,
+    /// Its limit was lowered since it was asked about.
+    is_outdated: bool,
 }
 
 impl Lease {
@@ -105,6 +116,8 @@ enum Review {
     Recalled,
     /// It may be more than is needed here.
     Idle,
+    /// Something may be left of holds that came to count in it.
+    Strays,
     /// The epoch ended.
     Lost,
 }
@@ -177,6 +190,16 @@ impl Leases {
         }
     }
 
+    /// A request in flight came to count in a pot, perhaps before the office has opened it.
+    pub fn adopted(&mut self, pot: &PotId) {
+        self.pots.entry(pot.clone()).or_default();
+    }
+
+    /// A request that came to count in a pot while it was in flight has ended.
+    pub fn strayed(&mut self, pot: &PotId) {
+        self.reviews.push_back((pot.clone(), Review::Strays));
+    }
+
     /// A request admitted in `epoch` ended, and the book has freed what was not charged. If the
     /// epoch is over, that is the office's and not this node's.
     pub fn ended(&mut self, epoch: Epoch, legs: &[PotId], freed: Nusd) {
@@ -206,9 +229,27 @@ impl Leases {
         self.looked = 0;
     }
 
+    /// A pot's limit was lowered: what is leased goes back, and what is on its way. False if
+    /// nothing can be.
+    pub fn lowered(&mut self, pot: &PotId) -> bool {
+        let Some(lease) = self.pots.get_mut(pot) else {
+            return false;
+        };
+        lease.is_outdated = lease.asked.is_some();
+        if lease.is_open {
+            self.reviews.push_back((pot.clone(), Review::Recalled));
+        }
+        lease.is_open || lease.is_outdated
+    }
+
+    fn is_open(&self, pot: &PotId) -> bool {
+        self.pots.get(pot).is_some_and(|lease| lease.is_open)
+    }
+
     /// What is not held of this pot is needed elsewhere, or its limit was lowered.
     pub fn recalled(&mut self, pot: &PotId) {
-        if self.pots.contains_key(pot) {
+        if let Some(lease) = self.pots.get_mut(pot) {
+            lease.is_open = true;
             self.reviews.push_back((pot.clone(), Review::Recalled));
         }
     }
@@ -226,9 +267,13 @@ impl Leases {
         }
     }
 
-    /// When [`Leases::tick`] is due, whatever else happens.
+    /// When [`Leases::tick`] is due, whatever else happens; never, while nothing is leased and
+    /// nobody waits.
     #[must_use]
     pub fn due(&self) -> MonoUs {
+        if self.pots.is_empty() && self.waiters.is_empty() {
+            return MonoUs(i64::MAX);
+        }
         // All wait equally long: whoever came first gives up first.
         let patience = self.waiters.front().map(|waiter| waiter.until);
         let pauses = self.pots.values().map(|lease| lease.pause_until);
@@ -256,7 +301,9 @@ impl Leases {
                 for (pot, amount) in granted {
                     let lease = self.pots.entry(pot.clone()).or_default();
                     lease.grant = Some((now, amount));
-                    self.effects.push_back(Effect::Raise(pot, amount));
+                    self.effects.push_back(Effect::Raise(pot.clone(), amount));
+                    self.opened(&pot);
+                    self.renew(pot);
                 }
             }
             Answer::Wait => {
@@ -276,15 +323,34 @@ impl Leases {
         }
     }
 
+    /// What was granted under a limit that was lowered since goes back: under the new one it is
+    /// asked for anew.
+    fn renew(&mut self, pot: PotId) {
+        let lease = self.pots.get_mut(&pot);
+        if lease.is_some_and(|lease| std::mem::take(&mut lease.is_outdated)) {
+            self.reviews.push_back((pot, Review::Recalled));
+        }
+    }
+
+    /// The office has decided about a pot: it takes back what strayed there.
+    fn opened(&mut self, pot: &PotId) {
+        if let Some(lease) = self.pots.get_mut(pot) {
+            lease.is_open = true;
+            self.reviews.push_back((pot.clone(), Review::Strays));
+        }
+    }
+
     /// Refuses whoever waited before that question was asked and lacks more than there is. The
     /// answer may be older than what was paid in before a later one came.
     fn deny(&mut self, short: &[(PotId, Nusd)], question: u64, rooms: &impl Rooms) {
+        short.iter().for_each(|(pot, _)| self.opened(pot));
+        // What strays here goes back now, and may help.
+        let left = |(pot, left): &(PotId, Nusd)| *left + rooms.room(pot) + rooms.strays(pot);
         self.refuse(|waiter| {
-            let over = |(pot, left): &&(PotId, Nusd)| {
-                waiter.legs.contains(pot) && waiter.amount > rooms.room(pot) + *left
-            };
-            let (pot, left) = short.iter().find(over).filter(|_| waiter.came < question)?;
-            Some(Verdict::Exhausted(pot.clone(), *left + rooms.room(pot)))
+            let over =
+                |line: &&(PotId, Nusd)| waiter.legs.contains(&line.0) && waiter.amount > left(line);
+            let line = short.iter().find(over).filter(|_| waiter.came < question)?;
+            Some(Verdict::Exhausted(line.0.clone(), left(line)))
         });
     }
 
@@ -311,13 +377,16 @@ impl Leases {
     /// Looks at the rooms that may have to be given back.
     fn review(&mut self, now: MonoUs, rooms: &impl Rooms) -> Option<Effect> {
         while let Some((pot, review)) = self.reviews.pop_front() {
-            let room = rooms.room(&pot);
+            let (room, strays) = (rooms.room(&pot), rooms.strays(&pot));
             let effect = match review {
                 Review::Lost if room > Nusd::ZERO => Some(Effect::Lower(pot, room)),
                 Review::Lost => None,
                 // Also when there is nothing to give: it is the answer to the recall.
-                Review::Recalled if self.epoch.is_some() => Some(Effect::GiveBack(pot, room)),
+                Review::Recalled if self.epoch.is_some() => {
+                    Some(Effect::GiveBack(pot, room + strays))
+                }
                 Review::Recalled => None,
+                Review::Strays => self.stray_back(pot, strays),
                 Review::Idle => self.tidy(pot, now, rooms),
             };
             if effect.is_some() {
@@ -325,6 +394,12 @@ impl Leases {
             }
         }
         None
+    }
+
+    /// Gives back what strays in a pot that is open.
+    fn stray_back(&mut self, pot: PotId, strays: Nusd) -> Option<Effect> {
+        let gives = self.is_open(&pot) && self.epoch.is_some() && strays > Nusd::ZERO;
+        gives.then_some(Effect::GiveBack(pot, strays))
     }
 
     /// Gives back what is not needed here; forgets a pot of which nothing is left.
@@ -335,7 +410,8 @@ impl Leases {
             return None;
         }
         let (room, want) = (rooms.room(&pot), lease.taken_lately(now));
-        if room == Nusd::ZERO && want == Nusd::ZERO && !rooms.is_held(&pot) {
+        let used = rooms.is_held(&pot) || rooms.strays(&pot) > Nusd::ZERO;
+        if room == Nusd::ZERO && want == Nusd::ZERO && !used {
             self.pots.remove(&pot);
             return Some(Effect::Forget(pot));
         }
@@ -396,6 +472,7 @@ impl Leases {
             let want = self.want(&pot, now).max(need);
             if let Some(lease) = self.pots.get_mut(&pot) {
                 lease.asked = Some(number);
+                lease.is_outdated = false;
                 lease.pause_until = MonoUs(0);
             }
             lines.push(AskLine { pot, need, want });

@@ -58,12 +58,22 @@ pub struct Beat {
 pub struct RateLine {
     /// Which limit.
     pub limit: LimitId,
-    /// The units of it that this node uses.
-    pub using: u64,
+    /// What the limit is, as far as this node has heard.
+    pub rate: Rate,
+    /// The units that are this node's share.
+    pub share: u64,
+    /// How many of them are used, and have not drained.
+    pub used: u64,
+    /// The units that requests wait for which the share has no room for.
+    pub wanted: u64,
+    /// What the smallest of those requests waits for.
+    pub least: u64,
     /// The number of the beat whose answer it took last.
     pub adopted: u64,
     /// The units that were asked of this node lately, given or refused.
     pub demand: u64,
+    /// It wants no more of the limit than it has, and that only until it has drained.
+    pub leaves: bool,
 }
 
 /// The answer to [`Beat`].
@@ -90,6 +100,12 @@ pub struct RateAnswer {
     pub raise: u64,
     /// How much of the raise somebody has used a moment ago: it must drain first.
     pub filled: u64,
+    /// Nodes have more than a lowered limit allows: this one gives up so much of what it has, even
+    /// if it has used it.
+    pub cut: u64,
+    /// What requests wait for here is not to be had: nobody has any left. Else others were asked
+    /// for what is missing, and it comes with another beat.
+    pub exhausted: bool,
 }
 
 /// A request lacks money in these pots.

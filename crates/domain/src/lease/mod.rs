@@ -41,7 +41,7 @@ pub use message::{
     Joined, Late, NewHold, RateAnswer, RateLine, Return,
 };
 pub use presence::{Call, Presence};
-pub use share::Share;
+pub use share::{Cut, Moment, Share};
 
 /// A node that is silent for longer has lost its leases.
 pub const TTL_US: i64 = 10 * SECOND_US;
@@ -66,6 +66,21 @@ pub enum PotId {
         /// The first instant in it.
         start: AtUs,
     },
+}
+
+impl PotId {
+    /// The pot named by `text`, as [`fmt::Display`] writes it.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (name, rest) = text.rsplit_once(':')?;
+        Some(match name {
+            "wallet" => PotId::Wallet(OrganizationId::new(rest)),
+            budget => PotId::Window {
+                budget: BudgetId::new(budget),
+                start: AtUs(rest.parse().ok()?),
+            },
+        })
+    }
 }
 
 impl fmt::Display for PotId {

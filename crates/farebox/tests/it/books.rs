@@ -120,6 +120,21 @@ pub(crate) async fn noted(stage: &Stage) -> HashMap<String, u64> {
     noted
 }
 
+/// What was settled in the present turn of a budget's window.
+pub(crate) async fn spent(stage: &Stage, budget: &Budget) -> Nusd {
+    let store = stage.open(Role::Reader).await;
+    let question = Unknown {
+        budget: budget.id.clone(),
+        scope: budget.scope.clone(),
+        span: budget.window.span(clock()()),
+    };
+    let organization = stage.organization.clone();
+    let read = store.read(move |tx| budgets::spent(tx, &organization, &[question]));
+    let spent = read.await.expect("it is read")[0];
+    store.close().await;
+    spent
+}
+
 /// Waits until no request is in flight any more.
 pub(crate) async fn at_rest(stage: &Stage) {
     let store = stage.open(Role::Reader).await;

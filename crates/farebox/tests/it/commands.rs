@@ -104,7 +104,7 @@ async fn a_head_that_was_printed_can_be_expected_later() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_database_has_one_server() {
+async fn one_file_has_one_server_and_one_postgres_has_several() {
     on_each_database(async |database| {
         let first = Place::new(&database.url, "http://127.0.0.1:9/v1");
         first.set_up("1");
@@ -133,6 +133,10 @@ async fn one_database_has_one_server() {
             "{}",
             stderr(&refused)
         );
+        if database.name != "sqlite" {
+            second.serve().await;
+            return;
+        }
         let refused = second.run(&["serve"]);
         assert_eq!(refused.status.code(), Some(1));
         let said = stderr(&refused);

@@ -111,7 +111,7 @@ fn told(answer: &Answer, sent: u64) -> Option<Told> {
             let cost = match is_stream {
                 true => {
                     let money = text.rsplit_once("farebox-cost=").expect("its cost").1;
-                    money.split(' ').next().expect("a number")
+                    money.split_whitespace().next().expect("a number")
                 }
                 false => answer.header("farebox-cost").expect("its cost"),
             };

@@ -121,7 +121,16 @@ impl Load {
 
     /// Lets every client finish what it has begun, and answers all that was seen.
     pub(crate) async fn end(self) -> Vec<Seen> {
+        self.ends_soon().await
+    }
+
+    /// The same: no client begins anything new once this is called, awaited or not.
+    pub(crate) fn ends_soon(self) -> impl Future<Output = Vec<Seen>> {
         self.board.stop.store(true, Ordering::SeqCst);
+        self.finished()
+    }
+
+    async fn finished(self) -> Vec<Seen> {
         for client in self.clients {
             client.await.expect("no client panics");
         }

@@ -17,6 +17,8 @@ mod demo;
 #[cfg(target_os = "linux")]
 mod disk_faults;
 mod door;
+mod fleet;
+mod fleet_rates;
 mod insisting;
 mod limits;
 mod load;

@@ -36,6 +36,7 @@ async fn enqueue_message(database_url: &str, key: &str, message: Message) {
         role: Role::Command,
         ballast_bytes: 0,
         clock,
+        mono: || domain::time::MonoUs(testkit::mono_us()),
     };
     let store = Store::open(options).await.unwrap();
     let job = Job {

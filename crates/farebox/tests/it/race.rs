@@ -110,6 +110,7 @@ impl Farebox {
             url: DatabaseUrl::parse(&format!("sqlite://{}", file.display())).unwrap(),
             role: Role::Command,
             clock: Arc::new(|| AtUs(0)),
+            mono: || domain::time::MonoUs(testkit::mono_us()),
             ballast_bytes: 0,
         };
         let store = Store::open(options).await.unwrap();

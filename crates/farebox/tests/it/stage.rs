@@ -137,6 +137,7 @@ impl Stage {
             role,
             ballast_bytes: 0,
             clock: clock(),
+            mono: || domain::time::MonoUs(testkit::mono_us()),
         };
         Store::open(options).await.expect("the installation opens")
     }

@@ -2,18 +2,21 @@
 
 use std::sync::Arc;
 
-use domain::admission::{Book, RateStates};
+use domain::admission::RateStates;
 use domain::bound::{TokenBound, estimate_tokens};
 use domain::hold::{Flags, Hold};
 use domain::money::Nusd;
-use domain::time::Clock;
 use domain::usage::Usage;
 use parking_lot::Mutex;
 use store::idempotency::{Answer, Claim, Kept};
-use store::{HoldTicket, Ledger, LedgerError, NoteTicket, SettleTicket, Settlement, UnclaimTicket};
+use store::{HoldTicket, LedgerError, NoteTicket, SettleTicket, Settlement, UnclaimTicket};
 
-use super::{Bid, Books};
+use super::desk::{Range, Taken};
+use super::{Around, Bid, Books, Desk, waiter};
 use crate::meter::Meter;
+
+/// The least that is worth holding more of.
+const SMALLEST: Nusd = Nusd::new(1);
 
 /// A request that was admitted: its money is held until it is settled or released, once.
 ///
@@ -23,28 +26,56 @@ use crate::meter::Meter;
 pub(crate) struct Admitted {
     pub(crate) hold: Arc<Hold>,
     pub(crate) rates: RateStates,
-    pub(super) bid: Bid,
+    bid: Bid,
     /// What the hold pays for; less than the bid's where the answer was shortened.
-    pub(super) bound: TokenBound,
-    pub(super) books: Arc<Books>,
-    pub(super) book: Arc<Mutex<Book>>,
-    pub(super) ticket: Option<HoldTicket>,
-    pub(super) ledger: Ledger,
-    pub(super) clock: Clock,
-    pub(super) upstream: Option<Arc<str>>,
+    bound: TokenBound,
+    books: Arc<Books>,
+    desk: Arc<Mutex<Desk>>,
+    ticket: Option<HoldTicket>,
+    upstream: Option<Arc<str>>,
     /// What keeps its repetitions from running.
-    pub(super) claim: Option<Arc<Claim>>,
-    pub(super) ended: bool,
+    claim: Option<Arc<Claim>>,
+    ended: bool,
 }
 
-/// A request whose charge is durable.
+/// What a request was charged.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Settled {
     pub(crate) cost: Nusd,
-    pub(crate) balance: Nusd,
+    /// What that leaves in the wallet. Where other nodes spend from it too, only the commit knows.
+    pub(crate) balance: Option<Nusd>,
+}
+
+impl Settled {
+    /// The same once it is durable, and left so much in the wallet, if the commit says so.
+    pub(crate) fn with(self, balance: Option<Nusd>) -> Self {
+        Settled {
+            balance: balance.or(self.balance),
+            ..self
+        }
+    }
 }
 
 impl Admitted {
+    pub(super) fn new(bid: Bid, taken: Taken, books: &Arc<Books>, desk: Arc<Mutex<Desk>>) -> Self {
+        Admitted {
+            hold: taken.hold,
+            rates: taken.rates,
+            bid,
+            bound: taken.bound,
+            books: Arc::clone(books),
+            desk,
+            ticket: Some(taken.ticket),
+            upstream: None,
+            claim: None,
+            ended: false,
+        }
+    }
+
+    fn around(&self) -> &Around {
+        self.books.around()
+    }
+
     /// Waits until everything that is held is durable. Answers at once when asked again.
     pub(crate) async fn durable(&mut self) -> Result<(), LedgerError> {
         match self.ticket.take() {
@@ -70,8 +101,8 @@ impl Admitted {
 
     /// Notes what was delivered so far, for the case that this process dies.
     pub(crate) fn checkpoint(&self, usage: &Usage) -> NoteTicket {
-        self.ledger
-            .checkpoint(self.hold.id, usage.input_tokens(), usage.output_tokens())
+        let ledger = &self.around().ledger;
+        ledger.checkpoint(self.hold.id, usage.input_tokens(), usage.output_tokens())
     }
 
     /// A meter for its answer.
@@ -111,25 +142,37 @@ impl Admitted {
     /// Holds more, so that the answer may grow towards what was wanted. False if it already may be
     /// as long as that, or no limit on the way has money for another token. What was taken is
     /// durable when this returns.
-    pub(crate) async fn grow(&mut self) -> bool {
+    ///
+    /// # Errors
+    /// [`LedgerError`] if that cannot be made durable, or nobody can say whether there is money.
+    pub(crate) async fn grow(&mut self) -> Result<bool, LedgerError> {
         if !self.is_shortened() {
-            return false;
+            return Ok(false);
         }
         let id = self.hold.id;
         let price = self.bid.price.price;
         let input_tokens = self.bound.input_tokens;
         let one_more = price.most(input_tokens, self.bound.output_tokens + 1);
-        let least = (one_more - self.hold.amount).max(Nusd::ZERO);
         let next = self.bid.next(&self.bound);
-        let most = self.bid.amount(&next) - self.hold.amount;
-        {
-            let mut book = self.book.lock();
-            let Some(more) = book.extend(id, least, most) else {
-                return false;
-            };
-            self.ticket = Some(self.ledger.extend(id, more));
-            Arc::make_mut(&mut self.hold).amount += more;
+        let range = Range {
+            least: (one_more - self.hold.amount).max(SMALLEST),
+            most: self.bid.amount(&next) - self.hold.amount,
+        };
+        if range.most < range.least {
+            return Ok(false);
         }
+        let grown = self.desk.lock().grow(id, range);
+        let grown = match grown {
+            None if self.books.are_leased() => {
+                Box::pin(waiter::more(&self.desk, id, range)).await?
+            }
+            grown => grown,
+        };
+        let Some(grown) = grown else {
+            return Ok(false);
+        };
+        self.ticket = Some(grown.ticket);
+        Arc::make_mut(&mut self.hold).amount += grown.more;
         let payable = price.output_tokens_within(self.hold.amount, input_tokens);
         let tokens = payable.unwrap_or(0).min(next.output_tokens);
         let each = tokens.div_ceil(self.bid.choices.max(1));
@@ -138,7 +181,7 @@ impl Admitted {
             output_tokens_each: each.min(next.output_tokens_each),
             ..self.bound
         };
-        self.durable().await.is_ok()
+        self.durable().await.map(|()| true)
     }
 
     /// Ends the request without a charge: nothing was delivered. If it has an idempotency key, that
@@ -168,12 +211,9 @@ impl Admitted {
 
     fn give_back(&mut self) -> Option<UnclaimTicket> {
         self.ended = true;
-        let mut book = self.book.lock();
-        self.ledger.release(self.hold.id);
-        book.end(self.hold.id, Nusd::ZERO, 0, (self.clock)());
-        drop(book);
+        self.desk.lock().release(self.hold.id);
         let claim = self.claim.take();
-        claim.map(|claim| self.ledger.unclaim(claim))
+        claim.map(|claim| self.around().ledger.unclaim(claim))
     }
 
     fn charge(
@@ -194,7 +234,7 @@ impl Admitted {
                 "an upstream reported more usage than the request could have; the operator pays it"
             );
         }
-        let now = (self.clock)();
+        let now = self.around().now();
         let mut settlement = Settlement {
             hold: Arc::clone(&self.hold),
             usage: *usage,
@@ -204,18 +244,18 @@ impl Admitted {
             ended_at: now,
             kept: None,
         };
-        let mut book = self.book.lock();
+        let mut desk = self.desk.lock();
         let settled = Settled {
             cost: charge.cost.total,
-            balance: book.wallet().balance() - charge.cost.total,
+            balance: desk.balance().map(|it| it - charge.cost.total),
         };
         if let Some(claim) = self.claim.take() {
             settlement.kept = answer(settled).map(|answer| Kept { claim, answer });
         }
-        let ticket = self.ledger.settle(settlement);
-        book.end(self.hold.id, charge.cost.total, usage.total_tokens(), now);
-        let crossed = book.take_crossings();
-        drop(book);
+        let ticket = self.around().ledger.settle(settlement);
+        desk.end(self.hold.id, charge.cost.total, usage.total_tokens(), now);
+        let crossed = desk.take_crossings();
+        drop(desk);
         self.books.note_crossings(&self.hold.organization, crossed);
         (settled, ticket)
     }

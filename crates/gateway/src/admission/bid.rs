@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use domain::admission::Ask;
+use domain::admission::{Admission, Ask};
 use domain::bound::TokenBound;
 use domain::hold::Hold;
 use domain::id::{KeyId, OrganizationId, ProjectId, RequestId};
 use domain::money::Nusd;
 use domain::price::PriceEntry;
-use domain::time::AtUs;
 
 /// A stream that the money does not wholly pay for holds output in steps of this many tokens, so
 /// that many of them share what there is.
@@ -89,7 +88,7 @@ impl Bid {
     }
 
     /// The hold, once it is decided.
-    pub(crate) fn hold(&self, amount: Nusd, admitted_at: AtUs) -> Hold {
+    pub(crate) fn hold(&self, amount: Nusd, admission: Admission) -> Hold {
         Hold {
             id: self.id,
             organization: self.organization.clone(),
@@ -101,7 +100,8 @@ impl Bid {
             price_id: self.price.id.clone(),
             price: self.price.price,
             cost: self.price.cost,
-            admitted_at,
+            admitted_at: admission.at,
+            legs: admission.legs,
         }
     }
 }
@@ -111,6 +111,7 @@ mod tests {
     use super::*;
     use domain::id::PriceId;
     use domain::price::StatedPrices;
+    use domain::time::AtUs;
 
     /// A token costs a nano-dollar, whichever it is.
     fn bid(output_tokens_each: u64, choices: u64, stream: bool) -> Bid {

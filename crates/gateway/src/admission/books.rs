@@ -7,9 +7,13 @@ use domain::admission::{Book, Crossing, DefaultRates, RateRules, Wallet};
 use domain::budget::Budget;
 use domain::id::OrganizationId;
 use domain::money::Nusd;
-use domain::time::{AtUs, DAY_US, HOUR_US};
+use domain::time::{DAY_US, HOUR_US};
 use parking_lot::{Mutex, RwLock};
 use store::{Store, StoreError, Tx, budgets, rate_limits, wallets};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::branch::{self, Around, Branch, Listener};
+use super::desk::Desk;
 
 /// The limits of an organization, as they are kept.
 pub(crate) struct Limits {
@@ -26,40 +30,124 @@ impl Limits {
     }
 }
 
-/// Every organization's book.
-#[derive(Debug)]
+/// Every organization's book, at its desk.
 pub(crate) struct Books {
-    books: RwLock<HashMap<OrganizationId, Arc<Mutex<Book>>>>,
+    desks: RwLock<HashMap<OrganizationId, Arc<Mutex<Desk>>>>,
     defaults: DefaultRates,
+    around: Arc<Around>,
+    store: Store,
+    /// None where this process has all the money there is.
+    branch: Option<Arc<Branch>>,
+    /// Whoever reads changes has this until they are in force, so that none is undone by an older
+    /// one.
+    changing: tokio::sync::Mutex<()>,
     /// Thresholds that were reached and are not written yet.
     crossings: Mutex<HashMap<OrganizationId, Vec<Crossing>>>,
+    _keeping_time: DropGuard,
 }
 
 impl Books {
-    /// Reads every wallet.
+    /// The wallets that books begin with; none where what they have is leased.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub(crate) fn read(tx: &mut Tx<'_>, defaults: DefaultRates) -> Result<Self, StoreError> {
-        let mut books = HashMap::new();
-        wallets::each(tx, |id, wallet| {
-            books.insert(id, Arc::new(Mutex::new(Book::new(wallet, defaults))));
-        })?;
-        Ok(Books {
-            books: RwLock::new(books),
-            defaults,
-            crossings: Mutex::default(),
-        })
+    pub(crate) fn wallets(
+        tx: &mut Tx<'_>,
+        leased: bool,
+    ) -> Result<Vec<(OrganizationId, Wallet)>, StoreError> {
+        let mut all = Vec::new();
+        if !leased {
+            wallets::each(tx, |id, wallet| all.push((id, wallet)))?;
+        }
+        Ok(all)
     }
 
-    /// The book of an organization; an unknown one has no money.
-    pub(crate) fn of(&self, organization: &OrganizationId) -> Arc<Mutex<Book>> {
-        if let Some(book) = self.books.read().get(organization) {
-            return Arc::clone(book);
+    /// Books with these wallets. Where several nodes share the money, they lease it from now on.
+    pub(crate) fn open(
+        wallets: Vec<(OrganizationId, Wallet)>,
+        defaults: DefaultRates,
+        around: Around,
+        store: &Store,
+    ) -> Arc<Self> {
+        let around = Arc::new(around);
+        let desk = |(id, wallet)| (id, Desk::alone(Book::new(wallet, defaults), &around));
+        let desks = wallets.into_iter().map(desk).collect();
+        let branch = store
+            .fleet()
+            .map(|fleet| Arc::new(Branch::new(fleet.clone())));
+        let end = CancellationToken::new();
+        let books = Arc::new(Books {
+            desks: RwLock::new(desks),
+            defaults,
+            around: Arc::clone(&around),
+            store: store.clone(),
+            branch: branch.clone(),
+            changing: tokio::sync::Mutex::default(),
+            crossings: Mutex::default(),
+            _keeping_time: end.clone().drop_guard(),
+        });
+        if let Some(branch) = branch {
+            let keeping = branch::keep_time(Arc::downgrade(&books), branch, around.mono);
+            tokio::spawn(end.run_until_cancelled_owned(keeping));
         }
-        let new = || Arc::new(Mutex::new(Book::new(Wallet::default(), self.defaults)));
-        let mut books = self.books.write();
-        Arc::clone(books.entry(organization.clone()).or_insert_with(new))
+        books
+    }
+
+    /// Hears from now on what other nodes need.
+    pub(crate) fn listen(self: &Arc<Self>) {
+        if let Some(branch) = &self.branch {
+            branch.fleet.tell(Arc::new(Listener {
+                books: Arc::downgrade(self),
+                branch: Arc::clone(branch),
+            }));
+        }
+    }
+
+    pub(super) fn around(&self) -> &Around {
+        &self.around
+    }
+
+    pub(super) fn branch(&self) -> Option<&Arc<Branch>> {
+        self.branch.as_ref()
+    }
+
+    /// Whether other nodes spend from the same money.
+    pub(crate) fn are_leased(&self) -> bool {
+        self.branch.is_some()
+    }
+
+    /// The desk of an organization; an unknown one has no money.
+    pub(crate) fn of(&self, organization: &OrganizationId) -> Arc<Mutex<Desk>> {
+        if let Some(desk) = self.desks.read().get(organization) {
+            return Arc::clone(desk);
+        }
+        let new = || match &self.branch {
+            None => Desk::alone(Book::new(Wallet::default(), self.defaults), &self.around),
+            Some(branch) => {
+                let mut book = Book::leased(self.defaults);
+                book.share_rates(organization);
+                Desk::of_branch(book, organization, &self.around, branch)
+            }
+        };
+        let mut desks = self.desks.write();
+        Arc::clone(desks.entry(organization.clone()).or_insert_with(new))
+    }
+
+    /// What an organization's wallet has; none if that cannot be read.
+    pub(crate) async fn balance(&self, organization: &OrganizationId) -> Option<Nusd> {
+        let balance = self.of(organization).lock().balance();
+        if balance.is_some() {
+            return balance;
+        }
+        let of = organization.clone();
+        let read = self.store.read(move |tx| wallets::get(tx, &of)).await;
+        match read {
+            Ok(wallet) => Some(wallet.unwrap_or_default().balance()),
+            Err(error) => {
+                tracing::warn!(%error, "a wallet could not be read");
+                None
+            }
+        }
     }
 
     /// Follows the ledger: this much was ever paid in.
@@ -67,52 +155,73 @@ impl Books {
         self.of(organization).lock().set_credits(credits);
     }
 
-    /// Puts an organization's limits into force. A new budget is in force when this returns, with
-    /// everything in it that its window holds.
+    /// Reads changes alone: until the guard is dropped, nobody else puts any into force.
+    pub(crate) async fn changing(&self) -> impl Drop + '_ {
+        self.changing.lock().await
+    }
+
+    /// Puts an organization's limits into force as they are now.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(super) async fn read_limits(
+        &self,
+        organization: &OrganizationId,
+    ) -> Result<(), StoreError> {
+        let _alone = self.changing().await;
+        let of = organization.clone();
+        let limits = self.store.read(move |tx| Limits::read(tx, &of)).await?;
+        self.set_limits(organization, limits).await
+    }
+
+    /// Puts an organization's limits into force. When this returns, a new budget is, with
+    /// everything in it that its window holds; and if money is leased, the database knows which
+    /// requests in flight count in it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
     pub(crate) async fn set_limits(
         &self,
-        store: &Store,
         organization: &OrganizationId,
         limits: Limits,
-        now: AtUs,
     ) -> Result<(), StoreError> {
-        let book = self.of(organization);
+        let desk = self.of(organization);
         let (unknown, spent) = {
-            let mut book = book.lock();
-            book.set_rates(limits.rates);
-            let unknown = book.set_budgets(limits.budgets, now);
+            let mut desk = desk.lock();
+            desk.set_rates(limits.rates);
+            let unknown = desk.set_budgets(limits.budgets, self.around.now());
             let (questions, organization) = (unknown.clone(), organization.clone());
             // Under the lock: whatever settled before is in the ledger's queue, and whatever
             // settles after comes behind this.
             let read = move |tx: &mut Tx<'_>| budgets::spent(tx, &organization, &questions);
-            (unknown, store.read_in_order(read))
+            (unknown, self.store.read_in_order(read))
         };
-        let spent = match unknown.is_empty() {
+        let spent = match unknown.is_empty() && !self.are_leased() {
             true => Vec::new(),
             false => spent.await?,
         };
-        let mut book = book.lock();
+        let mut desk = desk.lock();
         for (unknown, spent) in unknown.iter().zip(spent) {
-            book.know(&unknown.budget, unknown.span, spent);
+            desk.know(&unknown.budget, unknown.span, spent);
         }
-        self.note_crossings(organization, book.take_crossings());
+        self.note_crossings(organization, desk.take_crossings());
         Ok(())
     }
 
     /// Counts what an organization used in the last day, where it has limits a day: a restart does
     /// not begin the day anew.
-    pub(crate) async fn recall_day(
-        &self,
-        store: &Store,
-        organization: &OrganizationId,
-        now: AtUs,
-    ) -> Result<(), StoreError> {
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(crate) async fn recall_day(&self, organization: &OrganizationId) -> Result<(), StoreError> {
+        let now = self.around.now();
         let (of, since) = (organization.clone(), now.plus(-DAY_US).floor(HOUR_US));
         let read = move |tx: &mut Tx<'_>| rate_limits::used_since(tx, &of, since, now);
-        let used = store.read(read).await?;
-        let book = self.of(organization);
-        let mut book = book.lock();
-        used.iter().for_each(|past| book.recall(past));
+        let used = self.store.read(read).await?;
+        let desk = self.of(organization);
+        let mut desk = desk.lock();
+        let mono = self.around.mono();
+        used.iter().for_each(|past| desk.recall(past, now, mono));
         Ok(())
     }
 
@@ -131,10 +240,10 @@ impl Books {
     }
 
     /// Forgets rates that nobody used lately.
-    pub(crate) fn forget_idle(&self, now: AtUs) {
-        let books: Vec<_> = self.books.read().values().cloned().collect();
-        books
+    pub(crate) fn forget_idle(&self) {
+        let desks: Vec<_> = self.desks.read().values().cloned().collect();
+        desks
             .into_iter()
-            .for_each(|book| book.lock().forget_idle(now));
+            .for_each(|desk| desk.lock().forget_idle(self.around.mono()));
     }
 }

@@ -92,7 +92,10 @@ pub(crate) async fn look(
     let look = move |tx: &mut store::Tx<'_>| store::idempotency::look(tx, &looked_for, now);
     match gateway.0.store.read(look).await {
         Ok(None) => Ok(Looked::New(Once { claim, _turn: turn })),
-        Ok(Some(earlier)) => answer(gateway, earlier, stamp).map(Looked::Answered),
+        Ok(Some(earlier)) => {
+            let answer = answer(gateway, earlier, stamp).await;
+            answer.map(Looked::Answered)
+        }
         Err(error) => {
             tracing::warn!(%error, "an idempotency key cannot be looked up");
             Err(Refusal::Ledger)
@@ -110,7 +113,7 @@ pub(crate) async fn claim(job: &mut Job, once: Once) -> Option<Result<Response<B
             job.admitted.claimed(claim);
             None
         }
-        Ok(Some(earlier)) => Some(answer(gateway, earlier, &job.stamp)),
+        Ok(Some(earlier)) => Some(answer(gateway, earlier, &job.stamp).await),
         Err(error) => {
             tracing::warn!(%error, "an idempotency key cannot be claimed");
             // It may have been written all the same.
@@ -121,7 +124,11 @@ pub(crate) async fn claim(job: &mut Job, once: Once) -> Option<Result<Response<B
 }
 
 /// Answers a request as an earlier one was.
-fn answer(gateway: &Gateway, earlier: Earlier, stamp: &Stamp) -> Result<Response<Body>, Refusal> {
+async fn answer(
+    gateway: &Gateway,
+    earlier: Earlier,
+    stamp: &Stamp,
+) -> Result<Response<Body>, Refusal> {
     let request = earlier.request;
     match earlier.standing {
         Standing::Different => Err(Repeated::Different { request }.into()),
@@ -132,13 +139,13 @@ fn answer(gateway: &Gateway, earlier: Earlier, stamp: &Stamp) -> Result<Response
             answer: Some(answer),
         } => {
             gateway.0.metrics.replays.inc();
-            Ok(replay(gateway, stamp, answer, (request, cost)))
+            Ok(replay(gateway, stamp, answer, (request, cost)).await)
         }
     }
 }
 
 /// The kept answer, with the cost of the first request and the balance of now.
-fn replay(
+async fn replay(
     gateway: &Gateway,
     stamp: &Stamp,
     answer: Answer,
@@ -160,10 +167,10 @@ fn replay(
     }
     .put(headers);
     put_replayed(headers, request);
-    let organization = stamp.caller.as_ref().map(|(organization, _)| organization);
-    let balance = organization.map_or(Nusd::ZERO, |id| {
-        gateway.0.books.of(id).lock().wallet().balance()
-    });
+    let balance = match &stamp.caller {
+        Some((organization, _)) => gateway.0.books.balance(organization).await,
+        None => None,
+    };
     put_money(headers, cost, balance);
     response
 }

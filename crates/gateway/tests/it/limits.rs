@@ -1,12 +1,13 @@
 //! Balance and rate limits are never exceeded, whatever happens at once.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use domain::admission::RateRule;
 use domain::budget::Scope;
 use domain::money::Nusd;
+use domain::time::{DAY_US, HOUR_US};
 use store::rate_limits::{self, RateLimitRow};
 use testkit::{Reply, Upstream, on_each_database};
 
@@ -84,6 +85,33 @@ async fn a_rate_limit_is_exact_and_tells_a_true_wait() {
         200,
         "after the wait it was told"
     );
+    world.at_rest().await;
+}
+
+/// Somebody sets the clock, as time servers do: it neither opens a limit nor closes it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_leaps_moves_no_rate_limit() {
+    let upstream = Upstream::echo().await;
+    // Ahead at first, so that its prices are in force also after a leap back.
+    let leap = Arc::new(AtomicI64::new(DAY_US));
+    let leapt = Arc::clone(&leap);
+    let plan = Plan {
+        requests_per_minute: 2,
+        clock: Arc::new(move || clock()().plus(leapt.load(Ordering::Relaxed))),
+        ..Plan::default()
+    };
+    let world = World::start(testkit::databases::sqlite(), &[upstream.base_url()], plan).await;
+    let body = hello(5);
+    assert_eq!(world.chat(&body).await.status, 200);
+    leap.store(HOUR_US, Ordering::Relaxed);
+    assert_eq!(world.chat(&body).await.status, 200, "the second of two");
+    for by in [DAY_US, 2 * DAY_US, HOUR_US] {
+        leap.store(by, Ordering::Relaxed);
+        let refused = world.chat(&body).await;
+        assert_eq!(refused.status, 429, "the third, {by} microseconds ahead");
+        let wait: i64 = refused.header("retry-after-ms").unwrap().parse().unwrap();
+        assert!(wait > 0 && wait <= 30_000, "{wait}");
+    }
     world.at_rest().await;
 }
 

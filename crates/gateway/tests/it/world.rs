@@ -13,7 +13,7 @@ use domain::key::KeySecret;
 use domain::money::Nusd;
 use domain::people::password::PasswordHash;
 use domain::price::{PriceHistory, StatedPrices};
-use domain::time::{AtUs, Clock};
+use domain::time::{AtUs, Clock, MonoUs};
 use farebox_gateway::{
     Catalog, Deployment, Gateway, Model, OnDisconnect, ResponsesMode, Settings, Tokenizer,
     Upstream, UpstreamSpec,
@@ -41,6 +41,7 @@ pub(crate) struct Plan {
     pub(crate) max_output_tokens: u64,
     pub(crate) input: InputBounds,
     pub(crate) tokenizer: Option<Tokenizer>,
+    pub(crate) clock: Clock,
 }
 
 impl Default for Plan {
@@ -56,6 +57,7 @@ impl Default for Plan {
             max_output_tokens: 1_000,
             input: InputBounds::default(),
             tokenizer: None,
+            clock: clock(),
         }
     }
 }
@@ -87,6 +89,10 @@ pub(crate) fn clock() -> Clock {
     })
 }
 
+fn mono() -> MonoUs {
+    MonoUs(testkit::mono_us())
+}
+
 pub(crate) fn entropy(buffer: &mut [u8]) {
     static COUNTER: AtomicU64 = AtomicU64::new(1);
     for chunk in buffer.chunks_mut(8) {
@@ -108,6 +114,7 @@ pub(crate) async fn open(database: &TestDatabase, role: Role) -> Store {
         role,
         ballast_bytes: 0,
         clock: clock(),
+        mono,
     })
     .await
     .expect("a test database opens")
@@ -177,7 +184,8 @@ impl World {
                 tokens_per_minute: 100_000_000_000,
             },
             public_url: "http://farebox.test".into(),
-            clock: clock(),
+            clock: Arc::clone(&plan.clock),
+            mono,
             entropy,
         };
         let gateway = Gateway::start(store.clone(), catalog, settings)
@@ -264,12 +272,22 @@ impl World {
             .await
             .expect("readable");
         assert!(report.holds(), "{report:?}");
-        let wallet = self.wallet().await;
+        let (wallet, leased) = (self.wallet().await, self.leased().await);
         assert_eq!(
             wallet.balance(),
-            wallet.available(),
+            wallet.available() + leased,
             "nothing stays reserved"
         );
+    }
+
+    /// What nodes may still hold of all wallets, where there are nodes.
+    pub(crate) async fn leased(&self) -> Nusd {
+        if self.store.fleet().is_none() {
+            return Nusd::ZERO;
+        }
+        let sql = "SELECT CAST(COALESCE(SUM(free_nusd), 0) AS BIGINT) FROM leases
+                   WHERE pot_id LIKE 'wallet:%'";
+        Nusd::new(self.query(sql).await[0].int(0).expect("a sum"))
     }
 }
 

@@ -9,13 +9,17 @@ CREATE TABLE counters (
 );
 INSERT INTO counters (name, value) VALUES ('changes', 0);
 
--- A serving process. Its epoch grows at every start; a write that carries an old one is refused.
--- Its batches are numbered where one could be delayed and arrive after its successors (PostgreSQL).
+-- A place for a serving process. Its epoch grows at every start; a write that carries an old one is
+-- refused. Its batches are numbered where one could be delayed and arrive after its successors
+-- (PostgreSQL). There it has leases until it expires, or none if it has no such instant, and has
+-- heard the change log that far.
 CREATE TABLE nodes (
     id TEXT PRIMARY KEY,
     epoch BIGINT NOT NULL,
     batch BIGINT NOT NULL,
-    started_at_us BIGINT NOT NULL
+    started_at_us BIGINT NOT NULL,
+    heard BIGINT NOT NULL DEFAULT 0,
+    expires_at_us BIGINT
 );
 
 -- What other processes must hear of: appended with the change itself, read by every server.
@@ -25,6 +29,7 @@ CREATE TABLE change_log (
     ref TEXT NOT NULL,
     at_us BIGINT NOT NULL
 );
+CREATE INDEX change_log_by_ref ON change_log (ref, kind, seq);
 
 CREATE TABLE organizations (
     id TEXT PRIMARY KEY,
@@ -310,7 +315,8 @@ SELECT organization_id, id AS transfer_id, debit_account AS account_id,
 UNION ALL
 SELECT organization_id, id, credit_account, 0, amount_nusd, at_us FROM transfers;
 
--- Money reserved for a request in flight; the row goes when the request ends.
+-- Money reserved for a request in flight; the row goes when the request ends. Its legs are the pots
+-- it counts in beside the wallet, a JSON list.
 CREATE TABLE holds (
     id TEXT PRIMARY KEY,
     organization_id TEXT NOT NULL,
@@ -324,8 +330,66 @@ CREATE TABLE holds (
     price_id TEXT NOT NULL,
     admitted_at_us BIGINT NOT NULL,
     seen_input_tokens BIGINT NOT NULL,
-    seen_output_tokens BIGINT NOT NULL
+    seen_output_tokens BIGINT NOT NULL,
+    legs TEXT NOT NULL DEFAULT '[]'
 );
+CREATE INDEX holds_by_node ON holds (node_id, epoch);
+
+-- What follows is PostgreSQL's alone, where nodes share. One turn of a hard budget's window: what was
+-- settled in it is taken, and what leases and open holds have of it. A settlement moves nothing here.
+CREATE TABLE pots (
+    id TEXT PRIMARY KEY,
+    budget_id TEXT NOT NULL,
+    window_at_us BIGINT NOT NULL,
+    window_end_us BIGINT NOT NULL,
+    limit_nusd BIGINT NOT NULL CHECK (limit_nusd >= 0),
+    cap_nusd BIGINT NOT NULL,
+    taken_nusd BIGINT NOT NULL CHECK (taken_nusd >= 0),
+    closed_at_us BIGINT,
+    CHECK (taken_nusd <= cap_nusd)
+);
+CREATE INDEX pots_by_budget ON pots (budget_id, window_at_us);
+
+-- What one node may still hold of one pot. A wallet's pot is its account.
+CREATE TABLE leases (
+    pot_id TEXT NOT NULL,
+    node_id TEXT NOT NULL,
+    free_nusd BIGINT NOT NULL CHECK (free_nusd >= 0),
+    asked BIGINT NOT NULL,
+    granted_nusd BIGINT NOT NULL,
+    recalled BIGINT NOT NULL CHECK (recalled IN (0, 1)),
+    PRIMARY KEY (pot_id, node_id)
+);
+CREATE INDEX leases_by_node ON leases (node_id);
+
+-- The part of a rate limit that is no node's, and how full it is: units times microseconds, in two
+-- numbers, as it may be more than one holds.
+CREATE TABLE rate_parts (
+    limit_id TEXT PRIMARY KEY,
+    units BIGINT NOT NULL,
+    window_us BIGINT NOT NULL,
+    level_high BIGINT NOT NULL,
+    level_low BIGINT NOT NULL,
+    at_us BIGINT NOT NULL
+);
+CREATE TABLE rate_shares (
+    limit_id TEXT NOT NULL,
+    node_id TEXT NOT NULL,
+    units BIGINT NOT NULL,
+    used BIGINT NOT NULL,
+    told_at_us BIGINT NOT NULL,
+    limit_units BIGINT NOT NULL,
+    beat BIGINT NOT NULL,
+    raised BIGINT NOT NULL,
+    filled BIGINT NOT NULL,
+    demand BIGINT NOT NULL,
+    wanted BIGINT NOT NULL,
+    least BIGINT NOT NULL,
+    wanted_at_us BIGINT NOT NULL,
+    leaves BIGINT NOT NULL CHECK (leaves IN (0, 1)),
+    PRIMARY KEY (limit_id, node_id)
+);
+
 
 -- Requests that came with an Idempotency-Key, by its digest: claimed before they are forwarded. The
 -- answer comes with the settlement; the row goes when the request is released, or after a day.
@@ -516,6 +580,7 @@ CREATE INDEX audit_log_by_user ON audit_log (organization_id, user_id, at_us, id
 
 -- Hot rows: room on their pages lets an update stay on its page.
 ALTER TABLE accounts SET (fillfactor = 50);
+ALTER TABLE leases SET (fillfactor = 50);
 ALTER TABLE usage_hours SET (fillfactor = 70);
 
 -- Ends a statement with an error of this code, and with it everything that the statement wrote.

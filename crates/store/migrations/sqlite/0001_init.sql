@@ -9,13 +9,17 @@ CREATE TABLE counters (
 ) STRICT;
 INSERT INTO counters (name, value) VALUES ('changes', 0);
 
--- A serving process. Its epoch grows at every start; a write that carries an old one is refused.
--- Its batches are numbered where one could be delayed and arrive after its successors (PostgreSQL).
+-- A place for a serving process. Its epoch grows at every start; a write that carries an old one is
+-- refused. Its batches are numbered where one could be delayed and arrive after its successors
+-- (PostgreSQL). There it has leases until it expires, or none if it has no such instant, and has
+-- heard the change log that far.
 CREATE TABLE nodes (
     id TEXT PRIMARY KEY,
     epoch INTEGER NOT NULL,
     batch INTEGER NOT NULL,
-    started_at_us INTEGER NOT NULL
+    started_at_us INTEGER NOT NULL,
+    heard INTEGER NOT NULL DEFAULT 0,
+    expires_at_us INTEGER
 ) STRICT;
 
 -- What other processes must hear of: appended with the change itself, read by every server.
@@ -25,6 +29,7 @@ CREATE TABLE change_log (
     ref TEXT NOT NULL,
     at_us INTEGER NOT NULL
 ) STRICT;
+CREATE INDEX change_log_by_ref ON change_log (ref, kind, seq);
 
 CREATE TABLE organizations (
     id TEXT PRIMARY KEY,
@@ -310,7 +315,8 @@ SELECT organization_id, id AS transfer_id, debit_account AS account_id,
 UNION ALL
 SELECT organization_id, id, credit_account, 0, amount_nusd, at_us FROM transfers;
 
--- Money reserved for a request in flight; the row goes when the request ends.
+-- Money reserved for a request in flight; the row goes when the request ends. Its legs are the pots
+-- it counts in beside the wallet, a JSON list.
 CREATE TABLE holds (
     id TEXT PRIMARY KEY,
     organization_id TEXT NOT NULL,
@@ -324,8 +330,66 @@ CREATE TABLE holds (
     price_id TEXT NOT NULL,
     admitted_at_us INTEGER NOT NULL,
     seen_input_tokens INTEGER NOT NULL,
-    seen_output_tokens INTEGER NOT NULL
+    seen_output_tokens INTEGER NOT NULL,
+    legs TEXT NOT NULL DEFAULT '[]'
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX holds_by_node ON holds (node_id, epoch);
+
+-- What follows is PostgreSQL's alone, where nodes share. One turn of a hard budget's window: what was
+-- settled in it is taken, and what leases and open holds have of it. A settlement moves nothing here.
+CREATE TABLE pots (
+    id TEXT PRIMARY KEY,
+    budget_id TEXT NOT NULL,
+    window_at_us INTEGER NOT NULL,
+    window_end_us INTEGER NOT NULL,
+    limit_nusd INTEGER NOT NULL CHECK (limit_nusd >= 0),
+    cap_nusd INTEGER NOT NULL,
+    taken_nusd INTEGER NOT NULL CHECK (taken_nusd >= 0),
+    closed_at_us INTEGER,
+    CHECK (taken_nusd <= cap_nusd)
+) STRICT;
+CREATE INDEX pots_by_budget ON pots (budget_id, window_at_us);
+
+-- What one node may still hold of one pot. A wallet's pot is its account.
+CREATE TABLE leases (
+    pot_id TEXT NOT NULL,
+    node_id TEXT NOT NULL,
+    free_nusd INTEGER NOT NULL CHECK (free_nusd >= 0),
+    asked INTEGER NOT NULL,
+    granted_nusd INTEGER NOT NULL,
+    recalled INTEGER NOT NULL CHECK (recalled IN (0, 1)),
+    PRIMARY KEY (pot_id, node_id)
+) STRICT;
+CREATE INDEX leases_by_node ON leases (node_id);
+
+-- The part of a rate limit that is no node's, and how full it is: units times microseconds, in two
+-- numbers, as it may be more than one holds.
+CREATE TABLE rate_parts (
+    limit_id TEXT PRIMARY KEY,
+    units INTEGER NOT NULL,
+    window_us INTEGER NOT NULL,
+    level_high INTEGER NOT NULL,
+    level_low INTEGER NOT NULL,
+    at_us INTEGER NOT NULL
+) STRICT;
+CREATE TABLE rate_shares (
+    limit_id TEXT NOT NULL,
+    node_id TEXT NOT NULL,
+    units INTEGER NOT NULL,
+    used INTEGER NOT NULL,
+    told_at_us INTEGER NOT NULL,
+    limit_units INTEGER NOT NULL,
+    beat INTEGER NOT NULL,
+    raised INTEGER NOT NULL,
+    filled INTEGER NOT NULL,
+    demand INTEGER NOT NULL,
+    wanted INTEGER NOT NULL,
+    least INTEGER NOT NULL,
+    wanted_at_us INTEGER NOT NULL,
+    leaves INTEGER NOT NULL CHECK (leaves IN (0, 1)),
+    PRIMARY KEY (limit_id, node_id)
+) STRICT;
+
 
 -- Requests that came with an Idempotency-Key, by its digest: claimed before they are forwarded. The
 -- answer comes with the settlement; the row goes when the request is released, or after a day.

@@ -47,7 +47,7 @@ impl Target {
                 database: name.clone(),
                 reason: error.to_string(),
             })?;
-        PostgresServer::lock(&client).await?;
+        PostgresServer::take_all_places(&client).await?;
         // What is done at the end takes as long as there are rows.
         client
             .batch_execute("SET statement_timeout = 0")
@@ -94,8 +94,9 @@ impl Target {
                 migrate::migrate(tx, now.0)?;
                 tx.batch(BEGIN)?;
             }
-            // A new installation has rows of its own.
-            tx.batch(&format!("TRUNCATE copy_source, copy_progress, {listed}"))?;
+            // A new installation has rows of its own; what nodes share refers to some of them.
+            let emptied = format!("TRUNCATE copy_source, copy_progress, {listed} CASCADE");
+            tx.batch(&emptied)?;
             let sql = "INSERT INTO copy_source (fingerprint) VALUES ($1)";
             Ok(tx.execute_one(sql, &[fingerprint.into()])?)
         })

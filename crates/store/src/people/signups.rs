@@ -30,7 +30,8 @@ pub struct Signup {
     pub organization: String,
     /// The hash of their password.
     pub password: PasswordHash,
-    /// The digest of the secret of an invite: they join its organization, and get none of their own.
+    /// The digest of the secret of an invite: they join its organization, and get none of their
+    /// own.
     pub invite: Option<BearerDigest>,
     /// When they proved that the address is theirs.
     pub email_verified_at: Option<AtUs>,
@@ -112,8 +113,9 @@ pub fn verify_email(tx: &mut Tx<'_>, digest: &BearerDigest, now: AtUs) -> Result
     tx.execute_one(sql, &[digest.as_hex().into(), now.0.into()])
 }
 
-/// Makes a user of a sign-up whose address is proved: in the organization that invited them, or with
-/// one of their own, its default project, and trial credit if their phone number has not had any.
+/// Makes a user of a sign-up whose address is proved: in the organization that invited them, or
+/// with one of their own, its default project, and trial credit if their phone number has not had
+/// any.
 ///
 /// # Errors
 /// [`ActivateError`]; nothing was made.

@@ -34,7 +34,7 @@ struct Full {
 }
 
 impl Committer for Full {
-    fn commit(&mut self, batch: &Batch, writer: &Writer) -> Result<(), CommitError> {
+    fn commit(&mut self, batch: &Batch, writer: &Writer) -> Result<Balances, CommitError> {
         // Less than there is means: as much as there is.
         let pages = match self.room.load(Ordering::Acquire) {
             true => i64::from(u32::MAX) - 1,
@@ -71,7 +71,7 @@ fn a_full_disk_stalls_the_ledger_and_loses_nothing() {
         let queue = Arc::clone(&queue);
         move || run(&queue, &mut committer, &writer())
     });
-    let ledger = Ledger::new(Arc::clone(&queue));
+    let ledger = Ledger::new(Arc::clone(&queue), None);
     let settle_one = |number: u32| {
         let hold = hold(number, 100);
         let held = ledger.hold(Arc::clone(&hold));
@@ -121,7 +121,7 @@ struct Script {
 }
 
 impl Committer for Script {
-    fn commit(&mut self, batch: &Batch, _: &Writer) -> Result<(), CommitError> {
+    fn commit(&mut self, batch: &Batch, _: &Writer) -> Result<Balances, CommitError> {
         if self.narrow && batch.holds.len() == BATCH_OPS {
             return retry();
         }
@@ -131,7 +131,7 @@ impl Committer for Script {
             Ok(()) => {
                 let requests = batch.holds.len() + batch.settlements.len();
                 self.committed.lock().push(requests);
-                Ok(())
+                Ok(Balances::default())
             }
         }
     }
@@ -157,7 +157,7 @@ fn play_steps(
     let acks: Vec<_> = steps
         .map(|step| {
             let (sender, ack) = oneshot::channel();
-            queue.push(step, Some(sender));
+            queue.push(step, Some(Ack::Done(sender)));
             ack
         })
         .collect();
@@ -187,7 +187,7 @@ fn play_steps(
     (committed, told, state)
 }
 
-fn retry() -> Result<(), CommitError> {
+fn retry<T>() -> Result<T, CommitError> {
     Err(CommitError::Retry("away".into()))
 }
 
@@ -259,8 +259,8 @@ struct Short {
 }
 
 impl Committer for Short {
-    fn commit(&mut self, _: &Batch, _: &Writer) -> Result<(), CommitError> {
-        Ok(())
+    fn commit(&mut self, _: &Batch, _: &Writer) -> Result<Balances, CommitError> {
+        Ok(Balances::default())
     }
 
     fn idle(&mut self) -> Result<(), CommitError> {
@@ -289,7 +289,7 @@ fn a_shortage_refuses_what_is_new_commits_what_is_old_and_passes_by_itself() {
     let stalled = LedgerState::Stalled("no room".into());
     assert_eq!(queue.state(), stalled);
     let (sender, ack) = oneshot::channel();
-    queue.push_urgent(Op::Hold(hold(1, 1)), Some(sender));
+    queue.push_urgent(Op::Hold(hold(1, 1)), Some(Ack::Done(sender)));
     ack.blocking_recv().expect("committed all the same");
     assert_eq!(queue.state(), stalled);
     let before = idled.load(Ordering::Acquire);

@@ -30,6 +30,7 @@ fn order(from: &str, to: &str) -> Order {
             role: Role::Server,
             ballast_bytes: 0,
             clock: clock(),
+            mono: || domain::time::MonoUs(testkit::mono_us()),
         },
         to: DatabaseUrl::parse(to).expect("an address"),
         rows_at_once: ROWS_AT_ONCE,
@@ -168,12 +169,16 @@ async fn everything(url: &str) -> BTreeMap<String, Vec<String>> {
     all
 }
 
+/// Tables without rows in an installation at rest.
+const EMPTY: [&str; 5] = ["holds", "leases", "pots", "rate_parts", "rate_shares"];
+
 #[tokio::test]
 async fn everything_is_copied_and_can_be_served() {
     let (from, to) = (source().await, testkit::databases::postgres().await);
     let before = everything(&from.url).await;
     for (table, rows) in &before {
-        assert_eq!(rows.is_empty(), table == "holds", "{table}: {rows:?}");
+        let is_empty = EMPTY.contains(&table.as_str());
+        assert_eq!(rows.is_empty(), is_empty, "{table}: {rows:?}");
     }
     let told = Arc::new(Mutex::new(Vec::new()));
     let tell = Arc::clone(&told);
@@ -187,7 +192,10 @@ async fn everything_is_copied_and_can_be_served() {
         "the source is as it was"
     );
     let all: usize = before.values().map(Vec::len).sum();
-    assert_eq!((done.tables, done.rows), (before.len(), all as u64));
+    assert_eq!(
+        (done.tables, done.rows),
+        (before.len() - EMPTY.len() + 1, all as u64)
+    );
     assert!(done.report.holds());
 
     let told = told.lock().expect("no panic").clone();

@@ -8,6 +8,7 @@ use domain::admission::Wallet;
 use domain::hold::{Flags, Hold};
 use domain::id::{KeyId, OrganizationId, PriceId, ProjectId, RequestId};
 use domain::idempotency::{IdempotencyKey, RequestDigest};
+use domain::lease::{self, Ask, AskLine, PotId};
 use domain::money::Nusd;
 use domain::price::{PriceEntry, StatedPrices, UnitPrices};
 use domain::time::{AtUs, Clock};
@@ -55,6 +56,7 @@ pub(crate) async fn open_with(
         role,
         ballast_bytes,
         clock,
+        mono: || domain::time::MonoUs(testkit::mono_us()),
     })
     .await
 }
@@ -70,10 +72,49 @@ pub(crate) async fn serve_url(url: &str) -> Store {
             Err(OpenError::InUse(_)) => {
                 tokio::time::sleep(std::time::Duration::from_millis(10)).await
             }
-            opened => return opened.expect("the installation opens"),
+            opened => {
+                let store = opened.expect("the installation opens");
+                lease_everything(&store).await;
+                return store;
+            }
         }
     }
     panic!("the last server never gave its lock back");
+}
+
+/// Leases whatever is free, so that it can be held: what a gateway does when a request comes.
+pub(crate) async fn lease_everything(store: &Store) {
+    let wallets = store.read(|tx| {
+        let mut all = Vec::new();
+        wallets::each(tx, |organization, _| all.push(organization))?;
+        Ok::<_, StoreError>(all)
+    });
+    for organization in wallets.await.expect("wallets are read") {
+        // There may be nothing to be had, or nobody to have it any more.
+        let _ = lease(store, organization, Nusd::new(1)).await;
+    }
+}
+
+/// Asks for so much of a wallet: all there is, where there is one node.
+pub(crate) async fn lease(
+    store: &Store,
+    organization: OrganizationId,
+    need: Nusd,
+) -> Option<lease::Answer> {
+    static NUMBERS: AtomicU64 = AtomicU64::new(1);
+    let fleet = store.fleet()?;
+    let pot = PotId::Wallet(organization);
+    let ask = Ask {
+        node: fleet.node().clone(),
+        epoch: fleet.epoch(),
+        number: NUMBERS.fetch_add(1, Ordering::Relaxed),
+        lines: vec![AskLine {
+            pot,
+            need,
+            want: need,
+        }],
+    };
+    fleet.ask(ask).await.ok().map(|answered| answered.answer)
 }
 
 /// An organization with money, and a price to spend it at.
@@ -143,7 +184,9 @@ impl Customer {
             reason: "a test".into(),
         };
         let now = clock()();
-        store.write(move |tx| grants::give(tx, &grant, now)).await
+        let given = store.write(move |tx| grants::give(tx, &grant, now)).await;
+        lease_everything(store).await;
+        given
     }
 
     pub(crate) fn hold(&self, amount_nusd: i64) -> Arc<Hold> {
@@ -160,13 +203,37 @@ impl Customer {
             price: self.price.price,
             cost: self.price.cost,
             admitted_at,
+            legs: Arc::default(),
         })
     }
 
+    /// The wallet, with what requests hold of it: what is only leased is nobody's yet.
     pub(crate) async fn wallet(&self, store: &Store) -> Wallet {
         let id = self.organization.clone();
-        let wallet = store.read(move |tx| wallets::get(tx, &id)).await;
-        wallet.expect("the wallet is read").expect("it exists")
+        let read = move |tx: &mut store::Tx<'_>| -> Result<Wallet, StoreError> {
+            let sql = "SELECT a.credits_nusd, a.debits_nusd,
+                              CAST(COALESCE((SELECT SUM(h.amount_nusd) FROM holds h
+                                             WHERE h.organization_id = $1), 0) AS BIGINT)
+                       FROM accounts a WHERE a.id = 'wallet:' || $1";
+            let row = tx.query_one(sql, &[id.as_str().into()])?;
+            let amount = |index| row.int(index).map(Nusd::new);
+            Ok(Wallet::new(amount(0)?, amount(1)?, amount(2)?))
+        };
+        store.read(read).await.expect("the wallet is read")
+    }
+
+    /// Gives back whatever is leased and not held.
+    pub(crate) async fn return_leases(&self, store: &Store) {
+        let Some(fleet) = store.fleet() else {
+            return;
+        };
+        let pot = PotId::Wallet(self.organization.clone());
+        let sql = format!("SELECT free_nusd FROM leases WHERE pot_id = '{pot}'");
+        let free = Nusd::new(number(store, &sql).await);
+        store.ledger().give_back(pot, free);
+        let sql = "SELECT CAST(SUM(free_nusd) AS BIGINT) FROM leases";
+        testkit::eventually("it is given back", async || number(store, sql).await == 0).await;
+        assert!(fleet.may_admit());
     }
 
     /// What was ever paid in.
@@ -176,7 +243,7 @@ impl Customer {
         credits.expect("the wallet is read").expect("it exists")
     }
 
-    /// Balance and what is available of it, in nUSD.
+    /// Balance and what is not held of it, in nUSD.
     pub(crate) async fn money(&self, store: &Store) -> (i64, i64) {
         let wallet = self.wallet(store).await;
         (wallet.balance().get(), wallet.available().get())

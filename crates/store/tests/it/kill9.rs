@@ -132,7 +132,9 @@ pub(crate) async fn assert_kept(database: &TestDatabase, told: &BTreeSet<String>
     let lost: Vec<_> = told.difference(&unique).collect();
     assert!(lost.is_empty(), "{} lost, such as {}", lost.len(), lost[0]);
     assert_eq!(number(&store, "SELECT COUNT(*) FROM holds").await, 0);
-    let held = "SELECT CAST(COALESCE(SUM(held_nusd), 0) AS BIGINT) FROM accounts";
+    let held = "SELECT CAST(COALESCE(SUM(held_nusd), 0)
+                            - COALESCE((SELECT SUM(free_nusd) FROM leases), 0) AS BIGINT)
+                FROM accounts";
     assert_eq!(number(&store, held).await, 0);
     assert_verified(&store).await;
     store.close().await;

@@ -50,8 +50,7 @@ async fn money_on_an_account_that_does_not_exist_poisons_and_changes_nothing() {
             organization: domain::id::OrganizationId::new("org-ghost"),
             ..real.clone()
         };
-        let free_hold = ghost.hold(0);
-        let refused = store.ledger().hold(free_hold).durable().await;
+        let refused = store.ledger().hold(ghost.hold(1)).durable().await;
         assert_eq!(refused, Err(LedgerError));
         assert!(matches!(store.ledger().state(), LedgerState::Poisoned(_)));
         assert_eq!(number(&store, "SELECT COUNT(*) FROM holds").await, 0);

@@ -11,7 +11,7 @@ use domain::hold::Hold;
 use domain::id::{BudgetId, ProjectId};
 use domain::ledger::{Account, Journal, Transfer, TransferCode};
 use domain::money::Nusd;
-use domain::time::AtUs;
+use domain::time::{AtUs, MonoUs};
 use domain::usage::{Reported, Usage};
 use domain::window::Window;
 use proptest::prelude::*;
@@ -209,7 +209,10 @@ impl Model {
             amount: hold.amount,
             tokens: 1,
         };
-        if self.books[by].admit(&ask, hold.admitted_at).is_ok() {
+        if self.books[by]
+            .admit(&ask, hold.admitted_at, MonoUs(0))
+            .is_ok()
+        {
             let _ = self.ledger().hold(Arc::clone(&hold));
             self.open.push(Open {
                 by,

@@ -82,6 +82,7 @@ async fn books(store: &Store) -> Books {
     // In the same hour, whatever the clock.
     let plain = Arc::new(Hold {
         admitted_at: overrun.admitted_at,
+        legs: Arc::default(),
         ..Hold::clone(&customer.hold(100))
     });
     for hold in [&overrun, &plain, &open] {
@@ -97,6 +98,8 @@ async fn books(store: &Store) -> Books {
         let ticket = ledger.settle(settlement);
         ticket.durable().await.expect("durable");
     }
+    customer.return_leases(store).await;
+    lease_of_a_budget(store, &customer).await;
     let hour_at_us = overrun.admitted_at.floor(HOUR_US).0;
     let (overrun, plain) = (overrun.id.to_string(), plain.id.to_string());
     Books {
@@ -107,12 +110,34 @@ async fn books(store: &Store) -> Books {
     }
 }
 
+/// A hard budget in which all of that counts, and of which 7 more are leased.
+async fn lease_of_a_budget(store: &Store, customer: &Customer) {
+    let organization = &customer.organization;
+    let most = i64::MAX;
+    for sql in [
+        format!("INSERT INTO organizations VALUES ('{organization}', '', 0)"),
+        format!(
+            "INSERT INTO budgets VALUES ('budget_a', '{organization}', NULL, NULL, 'always', 500,
+                 'hard', '', NULL, 0)"
+        ),
+        format!(
+            "INSERT INTO pots VALUES ('budget_a:0', 'budget_a', 0, {most}, 500, 500, 310, NULL)"
+        ),
+        "UPDATE holds SET legs = '[\"budget_b:0\",\"budget_a:0\"]'".into(),
+        "INSERT INTO leases VALUES ('budget_a:0', 'main', 7, 0, 0, 0)".into(),
+        "UPDATE nodes SET expires_at_us = COALESCE(expires_at_us, 1)".into(),
+    ] {
+        execute(store, &sql).await.expect("it is written");
+    }
+}
+
 /// What is done, the checks that then fail, and what the first of them says.
 type Corruption = (String, &'static [&'static str], String);
 
 fn corruptions(books: &Books) -> Vec<Corruption> {
     [
         of_accounts(books),
+        of_leases(),
         of_records(books),
         of_hours(books),
         of_batched_rows(books),
@@ -153,19 +178,61 @@ fn of_accounts(books: &Books) -> Vec<Corruption> {
         ),
         (
             "UPDATE holds SET organization_id = 'org-ghost'".into(),
-            &["accounts", "held"],
+            &["accounts", "held", "leased"],
             says("wallet:org-ghost", 200, 0),
         ),
         (
             "UPDATE holds SET amount_nusd = 201".into(),
-            &["held"],
+            &["held", "leased"],
             says(&wallet, 200, 201),
         ),
-        ("DELETE FROM holds".into(), &["held"], says(&wallet, 200, 0)),
+        (
+            "DELETE FROM holds".into(),
+            &["held", "leased"],
+            says(&wallet, 200, 0),
+        ),
         (
             format!("UPDATE holds SET id = '{plain}'"),
             &["once"],
             says(plain, 200, 53),
+        ),
+    ]
+}
+
+fn of_leases() -> Vec<Corruption> {
+    let place = "budget_a:0";
+    vec![
+        (
+            "UPDATE pots SET taken_nusd = 311".into(),
+            &["leased"],
+            says(place, 311, 310),
+        ),
+        (
+            "UPDATE leases SET free_nusd = 8 WHERE pot_id = 'budget_a:0'".into(),
+            &["leased"],
+            says(place, 310, 311),
+        ),
+        (
+            "UPDATE holds SET legs = '[\"budget_a:00\"]'".into(),
+            &["leased"],
+            says(place, 310, 110),
+        ),
+        (
+            "UPDATE pots SET window_at_us = window_end_us".into(),
+            &["leased"],
+            says(place, 310, 207),
+        ),
+        (
+            "INSERT INTO leases SELECT 'wallet:' || organization_id, 'main', 7, 0, 0, 0 FROM budgets
+             WHERE TRUE ON CONFLICT (pot_id, node_id) DO UPDATE SET free_nusd = 7"
+                .into(),
+            &["held"],
+            "is 200 nUSD, should be 207 nUSD".into(),
+        ),
+        (
+            "UPDATE nodes SET expires_at_us = NULL".into(),
+            &["living"],
+            says("main of budget_a:0", 7, 0),
         ),
     ]
 }
@@ -242,7 +309,7 @@ fn of_hours(books: &Books) -> Vec<Corruption> {
     vec![
         (
             "UPDATE usage_hours SET cost_nusd = cost_nusd + 3".into(),
-            &["reported money"],
+            &["reported money", "leased"],
             at_hour("118 nUSD, should be 115 nUSD, off by 3"),
         ),
         (
@@ -357,6 +424,7 @@ async fn a_head_that_was_kept_proves_what_came_before_it() {
         let customer = Customer::new(&store, 1_000).await;
         let kept = report(&store).await.heads;
         customer.grant(&store, 10).await.expect("a grant");
+        customer.return_leases(&store).await;
         let both = [kept.clone(), report(&store).await.heads].concat();
         let hashes: Vec<String> = both.iter().map(|head| head.hash.clone()).collect();
         let places: Vec<_> = both.iter().map(|it| (&*it.chain, it.batch)).collect();

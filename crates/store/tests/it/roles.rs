@@ -1,37 +1,71 @@
-//! One server at a time; commands and readers beside it.
+//! One server at a time on SQLite, several nodes on PostgreSQL; commands and readers beside them.
 
+use domain::lease::Answer;
 use domain::money::Nusd;
 use store::changes::{self, ChangeKind};
-use store::{LedgerError, LedgerState, OpenError, Role};
+use store::{LedgerError, LedgerState, OpenError, Role, Store};
 use testkit::postgres::disconnect;
 use testkit::{eventually, on_each_database};
 
-use crate::fixture::{Customer, Outside, assert_verified, execute, number, open, serve};
+use crate::fixture::{
+    Customer, Outside, assert_verified, execute, lease, lease_everything, number, open, serve,
+};
 
 #[tokio::test]
 async fn a_second_server_is_refused_and_told_by_whom() {
-    on_each_database(async |database| {
-        let store = serve(&database).await;
-        let customer = Customer::new(&store, 100).await;
-        let refused = open(&database.url, Role::Server)
-            .await
-            .err()
-            .expect("refused");
-        assert!(matches!(refused, OpenError::InUse(_)), "{refused}");
-        if database.name == "sqlite" {
-            let who = format!("process {}", std::process::id());
-            assert!(refused.to_string().contains(&who), "{refused}");
-        }
-        // The first one noticed nothing.
-        let hold = customer.hold(10);
-        store.ledger().hold(hold).durable().await.expect("durable");
-        store.close().await;
-        // Closed, it keeps nobody out, even before it is dropped.
-        let next = serve(&database).await;
-        assert_eq!(number(&next, "SELECT epoch FROM nodes").await, 2);
-        next.close().await;
-    })
-    .await;
+    let database = testkit::databases::sqlite();
+    let store = serve(&database).await;
+    let customer = Customer::new(&store, 100).await;
+    let refused = open(&database.url, Role::Server)
+        .await
+        .err()
+        .expect("refused");
+    assert!(matches!(refused, OpenError::InUse(_)), "{refused}");
+    let who = format!("process {}", std::process::id());
+    assert!(refused.to_string().contains(&who), "{refused}");
+    // The first one noticed nothing.
+    let hold = customer.hold(10);
+    store.ledger().hold(hold).durable().await.expect("durable");
+    store.close().await;
+    // Closed, it keeps nobody out, even before it is dropped.
+    let next = serve(&database).await;
+    assert_eq!(number(&next, "SELECT epoch FROM nodes").await, 2);
+    next.close().await;
+}
+
+#[tokio::test]
+async fn servers_of_one_postgres_are_nodes_and_share_a_wallet() {
+    let database = testkit::databases::postgres().await;
+    let first = serve(&database).await;
+    let customer = Customer::new(&first, 100).await;
+    let second = serve(&database).await;
+    let node = |store: &Store| store.fleet().expect("a node").node().to_string();
+    assert_eq!(
+        (node(&first).as_str(), node(&second).as_str()),
+        ("main", "node-2")
+    );
+    let hold = |store: &Store, amount| store.ledger().hold(customer.hold(amount)).durable();
+    hold(&first, 60).await.expect("it has leased everything");
+    // The second one has nothing, and can have no more than the first gives back.
+    customer.grant(&second, 50).await.expect("a grant");
+    let got = lease(&second, customer.organization.clone(), Nusd::new(49)).await;
+    assert!(matches!(got, Some(Answer::Granted(_))), "{got:?}");
+    hold(&second, 50).await.expect("this much is new");
+    assert_eq!(hold(&second, 1).await, Err(LedgerError));
+    assert_verified(&first).await;
+    second.close().await;
+    assert_verified(&first).await;
+    hold(&first, 40).await.expect("its lease lives on");
+    first.close().await;
+    let next = serve(&database).await;
+    assert_eq!(node(&next), "main", "the place is free");
+    assert_eq!(
+        customer.money(&next).await,
+        (150, 150),
+        "whatever was held is undone"
+    );
+    assert_verified(&next).await;
+    next.close().await;
 }
 
 #[tokio::test]
@@ -77,6 +111,7 @@ async fn a_command_beside_a_server_gives_credit_and_the_server_hears() {
         assert_eq!(changes[0].kind, ChangeKind::Wallet);
         assert_eq!(changes[0].reference, customer.organization.as_str());
         assert_eq!(customer.wallet(&store).await.balance(), Nusd::new(150));
+        lease_everything(&store).await;
         let hold = customer.hold(150);
         store
             .ledger()
@@ -112,7 +147,7 @@ async fn a_replaced_server_cannot_write_any_more() {
     let LedgerState::Poisoned(reason) = store.ledger().state() else {
         panic!("{:?}", store.ledger().state());
     };
-    assert!(reason.contains("taken over"), "{reason}");
+    assert!(reason.contains("gone on without it"), "{reason}");
     assert_eq!(customer.money(&store).await, (100, 90));
     assert_verified(&store).await;
     store.close().await;
@@ -164,15 +199,14 @@ async fn a_server_that_lost_its_connection_takes_its_lock_again() {
         .durable()
         .await
         .expect("durable after reconnecting");
-    let refused = open(&database.url, Role::Server)
-        .await
-        .err()
-        .expect("refused");
-    assert!(matches!(refused, OpenError::InUse(_)), "{refused}");
+    let second = serve(&database).await;
+    let node = second.fleet().expect("a node").node();
+    assert_eq!(node.to_string(), "node-2", "the first place is taken");
     eventually("the ledger is well", async || {
         store.ledger().state() == LedgerState::Healthy
     })
     .await;
+    second.close().await;
     store.close().await;
 }
 

@@ -71,13 +71,19 @@ async fn opening_again_changes_nothing_but_the_epoch() {
         let applied = rows(&store, migrations).await;
         store.close().await;
         drop(store);
-        for role in [Role::Server, Role::Command, Role::Reader] {
+        // On PostgreSQL a server that ends in good order ends its epoch, too.
+        let after_two = if database.name == "sqlite" { 2 } else { 3 };
+        for (role, epoch) in [
+            (Role::Server, 2),
+            (Role::Command, after_two),
+            (Role::Reader, after_two),
+        ] {
             let store = open(&database.url, role).await.expect("it opens");
             assert_eq!(tables(&store, database.name).await, before);
             assert_eq!(rows(&store, migrations).await, applied);
             assert_eq!(
                 rows(&store, "SELECT epoch FROM nodes").await[0].int(0).ok(),
-                Some(2)
+                Some(epoch)
             );
             store.close().await;
         }

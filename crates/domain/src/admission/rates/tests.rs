@@ -67,7 +67,7 @@ impl Desk {
         Desk { rates, ids: ids() }
     }
 
-    fn ask(&mut self, tokens: u64, now: AtUs) -> Result<(Applied, RateStates), RateStop> {
+    fn ask(&mut self, tokens: u64, now: MonoUs) -> Result<(Applied, RateStates), RateStop> {
         let (project, key, model) = &self.ids;
         let who = Who {
             project,
@@ -141,14 +141,14 @@ fn each_kind_of_limit_stops_and_says_which() {
     ] {
         for (rule, kind, wait_us) in table {
             let mut desk = Desk::new(only(scope.clone(), rule));
-            desk.ask(10, AtUs(5)).expect("the first fits");
-            desk.ask(10, AtUs(5)).expect("the second fits");
-            let stop = desk.ask(10, AtUs(5)).expect_err("the third does not");
+            desk.ask(10, MonoUs(5)).expect("the first fits");
+            desk.ask(10, MonoUs(5)).expect("the second fits");
+            let stop = desk.ask(10, MonoUs(5)).expect_err("the third does not");
             assert_eq!(stop.kind, kind);
             assert_eq!(stop.refusal.retry_after_us, Some(wait_us));
-            desk.ask(10, AtUs(5 + wait_us - 1))
+            desk.ask(10, MonoUs(5 + wait_us - 1))
                 .expect_err("a microsecond early");
-            desk.ask(10, AtUs(5 + wait_us))
+            desk.ask(10, MonoUs(5 + wait_us))
                 .expect("after the wait it was told");
         }
     }
@@ -161,26 +161,27 @@ fn requests_in_flight_are_counted_until_they_end() {
         ..RateRule::default()
     };
     let mut desk = Desk::new(only(Scope::Organization, rule));
-    let (first, _) = desk.ask(1, AtUs(1)).expect("the first fits");
-    let stop = desk.ask(1, AtUs(DAY_US)).expect_err("it still runs");
+    let (first, _) = desk.ask(1, MonoUs(1)).expect("the first fits");
+    let stop = desk.ask(1, MonoUs(DAY_US)).expect_err("it still runs");
     assert_eq!(stop.kind, RateKind::ConcurrentRequests);
     desk.end(&first, 0);
-    desk.ask(1, AtUs(DAY_US)).expect("its place is free");
+    desk.ask(1, MonoUs(DAY_US)).expect("its place is free");
 }
 
 #[test]
 fn a_limit_that_came_later_gets_nothing_back_that_it_did_not_give() {
     let mut desk = Desk::new(RateRules::default());
-    let (early, _) = desk.ask(500, AtUs(1)).expect("under the defaults");
+    let (early, _) = desk.ask(500, MonoUs(1)).expect("under the defaults");
     let (_, key, _) = ids();
     let rule = RateRule {
         tokens_per_minute: Some(100),
         ..RateRule::default()
     };
     desk.rates.set_rules(only(Scope::Key(key), rule));
-    desk.ask(100, AtUs(1)).expect("the key's own limit is new");
+    desk.ask(100, MonoUs(1))
+        .expect("the key's own limit is new");
     desk.end(&early, 500);
-    desk.ask(1, AtUs(1))
+    desk.ask(1, MonoUs(1))
         .expect_err("the key's limit is used up all the same");
 }
 
@@ -188,7 +189,7 @@ fn a_limit_that_came_later_gets_nothing_back_that_it_did_not_give() {
 fn the_scarcer_limit_is_shown() {
     let (_, key, _) = ids();
     let mut desk = Desk::new(only(Scope::Key(key), rule(10)));
-    let (_, states) = desk.ask(7, AtUs(1)).expect("fits");
+    let (_, states) = desk.ask(7, MonoUs(1)).expect("fits");
     assert_eq!((states.requests.limit, states.requests.remaining), (10, 9));
     assert_eq!((states.tokens.limit, states.tokens.remaining), (1_000, 993));
 }
@@ -214,9 +215,10 @@ fn a_day_that_began_before_the_book_is_counted_on() {
             at: AtUs(at),
         };
         // Four, of which half a day drains all; then nine.
-        desk.rates.recall(&past(4, 0), DEFAULTS);
-        desk.rates.recall(&past(9, DAY_US / 2), DEFAULTS);
-        let now = AtUs(DAY_US / 2);
+        desk.rates.recall(&past(4, 0), DEFAULTS, MonoUs(0));
+        desk.rates
+            .recall(&past(9, DAY_US / 2), DEFAULTS, MonoUs(DAY_US / 2));
+        let now = MonoUs(DAY_US / 2);
         desk.ask(1, now).expect("the tenth");
         let stop = desk.ask(1, now).expect_err("the eleventh");
         assert_eq!(stop.kind, RateKind::RequestsPerDay);
@@ -234,8 +236,8 @@ fn a_refusal_says_where_both_limits_a_minute_stand() {
     let mut rules = only(Scope::Project(project), day);
     rules.insert(Scope::Key(key), None, rule(4));
     let mut desk = Desk::new(rules);
-    desk.ask(7, AtUs(1)).expect("fits");
-    let stop = desk.ask(7, AtUs(1)).expect_err("one a day");
+    desk.ask(7, MonoUs(1)).expect("fits");
+    let stop = desk.ask(7, MonoUs(1)).expect_err("one a day");
     assert_eq!(stop.kind, RateKind::RequestsPerDay);
     let left = |state: RateState| (state.limit, state.remaining);
     assert_eq!(left(stop.states.requests), (4, 3), "the key's, the scarcer");
@@ -249,16 +251,16 @@ fn only_what_has_drained_is_forgotten() {
         ..RateRule::default()
     };
     let mut desk = Desk::new(only(Scope::Organization, rule));
-    let (first, _) = desk.ask(1, AtUs(0)).expect("fits");
-    desk.rates.forget_idle(DEFAULTS, AtUs(DAY_US));
+    let (first, _) = desk.ask(1, MonoUs(0)).expect("fits");
+    desk.rates.forget_idle(DEFAULTS, MonoUs(DAY_US));
     assert_eq!(desk.rates.projects.len(), 1, "it runs");
     desk.end(&first, 0);
-    desk.rates.forget_idle(DEFAULTS, AtUs(DAY_US / 10 - 1));
+    desk.rates.forget_idle(DEFAULTS, MonoUs(DAY_US / 10 - 1));
     assert_eq!(
         desk.rates.projects.len(),
         1,
         "a tenth of a day drains one of ten"
     );
-    desk.rates.forget_idle(DEFAULTS, AtUs(DAY_US / 10));
+    desk.rates.forget_idle(DEFAULTS, MonoUs(DAY_US / 10));
     assert!(desk.rates.projects.is_empty());
 }

@@ -8,10 +8,10 @@ const RUNS: u64 = 8_000;
 const STEPS: u32 = 125;
 
 /// SplitMix64: small, and the same everywhere.
-struct Dice(u64);
+pub(super) struct Dice(pub(super) u64);
 
 impl Dice {
-    fn throw(&mut self) -> u64 {
+    pub(super) fn throw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut word = self.0;
         word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -19,12 +19,12 @@ impl Dice {
         word ^ (word >> 31)
     }
 
-    fn below(&mut self, limit: i64) -> i64 {
+    pub(super) fn below(&mut self, limit: i64) -> i64 {
         let limit = u64::try_from(limit).expect("positive");
         i64::try_from(self.throw() % limit).expect("below an i64")
     }
 
-    fn pick<'a, T>(&mut self, from: &'a [T]) -> Option<&'a T> {
+    pub(super) fn pick<'a, T>(&mut self, from: &'a [T]) -> Option<&'a T> {
         let count = i64::try_from(from.len()).expect("few");
         (count > 0).then(|| &from[usize::try_from(self.below(count)).expect("an index")])
     }
@@ -153,7 +153,7 @@ impl World {
         let at = self.book.latest.max(self.now);
         let fits = wanted.amount == Nusd::ZERO
             || wanted.amount <= self.room(&wanted.project, &wanted.key, at);
-        let outcome = self.book.admit(&wanted, self.now);
+        let outcome = admit(&mut self.book, &wanted, self.now);
         assert_eq!(outcome.is_ok(), fits, "{wanted:?}: {outcome:?}");
         if let Ok(admission) = outcome {
             assert_eq!(admission.at, at);
@@ -223,7 +223,10 @@ impl World {
         }
         let made = |id: &BudgetId, _: &mut AtUs| self.budgets.iter().any(|it| it.id == *id);
         self.since.retain(made);
-        let unknown = self.book.set_budgets(self.budgets.clone(), self.now);
+        let unknown = self
+            .book
+            .set_budgets(self.budgets.clone(), self.now)
+            .unknown;
         let step = self.step;
         self.unknown = unknown.into_iter().map(|it| (it, step)).collect();
     }

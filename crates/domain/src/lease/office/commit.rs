@@ -169,7 +169,7 @@ impl Office {
         };
         let cost = ending.cost();
         let rest = hold.amount - cost;
-        let lives = |it: &Member| it.epoch == hold.epoch && it.expires_at.is_some();
+        let lives = |it: &Member| it.epoch == hold.epoch;
         let lives = self.members.get(&hold.node).is_some_and(lives);
         for leg in hold.legs.iter() {
             match self.lease_mut(leg, &hold.node).filter(|_| lives) {

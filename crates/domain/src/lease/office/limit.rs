@@ -6,12 +6,17 @@ use crate::money::Nusd;
 
 impl Office {
     /// Makes a pot that is not there yet: a window's, in the transaction that first asks for it.
+    /// One that was closed limits again, with what was spent and is reserved.
     pub fn open(&mut self, pot: &PotId, limit: Nusd) {
-        self.pots.entry(pot.clone()).or_insert(Pot {
-            limit,
-            cap: limit,
+        let row = self.pots.entry(pot.clone()).or_insert(Pot {
+            closed: true,
             ..Pot::default()
         });
+        if row.closed {
+            row.closed = false;
+            row.limit = limit;
+            row.cap = row.least_cap();
+        }
     }
 
     /// Changes the limit of a pot. What was spent and reserved above it stays, and comes down as

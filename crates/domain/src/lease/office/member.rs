@@ -1,9 +1,12 @@
 //! Nodes come and go: joining, renewing, leaving, being given up, and what becomes of their holds.
 
+use std::collections::BTreeSet;
+
+use super::rates::Balanced;
 use super::{Member, Office};
 use crate::id::RequestId;
 use crate::lease::{
-    Alive, Beat, Ending, Epoch, Fenced, HOLD_US, Join, Joined, NodeId, PotId, RateAnswer, TTL_US,
+    Alive, Beat, Ending, Epoch, Fenced, HOLD_US, Join, Joined, NodeId, PotId, TTL_US,
 };
 use crate::money::Nusd;
 use crate::time::AtUs;
@@ -31,7 +34,7 @@ impl Office {
             return self.joined(begun.epoch);
         }
         self.give_up(&join.node, now);
-        let epoch = before.map_or(Epoch(1), |it| Epoch(it.epoch.0 + 1));
+        let epoch = self.members.get(&join.node).map_or(Epoch(1), |it| it.epoch);
         let member = Member {
             epoch,
             process: join.process,
@@ -57,14 +60,16 @@ impl Office {
         let member = self.fence(&beat.node, beat.epoch)?;
         member.expires_at = Some(now.plus(TTL_US));
         let lines = beat.rates.iter();
-        let rates = lines.filter_map(|line| self.balance(&beat.node, beat.number, line, now));
-        let rates: Vec<RateAnswer> = rates.collect();
-        let holders = self.holders(beat, &rates);
+        let balanced = lines.filter_map(|line| self.balance(beat, line, now));
+        let balanced: Vec<Balanced> = balanced.collect();
+        let holders = balanced.iter().flat_map(|it| it.holders.clone());
+        let holders: BTreeSet<NodeId> = holders.collect();
         let alive = Alive {
             nodes: self.nodes(),
             recalled: self.recalled(&beat.node),
-            rates,
+            rates: balanced.into_iter().map(|it| it.answer).collect(),
         };
+        let holders = holders.into_iter().collect();
         Ok(Beaten { alive, holders })
     }
 
@@ -99,7 +104,7 @@ impl Office {
         let due = self.holds.iter().filter(|(_, hold)| {
             let member = &self.members[&hold.node];
             let dead = hold.epoch < member.first_epoch;
-            let ended = hold.epoch != member.epoch || member.expires_at.is_none();
+            let ended = hold.epoch < member.epoch;
             dead || (ended && hold.deadline <= now)
         });
         let due: Vec<(RequestId, Nusd)> = due.map(|(id, hold)| (*id, hold.seen)).collect();
@@ -120,6 +125,8 @@ impl Office {
         if member.expires_at.take().is_none() {
             return;
         }
+        member.epoch = Epoch(member.epoch.0 + 1);
+        member.batch = 0;
         for (pot, of_pot) in &mut self.leases {
             if let Some(lease) = of_pot.remove(node) {
                 let row = self.pots.get_mut(pot).expect("a leased pot has a row");
@@ -130,13 +137,13 @@ impl Office {
     }
 
     /// The pots of which a node is to return what it does not hold: those that others need, and
-    /// those that are above their limits, for as long as they are.
+    /// those that are above their limits, for as long as they are. Also where it holds all that it
+    /// has: what becomes free of that is not to be used again.
     pub(super) fn recalled(&self, node: &NodeId) -> Vec<PotId> {
         let leases = self.leases.iter().filter_map(|(pot, of_pot)| {
             let lease = of_pot.get(node)?;
             let row = &self.pots[pot];
-            let over = row.cap > row.limit && lease.free > Nusd::ZERO;
-            (lease.recalled || over).then(|| pot.clone())
+            (lease.recalled || row.cap > row.limit).then(|| pot.clone())
         });
         leases.collect()
     }

@@ -9,19 +9,20 @@ mod commit;
 mod grant;
 mod limit;
 mod member;
-mod rates;
+pub mod rates;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use rates::{Part, Shares};
+
 use super::{Epoch, Fenced, LimitId, NodeId, PotId};
 use crate::id::RequestId;
 use crate::money::Nusd;
-use crate::rate::{Bucket, Rate};
 use crate::time::AtUs;
 
 pub use check::Broken;
-pub use grant::Asked;
+pub use grant::{Asked, Decision, Found, Place, decide};
 pub use member::Beaten;
 
 /// A row of a pot. Always `spent + reserved <= cap`.
@@ -124,29 +125,6 @@ pub struct Charged {
     pub orphan: bool,
 }
 
-/// A row of a rate limit.
-#[derive(Clone, Copy, Debug)]
-struct Limit {
-    rate: Rate,
-    /// How full that part is which is no node's.
-    bucket: Bucket,
-}
-
-/// A row of one node's share of a rate limit.
-#[derive(Clone, Copy, Debug, Default)]
-struct ShareRow {
-    /// The units that are counted as this node's.
-    units: u64,
-    /// The number of the last beat that named the limit.
-    beat: u64,
-    /// What the answer to it raised the share by, and how much of that was filled. The node may
-    /// never get that answer.
-    raised: u64,
-    filled: u64,
-    /// The units that the node was asked for lately.
-    demand: u64,
-}
-
 /// The tables.
 #[derive(Clone, Debug, Default)]
 pub struct Office {
@@ -155,8 +133,8 @@ pub struct Office {
     leases: BTreeMap<PotId, BTreeMap<NodeId, Lease>>,
     holds: BTreeMap<RequestId, OpenHold>,
     charged: BTreeMap<RequestId, Charged>,
-    limits: BTreeMap<LimitId, Limit>,
-    shares: BTreeMap<LimitId, BTreeMap<NodeId, ShareRow>>,
+    limits: BTreeMap<LimitId, Part>,
+    shares: BTreeMap<LimitId, Shares>,
 }
 
 impl Office {
@@ -181,6 +159,19 @@ impl Office {
     pub fn leases<'a>(&'a self, node: &'a NodeId) -> impl Iterator<Item = (&'a PotId, &'a Lease)> {
         let leases = self.leases.iter();
         leases.filter_map(move |(pot, of_pot)| Some((pot, of_pot.get(node)?)))
+    }
+
+    /// The present epoch of a node and when it expires; or its next epoch, while it has none.
+    #[must_use]
+    pub fn epoch(&self, node: &NodeId) -> Option<(Epoch, Option<AtUs>)> {
+        let member = self.members.get(node)?;
+        Some((member.epoch, member.expires_at))
+    }
+
+    /// Every rate limit: what is no node's, and the nodes' shares.
+    pub fn parts(&self) -> impl Iterator<Item = (&LimitId, &Part, &Shares)> {
+        let limits = self.limits.iter();
+        limits.map(|(limit, part)| (limit, part, &self.shares[limit]))
     }
 
     /// The hold of a request, while it is open.
@@ -214,8 +205,8 @@ impl Office {
     /// The row of a node, if this is its present epoch: locked, so that the epoch cannot end before
     /// the transaction does.
     fn fence(&mut self, node: &NodeId, epoch: Epoch) -> Result<&mut Member, Fenced> {
-        let member = self.members.get_mut(node).filter(|it| it.epoch == epoch);
-        member.filter(|it| it.expires_at.is_some()).ok_or(Fenced)
+        let member = self.members.get_mut(node);
+        member.filter(|it| it.epoch == epoch).ok_or(Fenced)
     }
 
     fn pot_mut(&mut self, pot: &PotId) -> &mut Pot {

@@ -3,10 +3,10 @@
 use super::*;
 use crate::id::{BudgetId, OrganizationId};
 use crate::lease::{
-    Answer, Ask, AskLine, BEAT_US, Batch, Beat, End, Ending, HOLD_US, Join, Joined, Late, NewHold,
-    RateLine, Return, TTL_US,
+    Answer, Ask, AskLine, Batch, Beat, End, Ending, HOLD_US, Join, Joined, Late, NewHold, Return,
+    TTL_US,
 };
-use crate::time::{MINUTE_US, SECOND_US};
+use crate::time::SECOND_US;
 
 const NOW: AtUs = AtUs(1_800_000_000 * SECOND_US);
 
@@ -524,135 +524,9 @@ fn a_deleted_budgets_pot_is_gone_for_questions_and_there_for_its_holds() {
         ),
         []
     );
-    office.open(&window(), nusd(7));
-    assert!(office.pot(&window()).expect("there").closed, "it was there");
-}
-
-/// A node that follows its share of one limit, and a bucket for it.
-struct Sharer {
-    name: &'static str,
-    beat: u64,
-    adopted: u64,
-    using: u64,
-}
-
-impl Sharer {
-    fn new(name: &'static str) -> Self {
-        Sharer {
-            name,
-            beat: 0,
-            adopted: 0,
-            using: 0,
-        }
-    }
-
-    /// Beats, and takes the answer if it arrives. Answers the filled part of a raise.
-    fn beat(&mut self, office: &mut Office, demand: u64, arrives: bool, at: AtUs) -> u64 {
-        self.beat += 1;
-        let line = RateLine {
-            limit: LimitId::new("l"),
-            using: self.using,
-            adopted: self.adopted,
-            demand,
-        };
-        let beat = Beat {
-            node: node(self.name),
-            epoch: Epoch(1),
-            number: self.beat,
-            rates: vec![line],
-        };
-        let beaten = office.beat(&beat, at).expect("alive");
-        let answer = &beaten.alive.rates[0];
-        if arrives {
-            self.adopted = self.beat;
-            self.using = answer.target.min(self.using + answer.raise);
-        }
-        answer.filled
-    }
-}
-
-/// The units that are some node's.
-fn given(office: &Office) -> u64 {
-    office.limits().map(|(_, _, given)| given).sum()
-}
-
-#[test]
-fn shares_follow_demand_within_two_beats_and_never_add_up_to_more() {
-    let mut office = office(&["a", "b"]);
-    office.set_rate(&LimitId::new("l"), Rate::per_minute(100), NOW);
-    let (mut a, mut b) = (Sharer::new("a"), Sharer::new("b"));
-    a.beat(&mut office, 9, true, NOW);
-    assert_eq!(a.using, 100, "alone, all of it");
-    b.beat(&mut office, 9, true, NOW);
-    assert_eq!((b.using, given(&office)), (0, 100), "nothing is spare yet");
-    a.beat(&mut office, 9, true, NOW);
-    assert_eq!((a.using, given(&office)), (50, 100), "a may not have heard");
-    a.beat(&mut office, 9, true, NOW);
-    assert_eq!(given(&office), 50);
-    b.beat(&mut office, 9, true, NOW);
-    assert_eq!((a.using, b.using, given(&office)), (50, 50, 100));
-}
-
-#[test]
-fn a_raise_that_never_arrived_is_taken_back() {
-    let mut office = office(&["a"]);
-    office.set_rate(&LimitId::new("l"), Rate::per_minute(100), NOW);
-    let mut a = Sharer::new("a");
-    a.beat(&mut office, 1, false, NOW);
-    assert_eq!(given(&office), 100);
-    a.beat(&mut office, 1, true, NOW);
-    assert_eq!((a.using, given(&office)), (100, 100));
-}
-
-#[test]
-fn an_old_beat_changes_no_share() {
-    let mut office = office(&["a"]);
-    office.set_rate(&LimitId::new("l"), Rate::per_minute(100), NOW);
-    let mut a = Sharer::new("a");
-    a.beat(&mut office, 1, true, NOW);
-    let old = Beat {
-        node: node("a"),
-        epoch: Epoch(1),
-        number: 1,
-        rates: vec![RateLine {
-            limit: LimitId::new("l"),
-            using: 0,
-            adopted: 0,
-            demand: 0,
-        }],
-    };
-    let beaten = office.beat(&old, NOW).expect("alive");
-    assert_eq!(beaten.alive.rates, []);
-    assert_eq!(given(&office), 100);
-}
-
-#[test]
-fn the_share_of_a_dead_node_comes_full_and_drains_like_the_limit() {
-    let table = [(0, 100), (MINUTE_US / 4, 75), (MINUTE_US, 0)];
-    for (after, filled) in table {
-        let mut office = office(&["a", "b"]);
-        office.set_rate(&LimitId::new("l"), Rate::per_minute(100), NOW);
-        let (mut a, mut b) = (Sharer::new("a"), Sharer::new("b"));
-        a.beat(&mut office, 1, true, NOW);
-        let dead = NOW.plus(BEAT_US);
-        office.leave(&node("a"), Epoch(1), dead);
-        assert_eq!(b.beat(&mut office, 1, true, dead.plus(after)), filled);
-        assert_eq!(b.using, 100);
-    }
-}
-
-#[test]
-fn a_changed_rate_changes_what_is_spare() {
-    let mut office = office(&["a"]);
-    let limit = LimitId::new("l");
-    let mut a = Sharer::new("a");
-    for (units, then) in [(100, 100), (40, 40), (60, 60)] {
-        office.set_rate(&limit, Rate::per_minute(units), NOW);
-        for _ in 0..2 {
-            a.beat(&mut office, 1, true, NOW);
-        }
-        assert_eq!(a.using, then);
-    }
+    office.open(&window(), nusd(27));
+    let answer = ask(&mut office, "b", 3, &[(window(), 1, 1)]);
+    assert_eq!(answer, Answer::Wait, "a has what 20 that were spent left");
 }
 
 #[test]

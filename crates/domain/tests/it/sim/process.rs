@@ -77,16 +77,16 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    pub(crate) fn new(node: &NodeId, number: u64, orgs: usize, budgets: Rc<Vec<Budget>>) -> Self {
+    pub(crate) fn new(node: &NodeId, number: u64, rates: &[u64], budgets: Rc<Vec<Budget>>) -> Self {
         let side = |_| Side {
             book: Book::default(),
             leases: Leases::new(node.clone()),
             waiting: BTreeMap::new(),
         };
         Process {
-            sides: (0..orgs).map(side).collect(),
+            sides: (0..rates.len()).map(side).collect(),
             presence: Presence::new(node.clone(), number),
-            rates: Rates::new(orgs),
+            rates: Rates::new(rates),
             queue: Queue::default(),
             open: BTreeMap::new(),
             late: LateEnds::default(),
@@ -146,8 +146,11 @@ impl Process {
         if self.stopping || !self.presence.may_admit(mono) {
             return io.out.push(Out::Refused(trial, Why::Unavailable));
         }
-        if self.rates.check(trial.org, mono) == Pass::No {
+        let pass = self.rates.check(trial.org, mono);
+        if pass == Pass::Short {
             self.presence.hurry(mono);
+        }
+        if pass != Pass::Yes {
             return io.out.push(Out::Refused(trial, Why::TooFast));
         }
         *io.ids += 1;
@@ -457,7 +460,7 @@ impl Process {
         if !self.presence.may_admit(mono) {
             return io.out.push(Out::Refused(trial, Why::Unavailable));
         }
-        if self.rates.check(trial.org, mono) == Pass::No {
+        if self.rates.check(trial.org, mono) != Pass::Yes {
             return io.out.push(Out::Refused(trial, Why::TooFast));
         }
         assert!(

@@ -5,13 +5,11 @@ use std::collections::BinaryHeap;
 
 use domain::id::RequestId;
 use domain::lease::NodeId;
-use domain::rate::Rate;
 
 use super::S;
 use super::database::{Database, wallet};
 use super::network::{Call, Letter, Reply};
 use super::process::{Io, Out, Process, Why};
-use super::rates::limit_of;
 use super::request::{Step, Trial};
 use super::rng::Rng;
 use super::scenario::{Scenario, Weather};
@@ -107,9 +105,6 @@ impl World {
         let mut database = Database::new(scenario.budgets.clone());
         for (org, credit) in scenario.credits.iter().enumerate() {
             database.office.open(&wallet(org), *credit);
-            let rate = Rate::per_minute(scenario.rates[org]);
-            let now = database.now(0);
-            database.office.set_rate(&limit_of(org), rate, now);
         }
         let mut truth = Truth::default();
         truth.thorough = trace;
@@ -393,9 +388,9 @@ impl World {
     pub(crate) fn start(&mut self, node: usize) {
         let life = self.lives.len();
         let number = u64::try_from(life).expect("few") + 1;
-        let orgs = self.scenario.credits.len();
+        let rates = &self.scenario.rates;
         let budgets = self.database.budgets.clone();
-        let process = Process::new(&node_id(node), number, orgs, budgets);
+        let process = Process::new(&node_id(node), number, rates, budgets);
         self.lives.push((node, Some(process)));
         self.wakes.push(i64::MAX);
         self.nodes[node].life = Some(life);

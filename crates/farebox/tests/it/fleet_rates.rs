@@ -1,0 +1,161 @@
+//! Three processes serve one PostgreSQL database: rate limits hold for all of them together, and
+//! nobody is refused while one of them has room.
+
+use std::time::{Duration, Instant};
+
+use domain::admission::RateRule;
+use domain::budget::Scope;
+use serde_json::json;
+use store::Role;
+use store::rate_limits::{self, RateLimitRow};
+use testkit::http::{Answer, post_json};
+use tokio::task::JoinSet;
+
+use crate::fleet::{Fleet, NODES};
+use crate::stage::{Stage, clock};
+
+/// Three servers whose organization has this rule.
+async fn fleet(rule: RateRule) -> Fleet {
+    let database = testkit::databases::postgres().await;
+    let stage = Stage::new(&database.url).await;
+    limit(&stage, rule).await;
+    Fleet::serve(stage).await
+}
+
+impl Fleet {
+    fn ask(&self, number: usize) -> impl Future<Output = Answer> + Send + use<> {
+        let body = json!({
+            "model": "m", "max_tokens": 3,
+            "messages": [{"role": "user", "content": format!("Please answer number {number}")}],
+        });
+        let url = self.places[number % NODES].url("/v1/chat/completions");
+        let key = self.stage.keys[0].secret.clone();
+        async move {
+            let answer = post_json(&url, &key, &body).await;
+            assert!(matches!(answer.status, 200 | 429), "{}", answer.text());
+            answer
+        }
+    }
+
+    /// Asks so often at once, at all nodes in turn. Answers how many were served.
+    async fn burst(&self, numbers: std::ops::Range<usize>) -> usize {
+        let asked: JoinSet<Answer> = numbers.map(|number| self.ask(number)).collect();
+        served(&asked.join_all().await)
+    }
+}
+
+fn served(answers: &[Answer]) -> usize {
+    answers.iter().filter(|it| it.status == 200).count()
+}
+
+/// Puts a rule on the whole organization, as any process may.
+async fn limit(stage: &Stage, rule: RateRule) {
+    let row = RateLimitRow {
+        scope: Scope::Organization,
+        model: None,
+        rule,
+    };
+    let (organization, store) = (stage.organization.clone(), stage.open(Role::Command).await);
+    let set = store.write(move |tx| rate_limits::set(tx, &organization, &row, clock()()));
+    set.await.expect("a rule is set");
+    store.close().await;
+}
+
+fn a_minute(requests: u64) -> RateRule {
+    RateRule {
+        requests_per_minute: Some(requests),
+        ..RateRule::default()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sixty_requests_a_minute_are_sixty_at_all_nodes_together() {
+    let fleet = fleet(a_minute(60)).await;
+    let began = Instant::now();
+    let mut passed = fleet.burst(0..90).await;
+    assert!(passed >= 60, "nobody is refused before: {passed}");
+    let mut number = 90;
+    // Somebody asks all the time, at all nodes.
+    let mut refused = None;
+    while began.elapsed() < Duration::from_secs(8) {
+        let answer = fleet.ask(number).await;
+        number += 1;
+        match answer.status {
+            200 => passed += 1,
+            _ => refused = Some(answer),
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let seconds = usize::try_from(began.elapsed().as_secs()).expect("few");
+    eprintln!("{passed} passed in {seconds} s of {number}");
+    assert!(
+        passed <= 60 + seconds + 1,
+        "never more: {passed} in {seconds} s"
+    );
+    assert!(
+        passed + 3 >= 60 + seconds,
+        "as many: {passed} in {seconds} s"
+    );
+
+    // The wait that was told suffices, whichever node is asked.
+    let refused = refused.expect("some were refused");
+    assert_eq!(refused.header("x-ratelimit-limit-requests"), Some("60"));
+    for number in [0, 1, 2] {
+        let wait = refused
+            .header("retry-after")
+            .expect("it may be tried again");
+        let wait: u64 = wait.parse().expect("seconds");
+        assert!(wait <= 1, "one a second: {wait}");
+        tokio::time::sleep(Duration::from_secs(wait)).await;
+        let answer = fleet.ask(number).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
+    fleet.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lowered_rate_limit_acts_on_every_node_within_two_seconds() {
+    let fleet = fleet(a_minute(600)).await;
+    assert_eq!(fleet.burst(0..120).await, 120);
+    limit(&fleet.stage, a_minute(60)).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    // So much more than that was used that it drains for long.
+    let passed = fleet.burst(120..150).await;
+    assert_eq!(passed, 0, "at some node the old limit is in force");
+    limit(&fleet.stage, a_minute(600)).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let passed = fleet.burst(150..180).await;
+    assert_eq!(passed, 30, "at some node the new limit is not in force");
+    fleet.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_days_requests_are_counted_over_all_nodes_and_a_restart() {
+    let day = RateRule {
+        requests_per_day: Some(12),
+        ..RateRule::default()
+    };
+    let mut fleet = fleet(day).await;
+    assert_eq!(fleet.burst(0..10).await, 10);
+    assert_eq!(fleet.burst(10..30).await, 2, "all of a day's");
+    let server = fleet.servers.remove(0);
+    fleet.stage.stop(server).await;
+    let again = fleet.places[0].serve().await;
+    fleet.servers.insert(0, again);
+    assert_eq!(fleet.burst(200..206).await, 0, "the day goes on");
+    limit(
+        &fleet.stage,
+        RateRule {
+            requests_per_day: Some(15),
+            ..day
+        },
+    )
+    .await;
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    let mut passed = 0;
+    for number in 206..230 {
+        passed += served(&[fleet.ask(number).await]);
+    }
+    assert_eq!(passed, 3, "what was not used did not count as used");
+    fleet.stop().await;
+}

@@ -1,0 +1,9 @@
+//! Leases on a real PostgreSQL, held against the office.
+
+mod crossed;
+mod desk;
+mod opening;
+mod same;
+mod sharer;
+mod till;
+mod walk;
