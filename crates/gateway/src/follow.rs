@@ -138,6 +138,7 @@ async fn step(gateway: &Gateway, store: &Store, seq: i64) -> Result<Reached, Sto
 
 /// Writes the thresholds that spending reached; what cannot be written now is kept for later.
 async fn keep_crossings(gateway: &Gateway, store: &Store) {
+    gateway.0.books.look_for_crossings().await;
     for (organization, crossings) in gateway.0.books.take_crossings() {
         let (of, reached) = (organization.clone(), crossings.clone());
         let entropy = gateway.0.settings.entropy;

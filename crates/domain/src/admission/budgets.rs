@@ -452,6 +452,11 @@ impl Budgets {
         }
     }
 
+    pub(super) fn tell_thresholds(&self) -> bool {
+        let mut gauges = self.gauges.iter();
+        gauges.any(|gauge| !gauge.budget.thresholds.is_empty())
+    }
+
     /// The thresholds reached since this was last asked.
     pub(super) fn take_crossings(&mut self) -> Vec<Crossing> {
         std::mem::take(&mut self.crossings)

@@ -343,6 +343,12 @@ impl Book {
         self.budgets.is_refusing(budget, now)
     }
 
+    /// Whether reaching a threshold of some budget is to be told.
+    #[must_use]
+    pub fn tells_thresholds(&self) -> bool {
+        self.budgets.tell_thresholds()
+    }
+
     /// The thresholds of budgets reached since this was last asked; now and then one is told again.
     #[must_use]
     pub fn take_crossings(&mut self) -> Vec<Crossing> {

@@ -10,7 +10,8 @@ use domain::hold::Flags;
 use domain::id::{KeyId, ProjectId};
 use domain::money::Nusd;
 use domain::time::AtUs;
-use store::{Role, Row, StoreError, Tx, budgets, verify};
+use store::budgets::{self, Event};
+use store::{Role, Row, StoreError, Tx, verify};
 
 use crate::load::{End, Seen};
 use crate::stage::{PLAIN, STREAMED, Stage, clock};
@@ -133,6 +134,16 @@ pub(crate) async fn spent(stage: &Stage, budget: &Budget) -> Nusd {
     let spent = read.await.expect("it is read")[0];
     store.close().await;
     spent
+}
+
+/// Thresholds of a budget that were told.
+pub(crate) async fn events(stage: &Stage, budget: &Budget) -> Vec<Event> {
+    let store = stage.open(Role::Reader).await;
+    let (organization, id) = (stage.organization.clone(), budget.id.clone());
+    let read = store.read(move |tx| budgets::events(tx, &organization, &id, None, 100));
+    let events = read.await.expect("they are read");
+    store.close().await;
+    events
 }
 
 /// Waits until no request is in flight any more.

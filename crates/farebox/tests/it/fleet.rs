@@ -323,6 +323,41 @@ async fn a_rolling_restart_refuses_nobody_who_asks_the_others() {
     fleet.stop().await;
 }
 
+/// Each node spends a part; only together do they reach what is to be told.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_threshold_that_all_nodes_reach_together_is_told_once() {
+    const EACH: usize = 8;
+    let mut fleet = Fleet::start().await;
+    let mut in_force = fleet.stage.put_budgets().await;
+    let plenty = Nusd::new(900_000_000);
+    for budget in &mut in_force[1..] {
+        fleet.stage.allow(budget, plenty).await;
+    }
+    let cost = cost_of_one(&mut fleet, &mut in_force[0]).await;
+    fleet.stage.allow(&mut in_force[0], plenty).await;
+    // Half of the second one is spent by the first request and some of each node; each of them must
+    // fit as it is held.
+    let half = Nusd::new(cost.get() * (1 + (EACH * NODES) as i64));
+    assert!(held() < half, "{:?} of {half:?}", held());
+    fleet.stage.allow(&mut in_force[1], half + half).await;
+    let events = async || books::events(&fleet.stage, &in_force[1]).await;
+    assert_eq!(events().await, []);
+    for number in 0..EACH * NODES {
+        let node = number % NODES;
+        let url = fleet.places[node].url("/v1/chat/completions");
+        testkit::eventually("it is served", async || {
+            let key = &fleet.stage.keys[0].secret;
+            Rush::default().ask(node, &url, key).await.is_some()
+        })
+        .await;
+    }
+    testkit::eventually("half is told", async || !events().await.is_empty()).await;
+    let told = events().await;
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!((told[0].threshold, told[0].spent), (50, half));
+    fleet.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_limit_that_one_node_is_told_of_holds_at_the_others() {
     let fleet = Fleet::start().await;

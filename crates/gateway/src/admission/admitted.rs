@@ -255,8 +255,12 @@ impl Admitted {
         let ticket = self.around().ledger.settle(settlement);
         desk.end(self.hold.id, charge.cost.total, usage.total_tokens(), now);
         let crossed = desk.take_crossings();
+        let is_to_be_told = desk.is_leased() && desk.tells_thresholds();
         drop(desk);
         self.books.note_crossings(&self.hold.organization, crossed);
+        if is_to_be_told {
+            self.books.note_spending(&self.hold.organization);
+        }
         (settled, ticket)
     }
 }

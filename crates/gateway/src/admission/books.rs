@@ -1,6 +1,6 @@
 //! Every organization's book: its wallet, budgets and rates, in memory.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use domain::admission::{Book, Crossing, DefaultRates, RateRules, Wallet};
@@ -43,6 +43,8 @@ pub(crate) struct Books {
     changing: tokio::sync::Mutex<()>,
     /// Thresholds that were reached and are not written yet.
     crossings: Mutex<HashMap<OrganizationId, Vec<Crossing>>>,
+    /// Whoever spent here since thresholds were last looked for.
+    spenders: Mutex<HashSet<OrganizationId>>,
     _keeping_time: DropGuard,
 }
 
@@ -84,6 +86,7 @@ impl Books {
             branch: branch.clone(),
             changing: tokio::sync::Mutex::default(),
             crossings: Mutex::default(),
+            spenders: Mutex::default(),
             _keeping_time: end.clone().drop_guard(),
         });
         if let Some(branch) = branch {
@@ -231,6 +234,39 @@ impl Books {
             let mut crossings = self.crossings.lock();
             let noted = crossings.entry(organization.clone()).or_default();
             noted.extend(crossed);
+        }
+    }
+
+    /// Money was spent here that other nodes may spend of too: whether a threshold was reached, only
+    /// the database knows.
+    pub(crate) fn note_spending(&self, organization: &OrganizationId) {
+        let mut spenders = self.spenders.lock();
+        if !spenders.contains(organization) {
+            spenders.insert(organization.clone());
+        }
+    }
+
+    /// Adds thresholds that all nodes together have reached, where this one spent and is not alone.
+    pub(crate) async fn look_for_crossings(&self) {
+        let spenders = std::mem::take(&mut *self.spenders.lock());
+        let is_alone = |branch: &Arc<Branch>| branch.fleet.nodes() < 2;
+        if self.branch.as_ref().is_none_or(is_alone) {
+            return;
+        }
+        let now = self.around.now();
+        for organization in spenders {
+            let of = organization.clone();
+            // Behind the settlements that this is about.
+            let read = self
+                .store
+                .read_in_order(move |tx| budgets::reached(tx, &of, now));
+            match read.await {
+                Ok(reached) => self.note_crossings(&organization, reached),
+                Err(error) => {
+                    tracing::warn!(%error, "what was spent of budgets could not be read");
+                    self.note_spending(&organization);
+                }
+            }
         }
     }
 
