@@ -237,8 +237,8 @@ impl Books {
         }
     }
 
-    /// Money was spent here that other nodes may spend of too: whether a threshold was reached, only
-    /// the database knows.
+    /// Money was spent here that other nodes may spend of too: whether a threshold was reached,
+    /// only the database knows.
     pub(crate) fn note_spending(&self, organization: &OrganizationId) {
         let mut spenders = self.spenders.lock();
         if !spenders.contains(organization) {
