@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use domain::admission::DefaultRates;
-use domain::id::BudgetId;
+use domain::id::{BudgetId, OrganizationId};
+use domain::lease::{Ask, AskLine, PotId};
 use domain::money::Nusd;
 use domain::people::password::PasswordHash;
 use domain::time::{AtUs, Clock};
@@ -182,7 +183,28 @@ async fn set_up(store: &Store, clock: &Clock) -> SetUp {
         store::grants::give(tx, &grant, now).map_err(|error| failed(error.to_string()))?;
         Ok::<_, StoreError>(made)
     };
-    store.write(write).await.unwrap()
+    let made: SetUp = store.write(write).await.unwrap();
+    lease_everything(store, &made.organization).await;
+    made
+}
+
+/// Leases what a wallet has, so that it can be held: what a gateway does when a request comes.
+async fn lease_everything(store: &Store, organization: &OrganizationId) {
+    let Some(fleet) = store.fleet() else {
+        return;
+    };
+    let line = AskLine {
+        pot: PotId::Wallet(organization.clone()),
+        need: Nusd::new(1),
+        want: Nusd::new(1),
+    };
+    let ask = Ask {
+        node: fleet.node().clone(),
+        epoch: fleet.epoch(),
+        number: 1,
+        lines: vec![line],
+    };
+    fleet.ask(ask).await.unwrap();
 }
 
 /// An answer that refuses, checked for its form.
