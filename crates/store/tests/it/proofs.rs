@@ -117,8 +117,9 @@ async fn lease_of_a_budget(store: &Store, customer: &Customer) {
     for sql in [
         format!("INSERT INTO organizations VALUES ('{organization}', '', 0)"),
         format!(
-            "INSERT INTO budgets VALUES ('budget_a', '{organization}', NULL, NULL, 'always', 500,
-                 'hard', '', NULL, 0)"
+            "INSERT INTO budgets (id, organization_id, calendar, limit_nusd, force, thresholds,
+                 created_at_us)
+             VALUES ('budget_a', '{organization}', 'always', 500, 'hard', '', 0)"
         ),
         format!(
             "INSERT INTO pots VALUES ('budget_a:0', 'budget_a', 0, {most}, 500, 500, 310, NULL)"
