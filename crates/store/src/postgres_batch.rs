@@ -4,6 +4,7 @@
 //! so a batch that is sent twice, because its acknowledgement was lost, counts once. All of it
 //! stands on the node's epoch: a process that was replaced can write nothing, and extend no chain.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -156,14 +157,19 @@ impl Session {
         };
         self.open_house_accounts(batch, writer).await?;
         self.open_adopted_leases(batch, writer).await?;
-        match self.send(number, batch, writer, &head).await {
-            Err(error) if error.code().is_some_and(|it| it.code() == SETTLED_BEFORE) => {
-                let rest = self.unsettled(batch).await?;
-                let sent = self.send(number, &rest, writer, &head).await;
-                self.conclude(number, writer, sent).await
+        let mut sent = self.send(number, batch, writer, &head).await;
+        let mut rest = Cow::Borrowed(batch);
+        // Several nodes may settle the same orphans, batch after batch: each time that another one
+        // was faster, less is left.
+        while sent.as_ref().is_err_and(was_settled_before) {
+            let left = self.unsettled(&rest).await?;
+            if left.settlements.len() == rest.settlements.len() {
+                break;
             }
-            sent => self.conclude(number, writer, sent).await,
+            rest = Cow::Owned(left);
+            sent = self.send(number, &rest, writer, &head).await;
         }
+        self.conclude(number, writer, sent).await
     }
 
     /// Sends a batch; answers where the chain then stands, or nothing if the fence refused it.
@@ -293,6 +299,13 @@ impl Session {
         self.client.execute(sql, &parameters).await?;
         Ok(())
     }
+}
+
+/// Whether the database has some of the batch's settlements already.
+fn was_settled_before(error: &tokio_postgres::Error) -> bool {
+    error
+        .code()
+        .is_some_and(|code| code.code() == SETTLED_BEFORE)
 }
 
 /// The wallets' balances at the end of the statement's answer.
