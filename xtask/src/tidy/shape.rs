@@ -8,7 +8,7 @@ const MAX_FILE_LINES: usize = 800;
 const MAX_COLUMNS: usize = 100;
 /// A line may be wider when this much of it is a string, which cannot be wrapped well.
 const LONG_LITERAL_BYTES: usize = 40;
-const MAX_ARCHITECTURE_LINES: usize = 260;
+const MAX_ARCHITECTURE_LINES: usize = 300;
 const MAX_DECISION_LINES: usize = 40;
 
 /// Names that say nothing about what is inside.
@@ -151,7 +151,7 @@ mod tests {
         for (path, max_lines) in [
             ("crates/store/src/a.rs", 800),
             ("console/src/App.tsx", 800),
-            ("ARCHITECTURE.md", 260),
+            ("ARCHITECTURE.md", 300),
             ("docs/adr/0001-one.md", 40),
         ] {
             assert_eq!(wrongs(path, &of_lines(max_lines)), [""; 0], "{path}");
