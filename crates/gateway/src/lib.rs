@@ -16,6 +16,7 @@ mod fallback;
 mod follow;
 mod headers;
 mod idempotency;
+mod in_place;
 mod meter;
 mod metrics;
 mod pipeline;

@@ -21,6 +21,7 @@ use crate::catalog::Model;
 use crate::directory::Caller;
 use crate::headers::Stamp;
 use crate::idempotency::{Looked, Once};
+use crate::in_place::InPlace;
 use crate::metrics::RequestLabels;
 use crate::refusal::Refusal;
 use crate::state::Gateway;
@@ -153,8 +154,8 @@ async fn run(
     stamp.max_output_tokens = admitted.lowered_output_limit(request.max_output_tokens);
     caller.used(now);
 
-    // From here on the request lives in a task of its own: a client that leaves drops this future,
-    // and the task notices, but is never cut off between spending and settling.
+    // From here on the request lives in a task: a client that leaves drops this future, and the task
+    // notices, but is never cut off between spending and settling.
     let (reply, answer) = oneshot::channel();
     let job = Job {
         gateway: gateway.clone(),
@@ -164,8 +165,8 @@ async fn run(
         stamp: stamp.clone(),
         once,
     };
-    gateway.spawn(relay::run(job, reply));
-    answer.await.unwrap_or(Err(Refusal::Internal))
+    let told = InPlace::new(relay::run(job, reply), answer, &gateway.0.tasks).await;
+    told.unwrap_or(Err(Refusal::Internal))
 }
 
 /// How a request is refused that a limit has no room for. One that waits for a rate limit is shown

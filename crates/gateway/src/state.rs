@@ -36,7 +36,7 @@ pub(crate) struct Inner {
     pub(crate) store: Store,
     pub(crate) turns: Turns,
     pub(crate) metrics: Metrics,
-    tasks: TaskTracker,
+    pub(crate) tasks: TaskTracker,
     following: CancellationToken,
 }
 
@@ -172,10 +172,5 @@ impl Gateway {
 
     pub(crate) fn now(&self) -> AtUs {
         (self.0.settings.clock)()
-    }
-
-    /// Runs a request's task to its end, whatever becomes of its client.
-    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.0.tasks.spawn(task);
     }
 }
