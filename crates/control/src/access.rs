@@ -48,6 +48,14 @@ pub const OWN_ACCOUNT: &[&str] = &[
     "/api/signup",
 ];
 
+/// Routes of whoever runs this installation, which is no matter of any organization: path by path,
+/// with their methods. [`crate::operator`] opens them to operators, and refuses everybody else in
+/// the same words, whatever there is or is not behind a path.
+pub const OPERATORS: &[(&str, &[&str])] = &[
+    ("/api/operator/audit_logs", &["GET"]),
+    ("/api/operator/users/{user_id}/sign_out", &["POST"]),
+];
+
 /// The name of the part of a path that names the project.
 pub(crate) const PROJECT_PART: &str = "project_id";
 
@@ -313,6 +321,12 @@ rules! {
         POST Organization RateLimitsWrite,
         DELETE Organization RateLimitsWrite,
     }
+}
+
+/// Whether a route is for operators.
+pub(crate) fn is_operators(method: &Method, path: &str) -> bool {
+    let methods = OPERATORS.iter().find(|(known, _)| *known == path);
+    methods.is_some_and(|(_, methods)| methods.contains(&method.as_str()))
 }
 
 impl Rule {

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use domain::access::Owner;
-use domain::id::AuditLogId;
+use domain::id::{AuditLogId, OrganizationId};
 use domain::time::AtUs;
 use serde::Serialize;
 use serde_json::Value;
@@ -34,7 +34,7 @@ pub(crate) struct AuditLog {
     /// The project it was done in; the default one if an admin key did it to the organization.
     #[serde(skip_serializing_if = "Option::is_none")]
     project: Option<AuditProject>,
-    /// Who did it; absent if the operator did, by a command.
+    /// Who did it; absent if an operator did.
     #[serde(skip_serializing_if = "Option::is_none")]
     actor: Option<AuditActor>,
     #[serde(flatten)]
@@ -191,39 +191,45 @@ pub(crate) async fn list(
     query: Query,
     page: Page,
 ) -> Response {
-    let outcome = async {
-        let filter = filter(&query)?;
-        let before = query.one("before").filter(|id| !id.is_empty());
-        let before = before.map(ToOwned::to_owned);
-        let read = control.store.read(move |tx| -> Outcome<_> {
-            let organization = &admin.organization;
-            let mut place = |id: &str| -> Result<_, StoreError> {
-                audit::place(tx, organization, &AuditLogId::new(id))
-            };
-            let after = page.cursor(&mut place)?;
-            let before = before.map(|id| match place(&id)? {
-                None => Err(unknown_cursor("before", &id)),
-                Some(place) => Ok(place),
-            });
-            let part = audit::Page {
-                after,
-                before: before.transpose()?,
-                limit: page.rows(),
-            };
-            let ends_at_before = part.after.is_none() && part.before.is_some();
-            let mut rows = audit::list(tx, organization, &filter, &part)?;
-            let has_more = rows.len() > page.limit;
-            if has_more {
-                // The row too many is the one furthest from the cursor.
-                rows.remove(if ends_at_before { 0 } else { page.limit });
-            }
-            Ok((rows, has_more))
-        });
-        let (rows, has_more) = read.await?;
-        let rows: Vec<AuditLog> = rows.into_iter().map(AuditLog::from).collect();
-        Ok(Json(List::of(rows, has_more)))
-    };
+    let outcome = entries(&control, admin.organization, &query, page);
     answer(&control, outcome.await)
+}
+
+/// A page of a log.
+pub(crate) async fn entries(
+    control: &Control,
+    log: OrganizationId,
+    query: &Query,
+    page: Page,
+) -> Outcome<Json<List<AuditLog>>> {
+    let filter = filter(query)?;
+    let before = query.one("before").filter(|id| !id.is_empty());
+    let before = before.map(ToOwned::to_owned);
+    let read = control.store.read(move |tx| -> Outcome<_> {
+        let mut place =
+            |id: &str| -> Result<_, StoreError> { audit::place(tx, &log, &AuditLogId::new(id)) };
+        let after = page.cursor(&mut place)?;
+        let before = before.map(|id| match place(&id)? {
+            None => Err(unknown_cursor("before", &id)),
+            Some(place) => Ok(place),
+        });
+        let part = audit::Page {
+            after,
+            before: before.transpose()?,
+            limit: page.rows(),
+        };
+        let ends_at_before = part.after.is_none() && part.before.is_some();
+        let mut rows = audit::list(tx, &log, &filter, &part)?;
+        let has_more = rows.len() > page.limit;
+        if has_more {
+            // The row too many is the one furthest from the cursor.
+            rows.remove(if ends_at_before { 0 } else { page.limit });
+        }
+        Ok((rows, has_more))
+    });
+    let (rows, has_more) = read.await?;
+    let rows: Vec<AuditLog> = rows.into_iter().map(AuditLog::from).collect();
+    Ok(Json(List::of(rows, has_more)))
 }
 
 fn filter(query: &Query) -> Outcome<Filter> {

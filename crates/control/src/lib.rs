@@ -20,6 +20,7 @@ mod invites;
 mod limit_scope;
 mod model_permissions;
 mod next_list;
+mod operator;
 mod organization_users;
 mod outbox;
 mod pagination;

@@ -28,6 +28,7 @@ pub const CODES: &[&str] = &[
     "not_found",
     "not_signed_in",
     "not_supported",
+    "operator_required",
     "project_archived",
     "proof_required",
     "sign_in_busy",
@@ -59,6 +60,8 @@ pub(crate) enum Refusal {
     Access(AccessRefusal),
     /// The caller would give somebody permissions that they do not have themselves.
     NotToGive(Permissions),
+    /// Only who runs this installation may do this, and the caller does not.
+    NotOperator,
     /// Nobody said who may call this route: a bug, which opens it to nobody.
     NoRule,
     /// OpenAI has this, and Farebox cannot.
@@ -88,6 +91,8 @@ pub(crate) enum Refusal {
     },
     /// There is no such thing, or not in this organization.
     NotFound { what: &'static str, id: String },
+    /// There is no such thing in the whole installation.
+    Nowhere { what: &'static str, id: String },
     /// There could be such a limit, and there is none.
     NoLimit { message: String },
     /// There are as many limits as there may be.
@@ -185,18 +190,19 @@ fn decide(refusal: &Refusal, url: &str) -> (StatusCode, ErrorBody) {
             Some((*param).into()),
             (*message).into(),
         ),
-        Refusal::NotFound { what, id } => error(
-            StatusCode::NOT_FOUND,
-            Some("not_found"),
+        Refusal::NotFound { what, id } => {
+            not_found(format!("There is no {what} '{id}' in this organization."))
+        }
+        Refusal::Nowhere { what, id } => {
+            not_found(format!("There is no {what} '{id}' in this installation."))
+        }
+        Refusal::NotOperator => error(
+            StatusCode::FORBIDDEN,
+            Some("operator_required"),
             None,
-            format!("There is no {what} '{id}' in this organization."),
+            "Only who runs this installation may do this. Sign in as one of its operators.".into(),
         ),
-        Refusal::NoLimit { message } => error(
-            StatusCode::NOT_FOUND,
-            Some("not_found"),
-            None,
-            message.clone(),
-        ),
+        Refusal::NoLimit { message } => not_found(message.clone()),
         Refusal::TooManyLimits { message } => bad(Some("too_many_limits"), None, message.clone()),
         Refusal::NotHere { message } => bad(Some("not_supported"), None, (*message).into()),
         Refusal::LastOwner => bad(
@@ -380,6 +386,10 @@ fn access(refusal: &AccessRefusal, url: &str) -> (StatusCode, ErrorBody) {
         ),
     };
     error(StatusCode::UNAUTHORIZED, Some(code), None, message)
+}
+
+fn not_found(message: String) -> (StatusCode, ErrorBody) {
+    error(StatusCode::NOT_FOUND, Some("not_found"), None, message)
 }
 
 fn forbidden(message: String) -> (StatusCode, ErrorBody) {

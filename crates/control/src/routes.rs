@@ -8,9 +8,9 @@ use crate::respond::BODY_BYTES;
 use crate::role_assignments::{of_groups, of_project_groups, of_project_users, of_users};
 use crate::{
     Control, admin_api_keys, audit_logs, budget_events, budgets, costs, fallback, group_users,
-    groups, invites, model_permissions, organization_users, outbox, people, project_api_keys,
-    project_groups, project_rate_limits, project_settings, project_users, projects, rate_limits,
-    roles, service_accounts, spend_alerts, spend_limits, usage, usage_kinds,
+    groups, invites, model_permissions, operator, organization_users, outbox, people,
+    project_api_keys, project_groups, project_rate_limits, project_settings, project_users,
+    projects, rate_limits, roles, service_accounts, spend_alerts, spend_limits, usage, usage_kinds,
 };
 
 /// The control plane's routes, and their description.
@@ -22,6 +22,7 @@ pub fn router(control: Control) -> OpenApiRouter {
         .merge(ours())
         .merge(members())
         .merge(people::routes())
+        .merge(operator::routes())
         .merge(fallback::routes().into())
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .with_state(control)

@@ -40,6 +40,16 @@ pub enum Who {
     Operator,
 }
 
+/// In the place of an organization, the log of what is done to the installation by whoever runs it.
+/// Ids of organizations begin otherwise.
+const OPERATORS_LOG: &str = "operator";
+
+/// Whose log tells what operators did, in the whole installation.
+#[must_use]
+pub fn operators() -> OrganizationId {
+    OrganizationId::new(OPERATORS_LOG)
+}
+
 /// What somebody does at once in one organization.
 #[derive(Clone, Copy, Debug)]
 pub struct Act<'a> {

@@ -6,7 +6,7 @@ use domain::access::Owner;
 use domain::id::{ServiceAccountId, UserId};
 use domain::key::KeySecret;
 use domain::permission::{Permission, Permissions, PredefinedRole, Realm, Resource};
-use farebox_control::access::{AT_HOME, Need, OWN_ACCOUNT, RULES, Rule};
+use farebox_control::access::{AT_HOME, Need, OPERATORS, OWN_ACCOUNT, RULES, Rule};
 use http::Method;
 use serde_json::{Value, json};
 use store::StoreError;
@@ -102,6 +102,12 @@ async fn every_route_has_a_rule_and_every_rule_a_route() {
     for (path, method) in AT_HOME {
         let place = ((*path).to_owned(), (*method).to_owned());
         assert!(routes.remove(&place), "{path} has no route");
+    }
+    for (path, methods) in OPERATORS {
+        for method in *methods {
+            let place = ((*path).to_owned(), (*method).to_owned());
+            assert!(routes.remove(&place), "{method} {path} has no route");
+        }
     }
     let pairs = RULES
         .iter()

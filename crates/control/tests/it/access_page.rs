@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use domain::permission::{Permission, PredefinedRole, Resource};
-use farebox_control::access::{Credential, Need, RULES};
+use farebox_control::access::{Credential, Need, OPERATORS, RULES};
 
 const OPENING: &str = "\
 # Who may do what
@@ -75,6 +75,16 @@ fn page() -> String {
             "| `{method} {path}` | `{permission}` | {place} | {by} |"
         )
         .unwrap();
+    }
+    page.push_str(
+        "\n## Operators\n\nWhoever runs the installation may call these, signed in. Everybody else gets a 403, \
+         `operator_required`, whatever there is behind a path: members, owners, and every key.\n\n\
+         | route |\n|---|\n",
+    );
+    for (path, methods) in OPERATORS {
+        for method in *methods {
+            writeln!(page, "| `{method} {path}` |").unwrap();
+        }
     }
     page.push_str(
         "\nOn the data plane, endpoints that cost money need `api.model.request`, and `GET /v1/models` needs \

@@ -68,6 +68,7 @@ kinds! {
     SpendAlertDeleted = "farebox.spend_alert.deleted",
     SpendAlertUpdated = "farebox.spend_alert.updated",
     CreditGranted = "farebox.credit.granted",
+    UserSignedOut = "farebox.user.signed_out",
 }
 
 #[cfg(test)]

@@ -1,0 +1,141 @@
+//! Whatever an operator changes is in the operators' log, and in the log of the organizations that
+//! it concerns; a route that this test does not try fails it.
+
+use std::collections::BTreeSet;
+
+use farebox_control::access::OPERATORS;
+use serde_json::{Value, json};
+use testkit::on_each_database;
+
+use crate::cast::member;
+use crate::people_world::Browser;
+use crate::world::World;
+
+const LOG: &str = "/api/operator/audit_logs";
+
+/// The entry that a change is to leave: its kind, the id of what it is about, and whether the
+/// organization hears of it.
+#[derive(Clone, Copy)]
+pub(crate) struct Entry<'a> {
+    kind: &'a str,
+    id: &'a str,
+    is_told: bool,
+}
+
+/// One that the organization is told too.
+fn told<'a>(kind: &'a str, id: &'a str) -> Entry<'a> {
+    Entry {
+        kind,
+        id,
+        is_told: true,
+    }
+}
+
+/// The operators' log while their routes are tried, one by one.
+pub(crate) struct Trail<'a> {
+    world: &'a World,
+    operator: Browser<'a>,
+    /// The newest entry that was seen, of the operators' log and of the organization's.
+    newest: [Option<String>; 2],
+    tried: BTreeSet<String>,
+}
+
+impl Trail<'_> {
+    /// Calls a route with `ids` for its parameters, and looks for exactly this new entry: its kind
+    /// and the id of what it is about, which may be what the call made, `{made}`.
+    pub(crate) async fn step(
+        &mut self,
+        route: &str,
+        ids: &[&str],
+        body: Value,
+        entry: Entry<'_>,
+    ) -> Value {
+        let Entry { kind, id, is_told } = entry;
+        let (method, template) = route.split_once(' ').unwrap();
+        let mut ids = ids.iter();
+        let part = |part: &str| match part.starts_with('{') {
+            true => (*ids.next().unwrap()).to_owned(),
+            false => part.to_owned(),
+        };
+        let path = template.split('/').map(part).collect::<Vec<_>>().join("/");
+        let answer = match method {
+            "POST" => self.operator.post(&path, &body).await,
+            _ => self.operator.delete(&path).await,
+        };
+        assert_eq!(answer.status, 200, "{route}: {}", answer.text());
+        let answer = answer.json();
+        let id = id.replace("{made}", answer["id"].as_str().unwrap_or_default());
+        let entries = self.newer().await;
+        assert_eq!(entries.len(), 1, "{route}: {entries:?}");
+        assert_eq!(entries[0]["type"], kind, "{route}");
+        assert_eq!(entries[0][kind]["id"], id.as_str(), "{route}");
+        let user = &entries[0]["actor"]["session"]["user"];
+        assert_eq!(user["id"], self.world.made.user.as_str(), "{route}");
+        let told = self.told().await;
+        match is_told {
+            true => {
+                assert_eq!(told.len(), 1, "{route}: {told:?}");
+                assert_eq!(told[0]["type"], kind, "{route}");
+                assert_eq!(told[0]["actor"], Value::Null, "who it was is not told");
+                let concerned = json!([self.world.made.organization.as_str()]);
+                assert_eq!(entries[0][kind]["organization_ids"], concerned, "{route}");
+            }
+            false => assert_eq!(told, Vec::<Value>::new(), "{route}"),
+        }
+        self.tried.insert(route.to_owned());
+        answer
+    }
+
+    async fn newer(&mut self) -> Vec<Value> {
+        let since = self.newest[0].as_deref().unwrap_or_default();
+        let list = self.operator.get(&format!("{LOG}?before={since}")).await;
+        assert_eq!(list.status, 200, "{}", list.text());
+        note(&list.json(), &mut self.newest[0])
+    }
+
+    async fn told(&mut self) -> Vec<Value> {
+        let since = self.newest[1].as_deref().unwrap_or_default();
+        let list = self.world.get(&format!("/audit_logs?before={since}")).await;
+        note(&list.json(), &mut self.newest[1])
+    }
+}
+
+fn note(list: &Value, newest: &mut Option<String>) -> Vec<Value> {
+    if let Some(first) = list["first_id"].as_str() {
+        *newest = Some(first.to_owned());
+    }
+    list["data"].as_array().unwrap().clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_change_of_an_operator_leaves_an_entry() {
+    on_each_database(async |database| {
+        let world = World::start(database).await;
+        let organization = world.made.organization.clone();
+        let write = world
+            .store
+            .write(move |tx| member(tx, &organization, "eve", "reader"));
+        let other = write.await.unwrap();
+        let mut trail = Trail {
+            world: &world,
+            operator: world.operator().await,
+            newest: [None, None],
+            tried: BTreeSet::new(),
+        };
+        people(&mut trail, other.as_str()).await;
+        let changing = OPERATORS.iter().flat_map(|(path, methods)| {
+            let methods = methods.iter().filter(|method| **method != "GET");
+            methods.map(move |method| format!("{method} {path}"))
+        });
+        assert_eq!(trail.tried, changing.collect());
+    })
+    .await;
+}
+
+async fn people(trail: &mut Trail<'_>, user: &str) {
+    let nothing = Value::Null;
+    let sign_out = "POST /api/operator/users/{user_id}/sign_out";
+    let entry = told("farebox.user.signed_out", user);
+    let done = trail.step(sign_out, &[user], nothing, entry).await;
+    assert_eq!(done["sessions"], 0);
+}
