@@ -15,6 +15,7 @@ use crate::people::refusal::PeopleRefusal;
 pub const CODES: &[&str] = &[
     "code_expired",
     "cross_origin",
+    "enrolment_expired",
     "internal_error",
     "invalid_api_key",
     "invalid_type",
@@ -25,6 +26,7 @@ pub const CODES: &[&str] = &[
     "missing_required_parameter",
     "missing_scope",
     "no_more_codes",
+    "no_second_factor",
     "not_found",
     "not_signed_in",
     "not_supported",
@@ -32,6 +34,7 @@ pub const CODES: &[&str] = &[
     "project_archived",
     "proof_required",
     "sign_in_busy",
+    "sign_in_expired",
     "signup_closed",
     "signup_expired",
     "signup_order",
@@ -41,6 +44,7 @@ pub const CODES: &[&str] = &[
     "unsupported_parameter",
     "wrong_code",
     "wrong_credentials",
+    "wrong_factor",
 ];
 
 /// No body of the Administration API may be larger.
@@ -317,7 +321,27 @@ fn people(refusal: PeopleRefusal) -> (StatusCode, ErrorBody) {
         It::ProofRequired => (
             Status::FORBIDDEN,
             "proof_required",
-            "Send your password as `current_password`, or sign in again: you signed in a while ago.",
+            "You signed in a while ago. Prove who you are: send your password as `current_password`, or call POST /api/sessions/current/proof.",
+        ),
+        It::SignInOver => (
+            Status::UNAUTHORIZED,
+            "sign_in_expired",
+            "This sign-in is over, or was tried too often. Begin again with your password.",
+        ),
+        It::WrongFactor => (
+            Status::BAD_REQUEST,
+            "wrong_factor",
+            "The code is wrong, too old, or was used. Try the next one.",
+        ),
+        It::EnrolmentOver => (
+            Status::BAD_REQUEST,
+            "enrolment_expired",
+            "No authenticator app waits to be added, or not any more. Begin again.",
+        ),
+        It::NoFactor => (
+            Status::NOT_FOUND,
+            "no_second_factor",
+            "Your account has no such second factor.",
         ),
         It::WrongCode => (
             Status::BAD_REQUEST,

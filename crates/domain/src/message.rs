@@ -7,6 +7,7 @@ use std::fmt;
 
 use crate::budget::Force;
 use crate::money::Nusd;
+use crate::people::factor::FactorChange;
 use crate::time::AtUs;
 use crate::window::Window;
 
@@ -76,6 +77,25 @@ pub enum Letter {
     PhoneChanged {
         /// The number that the account has now, its middle hidden.
         new: String,
+        /// When.
+        at: AtUs,
+    },
+    /// What lets you in beside your password was changed.
+    SecondFactorsChanged {
+        /// What was done.
+        what: FactorChange,
+        /// When.
+        at: AtUs,
+    },
+    /// A recovery code let somebody in.
+    RecoveryCodeUsed {
+        /// How many there are left.
+        left: u32,
+        /// When.
+        at: AtUs,
+    },
+    /// Somebody with your password did not get past the second factor.
+    SecondFactorFailed {
         /// When.
         at: AtUs,
     },
@@ -174,6 +194,9 @@ impl Letter {
             Letter::PasswordChanged { .. } => "password_changed",
             Letter::EmailChanged { .. } => "email_changed",
             Letter::PhoneChanged { .. } => "phone_changed",
+            Letter::SecondFactorsChanged { .. } => "second_factors_changed",
+            Letter::RecoveryCodeUsed { .. } => "recovery_code_used",
+            Letter::SecondFactorFailed { .. } => "second_factor_failed",
             Letter::AddressInUse { .. } => "address_in_use",
             Letter::BudgetThreshold(_) => "budget_threshold",
             Letter::KeyLeaked { .. } => "key_leaked",
@@ -207,7 +230,15 @@ impl Letter {
                 ("link", link.clone()),
                 ("valid", spelled(*valid_minutes, "minute")),
             ],
-            Letter::PasswordChanged { at } => vec![("at", minute(*at))],
+            Letter::PasswordChanged { at } | Letter::SecondFactorFailed { at } => {
+                vec![("at", minute(*at))]
+            }
+            Letter::SecondFactorsChanged { what, at } => {
+                vec![("what", one_line(&what.to_string())), ("at", minute(*at))]
+            }
+            Letter::RecoveryCodeUsed { left, at } => {
+                vec![("left", spelled(*left, "code")), ("at", minute(*at))]
+            }
             Letter::EmailChanged { new, at } => vec![("new", one_line(new)), ("at", minute(*at))],
             Letter::PhoneChanged { new, at } => vec![("new", one_line(new)), ("at", minute(*at))],
             Letter::AddressInUse { sign_in, reset } => {

@@ -12,6 +12,7 @@ use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use domain::money::Nusd;
+use domain::people::email::Email;
 use store::DatabaseUrl;
 
 use crate::commands;
@@ -48,6 +49,9 @@ pub enum Command {
     /// See which mails and text messages wait or were given up, and try them again
     #[command(subcommand)]
     Messages(Messages),
+    /// Look after people with a login
+    #[command(subcommand)]
+    Users(Users),
     /// Copy this SQLite installation into an empty PostgreSQL database; run again, it goes on
     Migrate(Migrate),
     /// Try Farebox: a throwaway installation with the built-in model says hello
@@ -145,6 +149,21 @@ pub struct RetryMessages {
     /// Every message that was given up
     #[arg(long, conflicts_with = "ids")]
     pub all: bool,
+}
+
+/// What can be done with people.
+#[derive(Debug, Subcommand)]
+pub enum Users {
+    /// Remove somebody's second factors, when they lost all of them: their password suffices then
+    ResetFactors(ResetFactors),
+}
+
+/// What `users reset-factors` takes.
+#[derive(Debug, Args)]
+pub struct ResetFactors {
+    /// Email address of the account
+    #[arg(value_name = "EMAIL", value_parser = address)]
+    pub email: Email,
 }
 
 /// What `migrate` takes.
@@ -397,11 +416,12 @@ fn prices(text: &str) -> Result<(Nusd, Nusd), String> {
     }
 }
 
+fn address(text: &str) -> Result<Email, String> {
+    Email::parse(text).map_err(|problem| problem.to_string())
+}
+
 fn email(text: &str) -> Result<String, String> {
-    let email = domain::people::email::Email::parse(text);
-    email
-        .map(|email| email.to_string())
-        .map_err(|problem| problem.to_string())
+    address(text).map(|email| email.to_string())
 }
 
 fn hash(text: &str) -> Result<String, String> {

@@ -1,9 +1,10 @@
 //! What the commands do to an installation: found it, grant credit, prove the ledger, look after
-//! messages.
+//! messages, help people in.
 
 use domain::id::{JobId, OrganizationId, ProjectId, RequestId, UserId};
 use domain::key::KeySecret;
 use domain::money::Nusd;
+use domain::people::email::Email;
 use domain::people::password::{MOST_CHARS, Password, PasswordHash};
 use domain::time::AtUs;
 use serde_json::json;
@@ -12,6 +13,7 @@ use store::audit::{self, Act, Actor, Event, Kind};
 use store::grants::{self, GrantError};
 use store::installation::SetUpError;
 use store::jobs::{self, Listed};
+use store::people::{factors, users};
 use store::verify::Head;
 use store::{Role, StoreError, Tx};
 
@@ -231,6 +233,31 @@ pub async fn retry_messages(config: &Config, ids: Vec<String>) -> Result<u64, Fa
         )),
         other => Failure::new(format!("nothing is tried again: {other}.")),
     })
+}
+
+/// Removes somebody's second factors, beside a running server too; false if they had none.
+///
+/// # Errors
+/// [`Failure`] if there is no such account, or the database cannot be used.
+pub async fn reset_factors(config: &Config, email: Email) -> Result<bool, Failure> {
+    let store = wiring::open(config, Role::Command).await?;
+    let address = email.clone();
+    let reset = store.write(move |tx| -> Result<Option<bool>, StoreError> {
+        let Some((user, _)) = users::by_email(tx, &address)? else {
+            return Ok(None);
+        };
+        let (operator, now) = (Actor::operator(), clock::now());
+        factors::reset(tx, &user, &operator, now, entropy::system).map(Some)
+    });
+    let had_any = reset.await;
+    store.close().await;
+    had_any
+        .map_err(|error| Failure::new(format!("nothing was removed: {error}.")))?
+        .ok_or_else(|| {
+            Failure::new(format!(
+                "nobody has the address {email} here. Look for a slip in it."
+            ))
+        })
 }
 
 /// Gives credit, and tells the organization's audit log of it.

@@ -8,13 +8,14 @@
 pub(crate) mod caller;
 pub(crate) mod contact;
 mod cookie;
+pub(crate) mod factors;
 mod guessing;
 mod hasher;
 mod letters;
 pub(crate) mod me;
 mod origin;
 pub(crate) mod password;
-mod proof;
+pub(crate) mod proof;
 pub(crate) mod refusal;
 mod sending;
 pub(crate) mod sessions;
@@ -72,6 +73,7 @@ pub(crate) fn routes() -> OpenApiRouter<Control> {
         .routes(routes!(signup::resend))
         .routes(routes!(sessions::list, sessions::create))
         .routes(routes!(sessions::end_current))
+        .routes(routes!(proof::prove))
         .routes(routes!(sessions::end_others))
         .routes(routes!(sessions::end))
         .routes(routes!(password::request))
@@ -82,4 +84,5 @@ pub(crate) fn routes() -> OpenApiRouter<Control> {
         .routes(routes!(contact::verify_email))
         .routes(routes!(contact::change_phone))
         .routes(routes!(contact::verify_phone))
+        .merge(factors::routes())
 }

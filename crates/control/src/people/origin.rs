@@ -39,6 +39,17 @@ fn origin_of(url: &str) -> &str {
     path.map_or(url, |at| &url[..after_scheme + at])
 }
 
+/// The host of an address, without its port.
+pub(super) fn host_of(url: &str) -> &str {
+    let origin = origin_of(url);
+    let authority = origin.split_once("://").map_or(origin, |(_, rest)| rest);
+    match authority.rfind(':') {
+        // The colons of an IPv6 address are in brackets.
+        Some(colon) if !authority[colon..].contains(']') => &authority[..colon],
+        _ => authority,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,12 +120,22 @@ mod tests {
 
     #[test]
     fn an_origin_is_scheme_host_and_port() {
-        for (url, origin) in [
-            ("https://a.example", "https://a.example"),
-            ("https://a.example:8443/x/y", "https://a.example:8443"),
-            ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
+        for (url, origin, host) in [
+            ("https://a.example", "https://a.example", "a.example"),
+            (
+                "https://a.example:8443/x/y",
+                "https://a.example:8443",
+                "a.example",
+            ),
+            (
+                "http://127.0.0.1:8080",
+                "http://127.0.0.1:8080",
+                "127.0.0.1",
+            ),
+            ("http://[::1]:8080/x", "http://[::1]:8080", "[::1]"),
+            ("http://[::1]", "http://[::1]", "[::1]"),
         ] {
-            assert_eq!(origin_of(url), origin);
+            assert_eq!((origin_of(url), host_of(url)), (origin, host));
         }
     }
 }

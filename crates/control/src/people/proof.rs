@@ -1,14 +1,34 @@
-//! The proof that how one signs in may be changed: the password, or that one signed in just now.
+//! The proof that how one signs in may be changed: the password or a code of the authenticator app,
+//! or that one of them was shown just now.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::Response;
 
 use domain::people::email::Email;
 use domain::people::password::Password;
+use domain::people::throttle::GUESSES_FROM_NETWORK;
+use store::people::sessions::note_proof;
+use utoipa::ToSchema;
 
 use super::caller::SignedIn;
+use super::factors::second_step::check_totp;
+use super::guessing;
 use super::refusal::PeopleRefusal;
-use super::sessions::{admit_guess, forgive};
+use super::sessions::{Session, admit_guess, forgive};
 use crate::Control;
 use crate::body::Fields;
-use crate::respond::{Outcome, Refusal};
+use crate::respond::{Outcome, Refusal, answer};
+
+/// What proves once more who one is: one of these.
+#[derive(ToSchema)]
+pub(crate) struct NewProof {
+    #[schema(value_type = Option<String>)]
+    current_password: Proof,
+    /// Of the authenticator app.
+    #[schema(example = "123456")]
+    code: Option<String>,
+}
 
 /// What somebody shows who wants to change how they sign in.
 #[derive(Debug)]
@@ -29,7 +49,61 @@ impl Fields {
     }
 }
 
+/// Prove once more who you are. For a quarter of an hour, nothing further is asked for to change
+/// how you sign in.
+#[utoipa::path(
+    post, path = "/api/sessions/current/proof", tag = "Accounts", operation_id = "prove_identity",
+    request_body = NewProof,
+    responses((status = 200, body = Session)), security(("session" = []))
+)]
+pub(crate) async fn prove(
+    State(control): State<Control>,
+    mut caller: SignedIn,
+    fields: Fields,
+) -> Response {
+    let outcome = async {
+        let proof = NewProof {
+            current_password: fields.proof()?,
+            code: match fields.has("code") {
+                true => Some(fields.code("code")?),
+                false => None,
+            },
+        };
+        match (proof.code, proof.current_password) {
+            (Some(code), _) => control.ensure_code(&caller, code).await?,
+            (None, Proof::Session) => {
+                let param = "current_password".into();
+                return Err(Refusal::Missing { param });
+            }
+            (None, typed) => control.ensure_proved(&caller, typed).await?,
+        }
+        let (id, now) = (caller.session.id.clone(), control.now());
+        let write = control.store.write(move |tx| note_proof(tx, &id, now));
+        write.await?;
+        caller.session.lifetime.proved_at = now;
+        let current = caller.session.id.clone();
+        Ok(Json(Session::of(caller.session, &current)))
+    };
+    answer(&control, outcome.await)
+}
+
 impl Control {
+    /// Refuses what is no code of the caller's authenticator app.
+    async fn ensure_code(&self, caller: &SignedIn, code: String) -> Outcome<()> {
+        let now = self.now();
+        let bucket = [(&GUESSES_FROM_NETWORK, caller.visitor.network())];
+        self.ensure_room(&bucket, now).await?;
+        let user = caller.user.id.clone();
+        let write = self.store.write(move |tx| -> Outcome<bool> {
+            guessing::take(tx, &bucket, now)?;
+            check_totp(tx, &user, &code, now)
+        });
+        match write.await? {
+            true => Ok(()),
+            false => Err(PeopleRefusal::WrongFactor.into()),
+        }
+    }
+
     /// Refuses what proves nothing. A password that is tried here counts as one tried at the door.
     pub(super) async fn ensure_proved(&self, caller: &SignedIn, proof: Proof) -> Outcome<()> {
         let now = self.now();

@@ -39,6 +39,14 @@ pub(crate) enum PeopleRefusal {
     SignupOrder,
     /// The link does not work, or not any more.
     BadLink,
+    /// The sign-in that waits for a second factor is over, or never was.
+    SignInOver,
+    /// This is no second factor of theirs, or was used.
+    WrongFactor,
+    /// No authenticator app is to be added, or not any more.
+    EnrolmentOver,
+    /// There is no such second factor, or none at all.
+    NoFactor,
     /// How one signs in is only changed by who proved lately who they are.
     ProofRequired,
 }

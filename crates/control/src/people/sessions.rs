@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::response::Response;
 use domain::id::{SessionId, UserId};
 use domain::people::email::Email;
+use domain::people::factor::Factor;
 use domain::people::password::{Password, PasswordHash};
 use domain::people::secret::BearerSecret;
 use domain::people::session::Lifetime;
@@ -23,6 +24,7 @@ use utoipa::ToSchema;
 
 use super::caller::SignedIn;
 use super::cookie;
+use super::factors::second_step::{PendingSignIn, admit};
 use super::guessing::{self, Bucket};
 use super::refusal::PeopleRefusal;
 use super::telling::{Deed, failed_to_sign_in};
@@ -44,6 +46,13 @@ pub(crate) struct Session {
     object: &'static str,
     /// Whether it is the one of this request.
     is_current: bool,
+    /// How you signed in: `password`, or `signup`.
+    #[schema(example = "password")]
+    method: String,
+    /// What you showed besides: `totp` or `recovery_code`.
+    second_factor: Option<String>,
+    /// Until when nothing further is asked for to change how you sign in.
+    proved_until: i64,
     /// The address that was signed in from.
     ip_address: Option<String>,
     /// What the program that was signed in with calls itself.
@@ -88,6 +97,9 @@ impl Session {
             is_current: row.id == *current,
             id: row.id.to_string(),
             object: "session",
+            proved_until: row.lifetime.fresh_until().seconds(),
+            method: row.method,
+            second_factor: row.second_factor,
             ip_address: row.ip_address,
             user_agent: row.user_agent,
             created_at: row.lifetime.began_at.seconds(),
@@ -97,11 +109,15 @@ impl Session {
     }
 }
 
-/// Sign in. The answer gives the browser a cookie, which the pages of this installation send along.
+/// Sign in. The answer gives the browser a cookie, which the pages of this installation send along;
+/// or, with status 202, it asks for a second factor.
 #[utoipa::path(
     post, path = "/api/sessions", tag = "Accounts", request_body = Credentials,
     operation_id = "sign_in",
-    responses((status = 200, body = Session))
+    responses(
+        (status = 200, body = Session),
+        (status = 202, body = PendingSignIn, description = "A second factor is needed"),
+    )
 )]
 pub(crate) async fn create(
     State(control): State<Control>,
@@ -117,15 +133,13 @@ pub(crate) async fn create(
         let now = control.now();
         let (public_url, entropy) = (control.public_url.clone(), control.entropy);
         let write = control.store.write(move |tx| -> Outcome<_> {
-            forgive(tx, &user.email, &visitor)?;
             let deed = Deed {
                 user: &user.id,
                 visitor: &visitor,
                 now,
                 entropy,
             };
-            let (session, secret) = enter(tx, &deed, "password")?;
-            Ok(with_cookie(session, &secret, &public_url))
+            admit(tx, &deed, "password", &public_url)
         });
         write.await
     };
@@ -212,11 +226,22 @@ impl SessionsEnded {
     }
 }
 
-/// Begins a session, in place of the one that the visitor's cookie stood for.
+/// As [`enter_with`], for somebody who has no second factor.
 pub(super) fn enter(
     tx: &mut Tx<'_>,
     deed: &Deed<'_>,
     method: &str,
+) -> Result<(Session, BearerSecret), StoreError> {
+    enter_with(tx, deed, method, None)
+}
+
+/// Begins a session, in place of the one that the visitor's cookie stood for. `method` is how
+/// somebody got in.
+pub(super) fn enter_with(
+    tx: &mut Tx<'_>,
+    deed: &Deed<'_>,
+    method: &str,
+    second_factor: Option<Factor>,
 ) -> Result<(Session, BearerSecret), StoreError> {
     let Deed {
         user,
@@ -234,11 +259,13 @@ pub(super) fn enter(
         id: SessionId::random(entropy),
         user: user.clone(),
         lifetime: Lifetime::beginning(now),
+        method: method.to_owned(),
+        second_factor: second_factor.map(|factor| factor.as_str().to_owned()),
         ip_address: visitor.ip_address(),
         user_agent: visitor.user_agent.clone(),
     };
     sessions::begin(tx, &secret.digest(), &row)?;
-    deed.signed_in(tx, method)?;
+    deed.signed_in(tx, method, second_factor)?;
     let id = row.id.clone();
     Ok((Session::of(row, &id), secret))
 }

@@ -2,8 +2,9 @@
 
 use domain::Entropy;
 use domain::id::UserId;
+use domain::people::factor::Factor;
 use domain::time::AtUs;
-use serde_json::{Value, json};
+use serde_json::json;
 use store::audit::{self, Act, Actor, Event, Kind, Who};
 use store::people::users;
 use store::{StoreError, Tx};
@@ -21,9 +22,21 @@ pub(super) struct Deed<'a> {
 
 impl Deed<'_> {
     /// Somebody signed in; `method` is how, such as `password`.
-    pub(super) fn signed_in(&self, tx: &mut Tx<'_>, method: &str) -> Result<(), StoreError> {
-        let event = Event::new(Kind::LoginSucceeded, self.user);
-        self.tell(tx, &event.data(json!({"method": method})))
+    pub(super) fn signed_in(
+        &self,
+        tx: &mut Tx<'_>,
+        method: &str,
+        second_factor: Option<Factor>,
+    ) -> Result<(), StoreError> {
+        let second_factor = second_factor.map(Factor::as_str);
+        let data = json!({"method": method, "second_factor": second_factor});
+        self.tell(tx, &Event::new(Kind::LoginSucceeded, self.user).data(data))
+    }
+
+    /// Somebody who has the password did not get past the second factor.
+    pub(super) fn failed_factor(&self, tx: &mut Tx<'_>, factor: Factor) -> Result<(), StoreError> {
+        let message = format!("The second factor was wrong: {}.", factor.as_str());
+        self.tell(tx, &failed(self.user, "wrong_factor", &message))
     }
 
     /// Somebody signed out.
@@ -58,9 +71,13 @@ impl Deed<'_> {
 
 /// Tells that somebody did not get into an account: while they are answered, as the time would
 /// tell whose address is known here.
-pub(super) fn failed_to_sign_in(control: &Control, user: UserId, visitor: &Visitor, code: &str) {
+pub(super) fn failed_to_sign_in(
+    control: &Control,
+    user: UserId,
+    visitor: &Visitor,
+    code: &'static str,
+) {
     let (control, visitor) = (control.clone(), visitor.clone());
-    let code = Value::from(code);
     tokio::spawn(async move {
         let (now, entropy) = (control.now(), control.entropy);
         let write = control.store.write(move |tx| -> Result<(), StoreError> {
@@ -70,13 +87,16 @@ pub(super) fn failed_to_sign_in(control: &Control, user: UserId, visitor: &Visit
                 now,
                 entropy,
             };
-            let event = Event::new(Kind::LoginFailed, &user)
-                .with("error_code", code)
-                .with("error_message", json!("The password was wrong."));
-            deed.tell(tx, &event)
+            deed.tell(tx, &failed(&user, code, "The password was wrong."))
         });
         if let Err(error) = write.await {
             tracing::error!(%error, "a failed sign-in is missing in the audit log");
         }
     });
+}
+
+fn failed(user: &UserId, code: &str, message: &str) -> Event {
+    Event::new(Kind::LoginFailed, user)
+        .with("error_code", json!(code))
+        .with("error_message", json!(message))
 }

@@ -35,6 +35,18 @@ const TEMPLATES: &[(&str, &str)] = &[
     ),
     ("phone_changed", include_str!("templates/phone_changed.txt")),
     ("phone_code", include_str!("templates/phone_code.txt")),
+    (
+        "recovery_code_used",
+        include_str!("templates/recovery_code_used.txt"),
+    ),
+    (
+        "second_factor_failed",
+        include_str!("templates/second_factor_failed.txt"),
+    ),
+    (
+        "second_factors_changed",
+        include_str!("templates/second_factors_changed.txt"),
+    ),
 ];
 const PAGE: &str = "letter.html";
 
@@ -183,6 +195,7 @@ mod tests {
     use domain::budget::Force;
     use domain::message::{BudgetAlert, Letter, Message, Text};
     use domain::money::Nusd;
+    use domain::people::factor::FactorChange;
     use domain::time::AtUs;
     use domain::window::Window;
 
@@ -242,6 +255,12 @@ mod tests {
                 new: "+49******20".into(),
                 at: NOON,
             },
+            Letter::SecondFactorsChanged {
+                what: FactorChange::TotpAdded,
+                at: NOON,
+            },
+            Letter::RecoveryCodeUsed { left: 3, at: NOON },
+            Letter::SecondFactorFailed { at: NOON },
             Letter::AddressInUse {
                 sign_in: format!("{URL}/sign-in"),
                 reset: format!("{URL}/forgot-password"),

@@ -22,6 +22,7 @@ mod organization_users;
 mod outbox;
 mod people;
 mod people_changes;
+mod people_factors;
 mod people_rights;
 mod people_sessions;
 mod people_signup;

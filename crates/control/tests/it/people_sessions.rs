@@ -228,6 +228,10 @@ async fn the_page_of_another_site_changes_nothing() {
         (Method::POST, "/api/me"),
         (Method::POST, "/api/me/password"),
         (Method::POST, "/api/password_resets"),
+        (Method::POST, "/api/sessions/totp"),
+        (Method::POST, "/api/sessions/recovery_code"),
+        (Method::POST, "/api/sessions/current/proof"),
+        (Method::DELETE, "/api/me/totp"),
     ] {
         for (name, value) in [cross, ("origin", "https://evil.example")] {
             let request = browser.request(method.clone(), path).header(name, value);
@@ -265,6 +269,12 @@ async fn nothing_of_an_account_is_shown_without_its_session() {
         (Method::POST, "/api/me/email/code"),
         (Method::POST, "/api/me/phone"),
         (Method::POST, "/api/me/phone/code"),
+        (Method::GET, "/api/me/factors"),
+        (Method::POST, "/api/me/totp"),
+        (Method::POST, "/api/me/totp/confirm"),
+        (Method::DELETE, "/api/me/totp"),
+        (Method::POST, "/api/me/recovery_codes"),
+        (Method::POST, "/api/sessions/current/proof"),
     ] {
         let mut nobody = Browser::new(&world);
         for cookie in [None, Some(format!("farebox_session={}", "x".repeat(43)))] {

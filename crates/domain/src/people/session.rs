@@ -55,10 +55,16 @@ impl Lifetime {
         now.since(self.seen_at) >= NOTED_EVERY_US
     }
 
+    /// The instant until which nothing further is asked for to change how one signs in.
+    #[must_use]
+    pub fn fresh_until(&self) -> AtUs {
+        self.proved_at.plus(FRESH_US)
+    }
+
     /// Whether its holder proved lately who they are.
     #[must_use]
     pub fn is_fresh(&self, now: AtUs) -> bool {
-        now.since(self.proved_at) < FRESH_US
+        now < self.fresh_until()
     }
 }
 

@@ -10,7 +10,7 @@
 
 use std::net::IpAddr;
 
-use crate::time::{AtUs, DAY_US, MINUTE_US, SECOND_US};
+use crate::time::{AtUs, DAY_US, HOUR_US, MINUTE_US, SECOND_US};
 
 /// `burst` at once, then one in each `every_us`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +83,13 @@ pub const CODES_FROM_NETWORK: Throttle = Throttle {
     name: "code/network",
     every_us: 20 * SECOND_US,
     burst: 50,
+};
+/// Codes of an authenticator app that are tried for one account, from everywhere. Only who has the
+/// password gets so far. One try in 333,333 is right by luck, so 3 % of whole years of trying are.
+pub const FACTOR_CODES_OF_ACCOUNT: Throttle = Throttle {
+    name: "factor/account",
+    every_us: HOUR_US,
+    burst: 10,
 };
 /// Changes of address or phone that one user begins.
 pub const CHANGES_OF_USER: Throttle = Throttle {

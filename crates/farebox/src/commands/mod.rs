@@ -6,6 +6,7 @@ mod ledger;
 mod messages;
 mod migrate;
 mod setup;
+mod users;
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -31,6 +32,7 @@ pub(crate) async fn run(cli: Cli, environment: &Environment) -> Result<(), Failu
             ledger::run(&load(file, environment)?, &verify).await
         }
         Command::Messages(messages) => messages::run(&load(file, environment)?, messages).await,
+        Command::Users(users) => users::run(&load(file, environment)?, users).await,
         Command::Migrate(migrate) => migrate::run(&load(file, environment)?, &migrate).await,
         Command::Demo(demo) => demo::run(&demo, environment).await,
         Command::Race(race) => race::run(*race, environment).await,

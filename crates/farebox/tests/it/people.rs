@@ -1,6 +1,8 @@
 //! Somebody signs up at the real binary, reads their codes in the outbox, and calls a model with
 //! the trial credit that comes with a phone.
 
+use domain::people::totp::TotpSecret;
+use domain::time::AtUs;
 use serde_json::{Value, json};
 use testkit::http::{Answer, Request, get};
 use testkit::{PATIENCE, Reply, Upstream, eventually, on_each_database};
@@ -106,6 +108,53 @@ async fn who_signs_up_with_a_phone_calls_with_trial_credit() {
         server.wait(PATIENCE).await;
         let verified = place.run(&["ledger", "verify"]);
         assert!(verified.status.success(), "the books are in order");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_lost_all_second_factors_is_let_in_by_the_operator() {
+    on_each_database(async |database| {
+        let place = Place::new(&database.url, "http://127.0.0.1:9/v1");
+        let made = place.set_up("1");
+        let _server = place.serve().await;
+        let mut browser = Browser {
+            place: &place,
+            cookie: String::new(),
+        };
+        let (email, password) = ("ada@example.com", &made["password"]);
+        let credentials = json!({"email": email, "password": password});
+        browser.post("/api/sessions", &credentials).await;
+        let secret = browser.post("/api/me/totp", &json!({})).await["secret"].clone();
+        let secret = TotpSecret::parse(secret.as_str().unwrap()).unwrap();
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let now = AtUs(i64::try_from(since.unwrap().as_micros()).unwrap());
+        let code = json!({"code": secret.code_at(now)});
+        let added = browser.post("/api/me/totp/confirm", &code).await;
+        assert_eq!(added["recovery_codes"].as_array().unwrap().len(), 10);
+
+        let sign_in = Request::post(&place.url("/api/sessions")).json(&credentials);
+        assert_eq!(sign_in.send().await.unwrap().status, 202);
+        let unknown = place.run(&["users", "reset-factors", "bob@example.com"]);
+        let said = String::from_utf8_lossy(&unknown.stderr).into_owned();
+        assert_eq!(unknown.status.code(), Some(1));
+        assert!(
+            said.contains("nobody has the address bob@example.com"),
+            "{said}"
+        );
+        let reset = || place.run(&["users", "reset-factors", email]);
+        let said = String::from_utf8(reset().stdout).unwrap();
+        assert!(
+            said.contains("The second factors of ada@example.com are removed"),
+            "{said}"
+        );
+        let said = String::from_utf8(reset().stdout).unwrap();
+        assert!(
+            said.contains("ada@example.com has no second factor"),
+            "{said}"
+        );
+        let sign_in = Request::post(&place.url("/api/sessions")).json(&credentials);
+        assert_eq!(sign_in.send().await.unwrap().status, 200);
     })
     .await;
 }

@@ -201,6 +201,8 @@ CREATE TABLE sessions (
     began_at_us BIGINT NOT NULL,
     seen_at_us BIGINT NOT NULL,
     proved_at_us BIGINT NOT NULL,
+    method TEXT NOT NULL,
+    second_factor TEXT,
     ip_address TEXT,
     user_agent TEXT
 );
@@ -241,6 +243,42 @@ CREATE TABLE password_resets (
     begun_at_us BIGINT NOT NULL
 );
 CREATE INDEX password_resets_by_user ON password_resets (user_id);
+
+-- Authenticator apps. The secret is base32, as the app has it; last_step is the latest half minute
+-- whose code was taken.
+CREATE TABLE totp (
+    user_id TEXT PRIMARY KEY REFERENCES users (id),
+    secret TEXT NOT NULL,
+    last_step BIGINT NOT NULL,
+    added_at_us BIGINT NOT NULL
+);
+
+-- Authenticator apps that no code was shown of yet.
+CREATE TABLE totp_enrolments (
+    user_id TEXT PRIMARY KEY REFERENCES users (id),
+    secret TEXT NOT NULL,
+    begun_at_us BIGINT NOT NULL
+);
+CREATE INDEX totp_enrolments_by_age ON totp_enrolments (begun_at_us);
+
+-- Codes for when a second factor is lost, by their digests; the row goes when the code is used.
+CREATE TABLE recovery_codes (
+    user_id TEXT NOT NULL REFERENCES users (id),
+    digest TEXT NOT NULL,
+    made_at_us BIGINT NOT NULL,
+    PRIMARY KEY (user_id, digest)
+);
+
+-- Sign-ins whose first factor (method) was right, and that wait for the second.
+CREATE TABLE pending_sign_ins (
+    digest TEXT PRIMARY KEY,
+    user_id TEXT NOT NULL REFERENCES users (id),
+    method TEXT NOT NULL,
+    tries_left BIGINT NOT NULL CHECK (tries_left >= 0),
+    begun_at_us BIGINT NOT NULL
+);
+CREATE INDEX pending_sign_ins_by_user ON pending_sign_ins (user_id);
+CREATE INDEX pending_sign_ins_by_age ON pending_sign_ins (begun_at_us);
 
 -- Phone numbers that trial credit was granted for.
 CREATE TABLE trial_credits (

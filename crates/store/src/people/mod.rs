@@ -5,10 +5,14 @@ use domain::time::{AtUs, DAY_US};
 use crate::{StoreError, Tx};
 
 pub mod codes;
+pub mod factors;
 pub mod password_resets;
+pub mod pending_sign_ins;
+pub mod recovery_codes;
 pub mod sessions;
 pub mod signups;
 pub mod throttles;
+pub mod totp;
 pub mod trials;
 pub mod users;
 
@@ -24,6 +28,8 @@ pub fn forget(tx: &mut Tx<'_>, now: AtUs) -> Result<u64, StoreError> {
         "DELETE FROM signups WHERE begun_at_us < $1",
         "DELETE FROM password_resets WHERE begun_at_us < $1",
         "DELETE FROM codes WHERE sent_at_us < $1",
+        "DELETE FROM totp_enrolments WHERE begun_at_us < $1",
+        "DELETE FROM pending_sign_ins WHERE begun_at_us < $1",
     ] {
         // Each is over within an hour; a day leaves room for a clock that goes back.
         forgotten += tx.execute(sql, &[now.plus(-DAY_US).0.into()])?;

@@ -1,6 +1,7 @@
 //! Sessions: who is signed in where. They are found by the digest of what the cookie carries.
 
 use domain::id::{SessionId, UserId};
+use domain::people::factor::Factor;
 use domain::people::secret::BearerDigest;
 use domain::people::session::{IDLE_US, Lifetime};
 use domain::time::AtUs;
@@ -16,6 +17,10 @@ pub struct Session {
     pub user: UserId,
     /// When it began, and when it ends.
     pub lifetime: Lifetime,
+    /// How its holder signed in, such as `password`.
+    pub method: String,
+    /// The second factor that its holder showed, if any.
+    pub second_factor: Option<String>,
     /// The address that its holder signed in from.
     pub ip_address: Option<String>,
     /// What the program that they signed in with calls itself.
@@ -32,8 +37,8 @@ const MOST_OF_USER: i64 = 100;
 pub fn begin(tx: &mut Tx<'_>, digest: &BearerDigest, session: &Session) -> Result<(), StoreError> {
     tx.execute_one(
         "INSERT INTO sessions (digest, id, user_id, began_at_us, seen_at_us, proved_at_us,
-                               ip_address, user_agent)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+                               method, second_factor, ip_address, user_agent)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         &[
             digest.as_hex().into(),
             session.id.as_str().into(),
@@ -41,6 +46,8 @@ pub fn begin(tx: &mut Tx<'_>, digest: &BearerDigest, session: &Session) -> Resul
             session.lifetime.began_at.0.into(),
             session.lifetime.seen_at.0.into(),
             session.lifetime.proved_at.0.into(),
+            session.method.as_str().into(),
+            session.second_factor.as_deref().into(),
             session.ip_address.as_deref().into(),
             session.user_agent.as_deref().into(),
         ],
@@ -53,7 +60,8 @@ pub fn begin(tx: &mut Tx<'_>, digest: &BearerDigest, session: &Session) -> Resul
     Ok(())
 }
 
-const COLUMNS: &str = "id, user_id, began_at_us, seen_at_us, proved_at_us, ip_address, user_agent";
+const COLUMNS: &str = "id, user_id, began_at_us, seen_at_us, proved_at_us, method, second_factor,
+                       ip_address, user_agent";
 
 /// The session that a cookie stands for, if it is not over.
 ///
@@ -104,6 +112,24 @@ pub fn note_proof(tx: &mut Tx<'_>, id: &SessionId, now: AtUs) -> Result<(), Stor
     Ok(())
 }
 
+/// Writes that its holder showed a second factor.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn note_factor(
+    tx: &mut Tx<'_>,
+    id: &SessionId,
+    factor: Factor,
+    now: AtUs,
+) -> Result<(), StoreError> {
+    let sql = "UPDATE sessions SET second_factor = $2, proved_at_us = $3 WHERE id = $1";
+    tx.execute(
+        sql,
+        &[id.as_str().into(), factor.as_str().into(), now.0.into()],
+    )?;
+    Ok(())
+}
+
 /// Ends a session of a user; false if there is none with this id.
 ///
 /// # Errors
@@ -143,7 +169,9 @@ fn from_row(row: &Row) -> Result<Session, StoreError> {
             seen_at: AtUs(row.int(3)?),
             proved_at: AtUs(row.int(4)?),
         },
-        ip_address: row.opt_text(5)?.map(ToOwned::to_owned),
-        user_agent: row.opt_text(6)?.map(ToOwned::to_owned),
+        method: row.text(5)?.to_owned(),
+        second_factor: row.opt_text(6)?.map(ToOwned::to_owned),
+        ip_address: row.opt_text(7)?.map(ToOwned::to_owned),
+        user_agent: row.opt_text(8)?.map(ToOwned::to_owned),
     })
 }

@@ -7,6 +7,7 @@ use domain::people::password::PasswordHash;
 use domain::people::phone::Phone;
 use domain::time::AtUs;
 
+use super::pending_sign_ins;
 use crate::{Row, StoreError, Tx};
 
 /// A user.
@@ -116,7 +117,8 @@ pub fn password(tx: &mut Tx<'_>, id: &UserId) -> Result<Option<PasswordHash>, St
     hash_of(&tx.query_one(sql, &[id.as_str().into()])?, 0)
 }
 
-/// Gives a user another password. Links to choose one with are worth nothing any more.
+/// Gives a user another password. Links to choose one with are worth nothing any more, nor is what
+/// somebody began with the old one.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -129,7 +131,7 @@ pub fn set_password(
     tx.execute_one(sql, &[id.as_str().into(), password.expose().into()])?;
     let sql = "DELETE FROM password_resets WHERE user_id = $1";
     tx.execute(sql, &[id.as_str().into()])?;
-    Ok(())
+    pending_sign_ins::end_all(tx, id)
 }
 
 /// Gives a user another address.

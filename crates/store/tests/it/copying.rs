@@ -59,8 +59,12 @@ async fn copied_telling(
 }
 
 /// A row in each table about people.
-const PEOPLE: [&str; 6] = [
-    "INSERT INTO sessions SELECT 'd', 'session_1', id, 1, 2, 3, NULL, 'a' FROM users",
+const PEOPLE: [&str; 10] = [
+    "INSERT INTO sessions SELECT 'd', 'session_1', id, 1, 2, 3, 'm', NULL, NULL, 'a' FROM users",
+    "INSERT INTO totp SELECT id, 'S', 1, 2 FROM users",
+    "INSERT INTO totp_enrolments SELECT id, 'S', 1 FROM users",
+    "INSERT INTO recovery_codes SELECT id, 'd', 1 FROM users",
+    "INSERT INTO pending_sign_ins SELECT 'd', id, 'password', 5, 1 FROM users",
     "INSERT INTO signups VALUES ('d', 'a@b', '', '', 'h', NULL, NULL, 1)",
     "INSERT INTO codes VALUES ('d', 'new_email', 'a@b', 's', 'd', 5, 1, 1)",
     "INSERT INTO password_resets SELECT 'd', id, 1 FROM users",

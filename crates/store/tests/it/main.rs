@@ -26,6 +26,7 @@ mod limits;
 mod model;
 mod orphans;
 mod people_entry;
+mod people_factors;
 mod people_signups;
 mod price_book;
 mod proofs;

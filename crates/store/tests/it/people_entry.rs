@@ -21,6 +21,8 @@ fn session(user: &UserId, now: AtUs) -> Session {
         id: SessionId::random(entropy),
         user: user.clone(),
         lifetime: Lifetime::beginning(now),
+        method: "password".into(),
+        second_factor: None,
         ip_address: Some("192.0.2.7".into()),
         user_agent: Some("a browser".into()),
     }
