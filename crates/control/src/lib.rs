@@ -13,6 +13,7 @@ mod budget_events;
 mod budgets;
 mod change;
 mod costs;
+mod data_plane;
 mod fallback;
 mod group_users;
 mod groups;
@@ -46,7 +47,11 @@ mod state;
 mod usage;
 mod usage_kinds;
 
+pub use data_plane::{
+    CheckUpstream, Checking, DataPlane, DeployedAt, IsRefusing, OfferedModel, UpstreamCheck,
+    UpstreamSeen,
+};
 pub use outbox::is_loopback_url;
 pub use people::{Hasher, People, SignupMode, SignupRules};
 pub use routes::router;
-pub use state::{Control, DataPlane, IsRefusing};
+pub use state::Control;

@@ -3,12 +3,10 @@
 use std::sync::Arc;
 
 use domain::Entropy;
-use domain::admission::DefaultRates;
-use domain::id::{BudgetId, OrganizationId};
 use domain::time::{AtUs, Clock};
 use store::Store;
 
-use crate::People;
+use crate::{DataPlane, People};
 
 /// The control plane. Cheap to clone.
 #[derive(Clone)]
@@ -28,21 +26,6 @@ pub struct Control {
     pub data_plane: DataPlane,
     /// What was decided about accounts.
     pub people: People,
-}
-
-/// Tells of an organization and one of its budgets whether requests are refused for it now.
-pub type IsRefusing = Arc<dyn Fn(&OrganizationId, &BudgetId) -> bool + Send + Sync>;
-
-/// What the control plane may ask of the data plane. It knows no more of it: the binary puts both
-/// together.
-#[derive(Clone)]
-pub struct DataPlane {
-    /// Names the models that can be called now, in any order: they change with the configuration.
-    pub models: Arc<dyn Fn() -> Vec<Arc<str>> + Send + Sync>,
-    /// The rate limits of every project and model where no rule lowers them.
-    pub rates: DefaultRates,
-    /// Whether the latest request that needed money of a budget was refused for it.
-    pub is_refusing: IsRefusing,
 }
 
 impl Control {

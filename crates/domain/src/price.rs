@@ -98,6 +98,17 @@ impl UnitPrices {
         self.0[class as usize]
     }
 
+    /// These prices and so many millionths of them on top, each rounded up.
+    #[must_use]
+    pub fn marked_up(&self, millionths: u32) -> Self {
+        let factor = UNITS_PER_PRICE + i128::from(millionths);
+        let marked_up = |price: Nusd| {
+            let product = i128::from(price.get()) * factor;
+            Nusd::saturating_from(ceil_div(product))
+        };
+        UnitPrices(self.0.map(marked_up))
+    }
+
     /// What `usage` costs: `ceil(sum(units * price) / 1e6)`, with that one ceiling.
     #[must_use]
     pub fn cost(&self, usage: &Usage) -> Cost {
@@ -197,8 +208,44 @@ impl PriceHistory {
     /// The entry in force at `at`, or none: then the model cannot be called.
     #[must_use]
     pub fn in_force(&self, at: AtUs) -> Option<&PriceEntry> {
-        let later = self.0.partition_point(|entry| entry.effective_at <= at);
-        later.checked_sub(1).map(|index| &self.0[index])
+        self.later(at).checked_sub(1).map(|index| &self.0[index])
+    }
+
+    /// The entry that follows the one in force at `at`, if it is known already.
+    #[must_use]
+    pub fn next(&self, at: AtUs) -> Option<&PriceEntry> {
+        self.0.get(self.later(at))
+    }
+
+    /// The place of the first entry that is not yet in force at `at`.
+    fn later(&self, at: AtUs) -> usize {
+        self.0.partition_point(|entry| entry.effective_at <= at)
+    }
+}
+
+/// A request that was charged, to be looked at under other prices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Charged {
+    /// What it used.
+    pub usage: Usage,
+    /// What the customer paid.
+    pub cost: Nusd,
+    /// What its hold did not pay for.
+    pub overrun: Nusd,
+}
+
+impl Charged {
+    /// What the customer would have paid under `prices`: rounded up, as it was then. Of a request
+    /// that cost more than its hold the customer pays the same share as then, as nobody knows what
+    /// would have been held; so prices that change nothing change nothing here either.
+    #[must_use]
+    pub fn under(&self, prices: &UnitPrices) -> Nusd {
+        let full = prices.cost(&self.usage).total;
+        if self.overrun <= Nusd::ZERO {
+            return full;
+        }
+        let (paid, whole) = (i128::from(self.cost.get()), self.cost + self.overrun);
+        Nusd::saturating_from(i128::from(full.get()) * paid / i128::from(whole.get()))
     }
 }
 
@@ -310,6 +357,32 @@ mod tests {
         assert_eq!(at(10).as_deref(), Some("a"));
         assert_eq!(at(19).as_deref(), Some("a"));
         assert_eq!(at(20).as_deref(), Some("b"));
+        let next = |us: i64| history.next(AtUs(us)).map(|entry| entry.id.to_string());
+        assert_eq!(next(9).as_deref(), Some("a"));
+        assert_eq!(next(10).as_deref(), Some("b"));
+        assert_eq!(next(20), None);
+    }
+
+    #[test]
+    fn a_request_beyond_its_hold_pays_the_same_share_under_other_prices() {
+        let usage = Usage::text(1_000_000, 1_000_000);
+        // $0.15 and $0.60, of which the hold paid $0.25.
+        let charged = Charged {
+            usage,
+            cost: usd("0.25"),
+            overrun: usd("0.50"),
+        };
+        assert_eq!(charged.under(&mini()), usd("0.25"));
+        let double = UnitPrices::by_class(mini().0.map(|it| it + it));
+        assert_eq!(charged.under(&double), usd("0.50"));
+    }
+
+    #[test]
+    fn a_markup_is_on_every_price_and_rounded_up() {
+        let prices = UnitPrices::by_class([0, 1, 3, 10, 100, 1_000_000, 7, 8, 9].map(Nusd::new));
+        let dearer = UnitPrices::by_class([0, 2, 4, 12, 120, 1_200_000, 9, 10, 11].map(Nusd::new));
+        assert_eq!(prices.marked_up(200_000), dearer);
+        assert_eq!(prices.marked_up(0), prices);
     }
 
     fn any_prices() -> impl Strategy<Value = UnitPrices> {
@@ -367,6 +440,17 @@ mod tests {
             let capped = cost.capped(Nusd::new(cap));
             prop_assert_eq!(capped.total, cost.total.min(Nusd::new(cap)));
             prop_assert_eq!(capped.lines.into_iter().sum::<Nusd>(), capped.total);
+        }
+
+        #[test]
+        fn the_same_prices_change_nothing(
+            prices in any_prices(), reported in any_reported(), cap in 0..1_000_000_000_000_i64,
+        ) {
+            let usage = Usage::from_reported(&reported);
+            let full = prices.cost(&usage);
+            let cost = full.capped(Nusd::new(cap)).total;
+            let charged = Charged { usage, cost, overrun: full.total - cost };
+            prop_assert_eq!(charged.under(&prices), cost);
         }
 
         #[test]

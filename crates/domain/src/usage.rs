@@ -40,6 +40,22 @@ impl UsageClass {
         UsageClass::Request,
     ];
 
+    /// The word for it wherever prices are stated.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            UsageClass::FreshInput => "input",
+            UsageClass::CachedInput => "cached_input",
+            UsageClass::CacheWrite => "cache_write",
+            UsageClass::Output => "output",
+            UsageClass::Reasoning => "reasoning",
+            UsageClass::AudioInput => "audio_input",
+            UsageClass::AudioOutput => "audio_output",
+            UsageClass::Image => "image",
+            UsageClass::Request => "request",
+        }
+    }
+
     /// The line of a bill that this class appears on.
     #[must_use]
     pub fn line_item(self) -> LineItem {

@@ -8,6 +8,7 @@ pub mod cli;
 pub mod clock;
 mod commands;
 pub mod config;
+mod data_plane;
 pub mod demo;
 pub mod entropy;
 pub mod health;

@@ -1,6 +1,5 @@
 //! Builds the layers below from the configuration: store, gateway, control plane.
 
-use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +7,8 @@ use std::time::Duration;
 use axum::Router;
 use domain::admission::DefaultRates;
 use domain::bound::ModelSize;
-use domain::price::{PriceHistory, UnitPrices};
+use domain::price::{PriceEntry, PriceHistory, UnitPrices};
+use domain::time::AtUs;
 use gateway::{BaseUrl, Catalog, Deployment, Gateway, Model, Tokenizer, Upstream, UpstreamSpec};
 use prometheus_client::registry::Registry;
 use store::prices::{self, Stated};
@@ -22,7 +22,7 @@ use crate::config::{
 };
 use crate::local_model::Health;
 use crate::sending::{self, Sending};
-use crate::{clock, entropy, openapi};
+use crate::{clock, data_plane, entropy, openapi};
 
 /// What the listeners serve, and how it ends.
 pub(crate) struct Planes {
@@ -58,9 +58,8 @@ impl Provisioner {
     /// # Errors
     /// [`StoreError`] if its prices cannot be written; what was in force stays.
     pub(crate) async fn apply(&self, config: &Config) -> Result<(), StoreError> {
-        let histories = provision_prices(&self.store, config).await?;
-        self.gateway
-            .set_catalog(catalog(config, &self.engines, histories));
+        provision_prices(&self.store, config).await?;
+        self.gateway.set_catalog(catalog(config, &self.engines));
         warm_up(&self.gateway, config);
         Ok(())
     }
@@ -109,8 +108,8 @@ pub(crate) async fn planes(
     let routes = sending::routes(config)?;
     let store = open(config, Role::Server).await?;
     let failed = |error: StoreError| Failure::new(error.to_string());
-    let histories = provision_prices(&store, config).await.map_err(failed)?;
-    let catalog = catalog(config, engines, histories);
+    provision_prices(&store, config).await.map_err(failed)?;
+    let catalog = catalog(config, engines);
     let gateway = Gateway::start(store.clone(), catalog, settings(config))
         .await
         .map_err(failed)?;
@@ -125,7 +124,7 @@ pub(crate) async fn planes(
         entropy: entropy::system,
         public_url: config.public_url.as_str().into(),
         shows_outbox: sending::shows_outbox(config),
-        data_plane: data_plane(config, &gateway),
+        data_plane: data_plane::of(&gateway, default_rates(config)),
         people: people(config),
     };
     let sending = Sending::start(store.clone(), routes, config, &mut registry);
@@ -225,16 +224,6 @@ fn default_rates(config: &Config) -> DefaultRates {
     }
 }
 
-/// What the control plane may ask of the data plane, which it does not know.
-fn data_plane(config: &Config, gateway: &Gateway) -> control::DataPlane {
-    let (named, asked) = (gateway.clone(), gateway.clone());
-    control::DataPlane {
-        models: Arc::new(move || named.models()),
-        rates: default_rates(config),
-        is_refusing: Arc::new(move |organization, budget| asked.is_refusing(organization, budget)),
-    }
-}
-
 /// What was decided about accounts.
 fn people(config: &Config) -> control::People {
     control::People {
@@ -251,24 +240,44 @@ fn people(config: &Config) -> control::People {
     }
 }
 
-/// Puts the configured prices into force, and answers each priced model's history.
-async fn provision_prices(
-    store: &Store,
-    config: &Config,
-) -> Result<HashMap<String, PriceHistory>, StoreError> {
+/// Takes the configured prices into the price book, and says where that has others in force.
+async fn provision_prices(store: &Store, config: &Config) -> Result<(), StoreError> {
     let stated: Vec<Stated> = config.models.iter().filter_map(stated_price).collect();
-    let provision = move |tx: &mut store::Tx<'_>| {
-        let now = clock::now();
+    let now = clock::now();
+    let provision = move |tx: &mut store::Tx<'_>| -> Result<_, StoreError> {
         let history = |stated: Stated| {
             let history = prices::provision(tx, &stated, now, entropy::system)?;
-            Ok((stated.model, history))
+            Ok((stated, history))
         };
-        stated
-            .into_iter()
-            .map(history)
-            .collect::<Result<HashMap<_, _>, StoreError>>()
+        stated.into_iter().map(history).collect()
     };
-    store.write(provision).await
+    let provisioned: Vec<(Stated, PriceHistory)> = store.write(provision).await?;
+    for (stated, history) in &provisioned {
+        say_what_differs(stated, history, now);
+    }
+    Ok(())
+}
+
+/// The price book has the last word: operators read here where the file is not what counts.
+fn say_what_differs(stated: &Stated, history: &PriceHistory, now: AtUs) {
+    let model = stated.model.as_str();
+    let differs = |entry: &&PriceEntry| entry.price != stated.price || entry.cost != stated.cost;
+    if let Some(entry) = history.in_force(now).filter(differs) {
+        tracing::info!(
+            model,
+            price = entry.id.as_str(),
+            since = entry.effective_at.to_utc(),
+            "the price in force was stated after the configuration's, and stays"
+        );
+    }
+    if let Some(entry) = history.next(now).filter(differs) {
+        tracing::info!(
+            model,
+            price = entry.id.as_str(),
+            from = entry.effective_at.to_utc(),
+            "another price than the configuration's is to come"
+        );
+    }
 }
 
 fn stated_price(model: &config::Model) -> Option<Stated> {
@@ -281,25 +290,15 @@ fn stated_price(model: &config::Model) -> Option<Stated> {
     })
 }
 
-fn catalog(
-    config: &Config,
-    engines: &[(String, watch::Receiver<Health>)],
-    mut histories: HashMap<String, PriceHistory>,
-) -> Catalog {
-    let upstreams: HashMap<&str, Arc<Upstream>> = config
-        .upstreams
-        .iter()
-        .map(|upstream| {
-            (
-                upstream.id.as_str(),
-                Arc::new(Upstream::new(spec(upstream, engines))),
-            )
-        })
-        .collect();
+fn catalog(config: &Config, engines: &[(String, watch::Receiver<Health>)]) -> Catalog {
+    let upstream = |upstream: &config::Upstream| Arc::new(Upstream::new(spec(upstream, engines)));
+    let upstreams: Vec<Arc<Upstream>> = config.upstreams.iter().map(upstream).collect();
     let created_at_s = clock::now().seconds();
     let model = |model: &config::Model| {
         let deployment = |it: &config::Deployment| {
-            let upstream = upstreams.get(it.upstream.as_str())?;
+            let upstream = upstreams
+                .iter()
+                .find(|known| **known.id() == *it.upstream)?;
             Some(Deployment {
                 upstream: Arc::clone(upstream),
                 model: it.model.clone(),
@@ -318,13 +317,13 @@ fn catalog(
             },
             tokenizer: tokenizer(model),
             endpoints: model.endpoints.iter().copied().map(endpoint).collect(),
-            prices: histories.remove(&model.id).unwrap_or_default(),
             deployments: model.deployments.iter().filter_map(deployment).collect(),
         };
         (model.id.clone(), Arc::new(built))
     };
     Catalog {
         models: config.models.iter().map(model).collect(),
+        upstreams,
     }
 }
 

@@ -1,11 +1,11 @@
-//! What can be called: models, their prices, and the deployments behind them.
+//! What can be called: models, and the deployments behind them. What they cost is in
+//! [`crate::terms`].
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use domain::bound::ModelSize;
-use domain::price::PriceHistory;
 use wire::request::{ChatLimit, Endpoint};
 
 use crate::count::Tokenizer;
@@ -16,6 +16,8 @@ use crate::upstream::Upstream;
 pub struct Catalog {
     /// By public name.
     pub models: BTreeMap<String, Arc<Model>>,
+    /// Every server, also those that run none of them, in the operator's order.
+    pub upstreams: Vec<Arc<Upstream>>,
 }
 
 /// A model as callers see it.
@@ -33,8 +35,6 @@ pub struct Model {
     pub tokenizer: Option<Tokenizer>,
     /// What it can do.
     pub endpoints: Vec<Endpoint>,
-    /// What it costs; without a price in force it cannot be called.
-    pub prices: PriceHistory,
     /// Where it runs; never empty.
     pub deployments: Vec<Deployment>,
 }
@@ -154,7 +154,6 @@ mod tests {
             },
             tokenizer: None,
             endpoints: vec![],
-            prices: PriceHistory::default(),
             deployments: vec![deployment("a", 3), deployment("b", 1)],
         };
         let order = |draw| {

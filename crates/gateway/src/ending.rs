@@ -63,6 +63,15 @@ impl End {
         matches!(self, End::Errored(_) | End::Failed(_))
     }
 
+    /// How the upstream failed, if it did. One that sends an error breaks its answer off.
+    pub(crate) fn upstream_failure(&self) -> Option<UpstreamFailure> {
+        match self {
+            End::Failed(failure) => Some(failure.clone()),
+            End::Errored(_) => Some(UpstreamFailure::BrokeOff),
+            End::Finished | End::ClientLeft | End::CutOff(_) | End::LedgerBroke => None,
+        }
+    }
+
     /// The error that the client is told, if it is one; `delivered` if something came before it.
     fn error(&self, delivered: bool) -> Option<ErrorBody> {
         match self {

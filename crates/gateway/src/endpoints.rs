@@ -200,6 +200,7 @@ async fn look_up(
         let allowed = |model: &&std::sync::Arc<Model>| {
             access::model(principal, &model.id).is_ok()
                 && gateway.0.project_models.allow(project, &model.id)
+                && !gateway.0.terms.is_disabled(&model.id)
         };
         let visible: Vec<_> = catalog.models.values().filter(allowed).cloned().collect();
         let body = read(&visible)?;

@@ -1,5 +1,5 @@
-//! Follows the change log: keys made and revoked, limits changed, money paid in, by whichever
-//! process. And writes what nobody waits for.
+//! Follows the change log: keys made and revoked, limits and prices changed, money paid in, by
+//! whichever process. And writes what nobody waits for.
 
 use std::time::Duration;
 
@@ -7,10 +7,11 @@ use domain::id::{KeyId, OrganizationId, ProjectId, UserId};
 use domain::model_permissions::ModelPermissions;
 use store::changes::{self, Change, ChangeKind};
 use store::keys::{self, ActiveKey};
-use store::{Store, StoreError, budgets, idempotency, model_permissions, wallets};
+use store::{Store, StoreError, Tx, budgets, idempotency, model_permissions, wallets};
 
 use crate::admission::Limits;
 use crate::state::Gateway;
+use crate::terms::Terms;
 
 /// Changes made by other processes are in force within this time.
 const POLL: Duration = Duration::from_millis(500);
@@ -51,6 +52,7 @@ enum Effect {
     Credits(OrganizationId, domain::money::Nusd),
     Limits(OrganizationId, Limits),
     Models(ProjectId, Option<ModelPermissions>),
+    Terms(String, Terms),
 }
 
 impl Effect {
@@ -74,46 +76,8 @@ async fn step(gateway: &Gateway, store: &Store, seq: i64) -> Result<Reached, Sto
     let read = store.read(move |tx| {
         let changes = changes::after(tx, seq, PAGE)?;
         let mut effects = Vec::new();
-        for Change {
-            kind, reference, ..
-        } in &changes
-        {
-            match kind {
-                ChangeKind::Key => {
-                    let id = KeyId::new(reference);
-                    let key = keys::active_by_id(tx, &id)?;
-                    effects.push(Effect::Key(id, key));
-                }
-                ChangeKind::Project => {
-                    let id = ProjectId::new(reference);
-                    let keys = keys::active_of_project(tx, &id)?;
-                    let models = model_permissions::get(tx, &id)?;
-                    effects.push(Effect::Models(id, models));
-                    effects.extend(keys.into_iter().map(Effect::of));
-                }
-                ChangeKind::User => {
-                    let keys = keys::active_of_user(tx, &UserId::new(reference))?;
-                    effects.extend(keys.into_iter().map(Effect::of));
-                }
-                ChangeKind::Roles => {
-                    let keys = keys::active_of_people(tx, &OrganizationId::new(reference))?;
-                    effects.extend(keys.into_iter().map(Effect::of));
-                }
-                // Leased money is found by who asks for it.
-                ChangeKind::Wallet if leased => {}
-                ChangeKind::Wallet => {
-                    let id = OrganizationId::new(reference);
-                    if let Some(credits) = wallets::credits(tx, &id)? {
-                        effects.push(Effect::Credits(id, credits));
-                    }
-                }
-                ChangeKind::Limits => {
-                    let id = OrganizationId::new(reference);
-                    let limits = Limits::read(tx, &id)?;
-                    effects.push(Effect::Limits(id, limits));
-                }
-                ChangeKind::Other => {}
-            }
+        for change in &changes {
+            add_effects(tx, change, leased, &mut effects)?;
         }
         Ok::<_, StoreError>((changes.last().map_or(seq, |change| change.seq), effects))
     });
@@ -123,6 +87,7 @@ async fn step(gateway: &Gateway, store: &Store, seq: i64) -> Result<Reached, Sto
         match effect {
             Effect::Key(id, key) => gateway.0.directory.set(&id, key),
             Effect::Credits(id, credits) => books.set_credits(&id, credits),
+            Effect::Terms(model, terms) => gateway.0.terms.set(model, terms),
             Effect::Models(id, models) => gateway.0.project_models.set(id, models),
             Effect::Limits(id, limits) => {
                 books.set_limits(&id, limits).await?;
@@ -134,6 +99,57 @@ async fn step(gateway: &Gateway, store: &Store, seq: i64) -> Result<Reached, Sto
         seq,
         limits: limits_changed,
     })
+}
+
+/// Reads what a change means: how things are now, which may be later than the change.
+fn add_effects(
+    tx: &mut Tx<'_>,
+    change: &Change,
+    leased: bool,
+    effects: &mut Vec<Effect>,
+) -> Result<(), StoreError> {
+    let reference = &change.reference;
+    match change.kind {
+        ChangeKind::Key => {
+            let id = KeyId::new(reference);
+            let key = keys::active_by_id(tx, &id)?;
+            effects.push(Effect::Key(id, key));
+        }
+        ChangeKind::Project => {
+            let id = ProjectId::new(reference);
+            let keys = keys::active_of_project(tx, &id)?;
+            let models = model_permissions::get(tx, &id)?;
+            effects.push(Effect::Models(id, models));
+            effects.extend(keys.into_iter().map(Effect::of));
+        }
+        ChangeKind::User => {
+            let keys = keys::active_of_user(tx, &UserId::new(reference))?;
+            effects.extend(keys.into_iter().map(Effect::of));
+        }
+        ChangeKind::Roles => {
+            let keys = keys::active_of_people(tx, &OrganizationId::new(reference))?;
+            effects.extend(keys.into_iter().map(Effect::of));
+        }
+        // Leased money is found by who asks for it.
+        ChangeKind::Wallet if leased => {}
+        ChangeKind::Wallet => {
+            let id = OrganizationId::new(reference);
+            if let Some(credits) = wallets::credits(tx, &id)? {
+                effects.push(Effect::Credits(id, credits));
+            }
+        }
+        ChangeKind::Limits => {
+            let id = OrganizationId::new(reference);
+            let limits = Limits::read(tx, &id)?;
+            effects.push(Effect::Limits(id, limits));
+        }
+        ChangeKind::Model => {
+            let terms = Terms::read(tx, reference)?;
+            effects.push(Effect::Terms(reference.clone(), terms));
+        }
+        ChangeKind::Other => {}
+    }
+    Ok(())
 }
 
 /// Writes the thresholds that spending reached; what cannot be written now is kept for later.

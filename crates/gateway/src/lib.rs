@@ -29,6 +29,7 @@ mod routes;
 mod size;
 mod state;
 mod stream;
+mod terms;
 mod upstream;
 
 pub use catalog::{BaseUrl, Catalog, Deployment, Model, OnDisconnect, ResponsesMode, UpstreamSpec};
@@ -36,4 +37,4 @@ pub use count::Tokenizer;
 pub use fallback::with_unknown;
 pub use routes::router;
 pub use state::{Gateway, Settings};
-pub use upstream::Upstream;
+pub use upstream::{Check, CheckOutcome, Upstream, UpstreamHealth};

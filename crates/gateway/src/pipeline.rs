@@ -128,12 +128,10 @@ async fn run(
     };
     // The clock may have moved while the body arrived; the price is the one in force now.
     let now = gateway.now();
-    let price = model
-        .prices
-        .in_force(now)
-        .ok_or_else(|| Refusal::NotPriced {
-            model: request.model.clone(),
-        })?;
+    let price = gateway.0.terms.price(&request.model, now);
+    let price = price.ok_or_else(|| Refusal::NotPriced {
+        model: request.model.clone(),
+    })?;
 
     if gateway.0.ledger.state() != LedgerState::Healthy {
         return Err(Refusal::Ledger);
@@ -196,10 +194,9 @@ fn resolve(
 ) -> Result<Arc<Model>, Refusal> {
     let named = || request.model.clone();
     let catalog = gateway.0.catalog.load();
-    let model = catalog
-        .models
-        .get(&request.model)
-        .ok_or_else(|| Refusal::NoModel { model: named() })?;
+    let model = catalog.models.get(&request.model);
+    let model = model.filter(|_| !gateway.0.terms.is_disabled(&request.model));
+    let model = model.ok_or_else(|| Refusal::NoModel { model: named() })?;
     access::model(&caller.principal, &request.model).map_err(|refusal: AccessRefusal| {
         Refusal::Access {
             refusal,
@@ -257,13 +254,13 @@ struct Paid<'a> {
     caller: &'a Caller,
     project: &'a ProjectId,
     model: &'a Model,
-    price: &'a PriceEntry,
+    price: PriceEntry,
 }
 
 impl Paid<'_> {
     /// The most the request can cost, and everything that is pinned with it. A caller who named no
     /// output limit takes a shorter answer, unless the header says otherwise.
-    fn bid(&self, id: RequestId, request: &ModelRequest, allow_shorter: Option<bool>) -> Bid {
+    fn bid(self, id: RequestId, request: &ModelRequest, allow_shorter: Option<bool>) -> Bid {
         let bound = token_bound(&self.model.size, &size::of(request));
         // Where media are counted by the piece, their data is not prompt as well.
         let media_bytes = match bound.media_tokens {
@@ -277,7 +274,7 @@ impl Paid<'_> {
             key: self.caller.principal.key.clone(),
             model: Arc::clone(&self.model.id),
             endpoint: request.endpoint.name(),
-            price: self.price.clone(),
+            price: self.price,
             bound,
             choices: request.choices,
             may_shorten: allow_shorter.unwrap_or(!request.names_limit),

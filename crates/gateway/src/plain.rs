@@ -47,6 +47,7 @@ pub(crate) async fn run(job: Job, called: Called, mut reply: Reply) {
             return;
         }
         Read::Failed(failure) => {
+            called.call.failed(job.gateway.now(), &failure);
             job.admitted.release().await;
             let _ = reply.send(Err(failure.into()));
             return;
@@ -65,10 +66,13 @@ pub(crate) async fn run(job: Job, called: Called, mut reply: Reply) {
             upstream = &**called.upstream.id(),
             "the upstream sent no answer"
         );
+        let failure = UpstreamFailure::NotAnAnswer;
+        called.call.failed(job.gateway.now(), &failure);
         job.admitted.release().await;
-        let _ = reply.send(Err(UpstreamFailure::NotAnAnswer.into()));
+        let _ = reply.send(Err(failure.into()));
         return;
     };
+    drop(called.call);
     let body = match called.renamed && !translated {
         true => answer::rewrite_model(&body, &job.model.id).into(),
         false => body,

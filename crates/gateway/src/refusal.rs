@@ -90,6 +90,20 @@ pub(crate) enum UpstreamFailure {
     BrokeOff,
 }
 
+impl UpstreamFailure {
+    /// Its word, for operators.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            UpstreamFailure::Unavailable { .. } => "unavailable",
+            UpstreamFailure::Busy { .. } => "busy",
+            UpstreamFailure::TimedOut => "timed_out",
+            UpstreamFailure::Misconfigured => "misconfigured",
+            UpstreamFailure::NotAnAnswer => "invalid_answer",
+            UpstreamFailure::BrokeOff => "broke_off",
+        }
+    }
+}
+
 impl From<RequestError> for Refusal {
     fn from(error: RequestError) -> Self {
         Refusal::Request(error)

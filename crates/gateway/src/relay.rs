@@ -16,7 +16,7 @@ use crate::catalog::{Deployment, OnDisconnect};
 use crate::metrics::UpstreamLabels;
 use crate::pipeline::{Job, Reply};
 use crate::refusal::{Refusal, UpstreamFailure};
-use crate::upstream::{Rejection, Upstream};
+use crate::upstream::{Call, Rejection, Upstream};
 use crate::{idempotency, plain, stream};
 
 /// The most deployments that one request tries.
@@ -30,6 +30,8 @@ pub(crate) struct Called {
     pub(crate) endpoint: Endpoint,
     /// The upstream knows the model by another name than callers do.
     pub(crate) renamed: bool,
+    /// Dropped when the upstream need not work on it any more.
+    pub(crate) call: Call,
 }
 
 /// Why no upstream answers.
@@ -96,6 +98,7 @@ async fn call(job: &mut Job, reply: &mut Reply) -> Result<Called, NotCalled> {
                 let upstream = deployment.upstream.id().to_string();
                 let failures = &job.gateway.0.metrics.upstream_failures;
                 failures.get_or_create(&UpstreamLabels { upstream }).inc();
+                deployment.upstream.failed(job.gateway.now(), &next);
                 failure = next;
             }
         }
@@ -150,7 +153,8 @@ async fn post(
     reply: &mut Reply,
 ) -> Result<Result<Called, Rejection>, Attempt> {
     let body = encode(job, deployment, endpoint)?;
-    let upstream = &deployment.upstream;
+    let (upstream, gateway) = (&deployment.upstream, &job.gateway);
+    let call = upstream.call(gateway.mono());
     let sent = upstream.post(endpoint.path(), body, job.request.stream);
     let response = match upstream.on_disconnect() {
         OnDisconnect::Drain => sent.await,
@@ -162,13 +166,19 @@ async fn post(
     }
     .map_err(Attempt::Failed)?;
     if !response.status().is_success() {
-        return Ok(Err(upstream.reject(response).await));
+        let rejection = upstream.reject(response).await;
+        if let Rejection::Request { .. } = rejection {
+            call.answered(gateway.now(), gateway.mono());
+        }
+        return Ok(Err(rejection));
     }
+    call.answered(gateway.now(), gateway.mono());
     Ok(Ok(Called {
         response,
         upstream: Arc::clone(upstream),
         endpoint,
         renamed: deployment.model != *job.model.id,
+        call,
     }))
 }
 

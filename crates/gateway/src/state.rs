@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use domain::Entropy;
 use domain::admission::DefaultRates;
 use domain::id::{BudgetId, OrganizationId};
-use domain::time::{AtUs, Clock, MonoClock};
+use domain::time::{AtUs, Clock, MonoClock, MonoUs};
 use prometheus_client::registry::Registry;
 use store::{Ledger, LedgerState, Store, StoreError};
 use tokio_util::sync::CancellationToken;
@@ -21,6 +21,8 @@ use crate::follow;
 use crate::idempotency::Turns;
 use crate::metrics::Metrics;
 use crate::project_models::ProjectModels;
+use crate::terms::AllTerms;
+use crate::upstream::{Check, Upstream, UpstreamHealth};
 
 /// The data plane. Cheap to clone.
 #[derive(Clone)]
@@ -32,6 +34,7 @@ pub(crate) struct Inner {
     pub(crate) catalog: ArcSwap<Catalog>,
     pub(crate) directory: Directory,
     pub(crate) project_models: ProjectModels,
+    pub(crate) terms: AllTerms,
     pub(crate) books: Arc<Books>,
     pub(crate) store: Store,
     pub(crate) turns: Turns,
@@ -74,7 +77,7 @@ impl Gateway {
         settings: Settings,
     ) -> Result<Self, StoreError> {
         let leased = store.fleet().is_some();
-        let (seq, wallets, directory, project_models, limits) = store
+        let (seq, wallets, directory, project_models, terms, limits) = store
             .read(move |tx| {
                 let seq = store::changes::latest(tx)?;
                 let (wallets, directory) = (Books::wallets(tx, leased)?, Directory::read(tx)?);
@@ -84,7 +87,8 @@ impl Gateway {
                     limits.push((organization, of));
                 }
                 let project_models = ProjectModels::read(tx)?;
-                Ok::<_, StoreError>((seq, wallets, directory, project_models, limits))
+                let terms = AllTerms::read(tx)?;
+                Ok::<_, StoreError>((seq, wallets, directory, project_models, terms, limits))
             })
             .await?;
         let around = Around {
@@ -98,6 +102,7 @@ impl Gateway {
             catalog: ArcSwap::from_pointee(catalog),
             directory,
             project_models,
+            terms,
             books: Books::open(wallets, settings.rates, around, &store),
             store: store.clone(),
             turns: Turns::default(),
@@ -144,12 +149,36 @@ impl Gateway {
         self.0.catalog.store(Arc::new(catalog));
     }
 
+    /// What the configuration says can be called.
+    #[must_use]
+    pub fn catalog(&self) -> Arc<Catalog> {
+        self.0.catalog.load_full()
+    }
+
+    /// Every server that runs models, and how it is as this process found it.
+    #[must_use]
+    pub fn upstreams(&self) -> Vec<(Arc<Upstream>, UpstreamHealth)> {
+        let now = self.now();
+        let catalog = self.catalog();
+        let upstreams = catalog.upstreams.iter();
+        let found = |it: &Arc<Upstream>| (Arc::clone(it), it.health(now));
+        upstreams.map(found).collect()
+    }
+
+    /// Asks a server whether it is there; none if the configuration names none of that id.
+    pub async fn check_upstream(&self, id: &str) -> Option<Check> {
+        let catalog = self.catalog();
+        let upstream = catalog.upstreams.iter().find(|it| **it.id() == *id)?;
+        Some(upstream.check(self.0.settings.mono).await)
+    }
+
     /// The names of the models that can be called now.
     #[must_use]
     pub fn models(&self) -> Vec<Arc<str>> {
         let catalog = self.0.catalog.load();
         let names = catalog.models.values().map(|model| Arc::clone(&model.id));
-        names.collect()
+        let terms = &self.0.terms;
+        names.filter(|name| !terms.is_disabled(name)).collect()
     }
 
     /// Whether a budget stops requests now: the latest that needed money of it was refused for it.
@@ -172,5 +201,9 @@ impl Gateway {
 
     pub(crate) fn now(&self) -> AtUs {
         (self.0.settings.clock)()
+    }
+
+    pub(crate) fn mono(&self) -> MonoUs {
+        (self.0.settings.mono)()
     }
 }

@@ -37,6 +37,7 @@ use crate::plain::response_meta;
 use crate::refusal::{Refusal, UpstreamFailure};
 use crate::relay::Called;
 use crate::respond::stream_error;
+use crate::upstream::Call;
 
 /// The largest single event that is taken from an upstream.
 const MOST_EVENT_BYTES: usize = 8 * 1024 * 1024;
@@ -74,8 +75,10 @@ pub(crate) async fn run(mut job: Job, called: Called, reply: Reply) {
             upstream = &**called.upstream.id(),
             "the upstream sent no event stream"
         );
+        let failure = UpstreamFailure::NotAnAnswer;
+        called.call.failed(job.gateway.now(), &failure);
         job.admitted.release().await;
-        let _ = reply.send(Err(UpstreamFailure::NotAnAnswer.into()));
+        let _ = reply.send(Err(failure.into()));
         return;
     }
     if job.admitted.durable().await.is_err() {
@@ -111,7 +114,8 @@ pub(crate) async fn run(mut job: Job, called: Called, reply: Reply) {
         timeout: called.upstream.timeout(),
         drain: called.upstream.on_disconnect() == OnDisconnect::Drain,
     };
-    relay.run(called.response.into_body(), pace).await;
+    let body = called.response.into_body();
+    relay.run(body, called.call, pace).await;
 }
 
 /// What the upstream's settings say about waiting.
@@ -144,12 +148,16 @@ fn is_event_stream(response: &Response<Incoming>) -> bool {
 }
 
 impl Relay {
-    async fn run(mut self, upstream: Incoming, pace: Pace) {
+    async fn run(mut self, upstream: Incoming, call: Call, pace: Pace) {
         if let Form::Translated(translator) = &mut self.form {
             let opening = translator.start();
             self.send(opening, pace).await;
         }
         let end = self.pump(upstream, pace).await;
+        if let Some(failure) = end.upstream_failure() {
+            call.failed(self.job.gateway.now(), &failure);
+        }
+        drop(call);
         self.close(end).await;
     }
 

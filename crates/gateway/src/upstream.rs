@@ -1,10 +1,14 @@
 //! Calling an upstream: one HTTP request, and how its failures are told apart.
 
+mod check;
+mod health;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use domain::time::{AtUs, MonoUs};
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, USER_AGENT};
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -18,6 +22,11 @@ use wire::request::ChatLimit;
 
 use crate::catalog::{OnDisconnect, ResponsesMode, UpstreamSpec};
 use crate::refusal::UpstreamFailure;
+use health::Health;
+
+pub use check::{Check, CheckOutcome};
+pub(crate) use health::Call;
+pub use health::UpstreamHealth;
 
 /// Shorter than the keep-alive of the servers in use, so that a connection is rarely found closed.
 const IDLE: Duration = Duration::from_secs(4);
@@ -30,6 +39,7 @@ pub struct Upstream {
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     authorization: Option<HeaderValue>,
     speaks_responses: AtomicU8,
+    health: Arc<Health>,
 }
 
 const UNKNOWN: u8 = 0;
@@ -86,10 +96,34 @@ impl Upstream {
             client,
             authorization,
             speaks_responses: AtomicU8::new(UNKNOWN),
+            health: Arc::default(),
         }
     }
 
-    pub(crate) fn id(&self) -> &Arc<str> {
+    /// How it is, as requests of this process found it.
+    pub(crate) fn health(&self, now: AtUs) -> UpstreamHealth {
+        self.health.at(now)
+    }
+
+    /// Where it answers; none while it starts.
+    #[must_use]
+    pub fn base_url(&self) -> Option<Arc<str>> {
+        (self.spec.base_url)()
+    }
+
+    /// Begins a request to it, for the one who watches over it.
+    pub(crate) fn call(&self, now: MonoUs) -> Call {
+        Call::begin(&self.health, now)
+    }
+
+    /// Remembers that a request to it failed.
+    pub(crate) fn failed(&self, now: AtUs, failure: &UpstreamFailure) {
+        self.health.failed(now, failure);
+    }
+
+    /// The operator's name for it.
+    #[must_use]
+    pub fn id(&self) -> &Arc<str> {
         &self.spec.id
     }
 
@@ -137,21 +171,15 @@ impl Upstream {
         let base = base.ok_or(UpstreamFailure::Unavailable {
             retry_after_s: Some(2),
         })?;
-        let mut request = Request::post(format!("{base}{path}"))
+        let accepted = match stream {
+            true => "text/event-stream",
+            false => "application/json",
+        };
+        let request = Request::post(format!("{base}{path}"))
             .header(CONTENT_TYPE, "application/json")
-            .header(
-                ACCEPT,
-                if stream {
-                    "text/event-stream"
-                } else {
-                    "application/json"
-                },
-            )
-            .header(USER_AGENT, "farebox");
-        if let Some(authorization) = &self.authorization {
-            request = request.header(AUTHORIZATION, authorization);
-        }
-        let request = request
+            .header(ACCEPT, accepted);
+        let request = self
+            .stamped(request)
             .body(Full::new(body))
             .map_err(|_| UpstreamFailure::Misconfigured)?;
         match tokio::time::timeout(self.spec.timeout, self.client.request(request)).await {
@@ -169,6 +197,15 @@ impl Upstream {
                 );
                 Err(UpstreamFailure::TimedOut)
             }
+        }
+    }
+
+    /// Says who asks.
+    fn stamped(&self, request: http::request::Builder) -> http::request::Builder {
+        let request = request.header(USER_AGENT, "farebox");
+        match &self.authorization {
+            Some(authorization) => request.header(AUTHORIZATION, authorization),
+            None => request,
         }
     }
 

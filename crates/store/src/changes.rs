@@ -27,6 +27,9 @@ pub enum ChangeKind {
     Wallet,
     /// A budget or rate limit was made, changed or removed; the reference is the organization's id.
     Limits,
+    /// A model got a price, lost one that was to come, or was switched on or off; the reference is
+    /// its public name.
+    Model,
     /// A kind that a newer program knows.
     Other,
 }
@@ -40,6 +43,7 @@ impl ChangeKind {
             ChangeKind::Roles => "roles",
             ChangeKind::Wallet => "wallet",
             ChangeKind::Limits => "limits",
+            ChangeKind::Model => "model",
             ChangeKind::Other => "other",
         }
     }
@@ -52,6 +56,7 @@ impl ChangeKind {
             ChangeKind::Roles,
             ChangeKind::Wallet,
             ChangeKind::Limits,
+            ChangeKind::Model,
         ];
         known
             .into_iter()

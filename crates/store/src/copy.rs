@@ -140,6 +140,8 @@ const TABLES: &[&str] = &[
     "trial_credits",
     "throttles",
     "prices",
+    "price_withdrawals",
+    "disabled_models",
     "accounts",
     "batches",
     "transfers",

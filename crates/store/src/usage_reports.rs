@@ -114,7 +114,8 @@ pub struct Sums {
     pub costs: [Nusd; 4],
 }
 
-const TOKENS: [&str; 8] = [
+/// The columns of tokens, in the order of their classes.
+pub(crate) const TOKENS: [&str; 8] = [
     "fresh_input_tokens",
     "cached_input_tokens",
     "cache_write_tokens",
@@ -134,7 +135,7 @@ const COSTS: [&str; 4] = [
 /// An id tells when its request arrived; it is admitted when its body is there, at most this much
 /// later. The order of ids finds a range of records, their admission then decides the bucket, as
 /// it does for the roll-up. The minute on the other side is for a clock that was set back.
-const ARRIVAL_US: i64 = HOUR_US;
+pub(crate) const ARRIVAL_US: i64 = HOUR_US;
 
 /// The sums, by bucket and group. Buckets and groups without usage are not among them.
 ///

@@ -9,6 +9,7 @@ mod audit_log;
 mod audit_trail;
 mod budgets;
 mod cast;
+mod data_plane;
 mod groups;
 mod hostile;
 mod invites;

@@ -21,5 +21,6 @@ mod responses;
 mod rush;
 mod shorter;
 mod streams;
+mod terms;
 mod upstreams;
 mod world;

@@ -21,7 +21,7 @@ impl World {
         self.store.write(set).await.unwrap();
     }
 
-    async fn is_listed(&self, model: &str) -> bool {
+    pub(crate) async fn is_listed(&self, model: &str) -> bool {
         let get = async |path: &str| {
             let request = Request::get(&self.url(path)).bearer(self.key());
             request.send().await.unwrap()

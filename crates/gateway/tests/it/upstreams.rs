@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use domain::money::Nusd;
+use farebox_gateway::CheckOutcome;
 use serde_json::json;
 use testkit::http::post_stream;
 use testkit::{Reply, Upstream, UpstreamRequest};
@@ -148,4 +149,91 @@ async fn an_error_in_the_middle_of_a_stream_is_passed_on() {
     world.at_rest().await;
     let usage = world.usage().await;
     assert_eq!((usage[0].1, usage[0].3), (1, 0b10001), "{usage:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_tell_how_an_upstream_is() {
+    let upstream = Upstream::start(|request| match request.json()["fail"].is_null() {
+        true => Reply::chat_with_usage("Hi", 12, 3),
+        false => failing(request),
+    })
+    .await;
+    let plan = Plan {
+        timeout: Duration::from_millis(700),
+        ..Plan::default()
+    };
+    let world = World::start(testkit::databases::sqlite(), &[upstream.base_url()], plan).await;
+    let health = || world.gateway.upstreams().remove(0).1;
+    assert_eq!(health(), farebox_gateway::UpstreamHealth::default());
+    let mut failures = 0;
+    for (fail, stream, name) in [
+        ("refuse", false, Some("unavailable")),
+        ("401", true, Some("misconfigured")),
+        ("hang", false, Some("timed_out")),
+        ("429", true, Some("busy")),
+        ("half", false, Some("invalid_answer")),
+        ("html", true, Some("invalid_answer")),
+        ("cut", true, Some("broke_off")),
+        // The request's fault: the upstream is well.
+        ("400", false, None),
+    ] {
+        let mut body = hello(50);
+        body["fail"] = fail.into();
+        body["stream"] = stream.into();
+        world.chat(&body).await;
+        testkit::eventually("nothing is in flight", async || health().in_flight == 0).await;
+        let found = health();
+        // An answer that breaks off had begun.
+        failures = match fail {
+            "half" | "html" | "cut" => 1,
+            _ => name.map_or(0, |_| failures + 1),
+        };
+        assert_eq!(found.failures_in_a_row, failures, "{fail}");
+        if let Some(name) = name {
+            assert_eq!(found.last_failure.map(|it| it.1), Some(name), "{fail}");
+        }
+    }
+    assert_eq!(health().recent_answers, 4);
+    for stream in [false, true] {
+        let mut body = hello(50);
+        body["stream"] = stream.into();
+        assert_eq!(world.chat(&body).await.status, 200);
+    }
+    let found = health();
+    assert_eq!((found.failures_in_a_row, found.recent_answers), (0, 6));
+    assert!(found.median_us <= found.p95_us && found.last_answer_at.is_some());
+    world.at_rest().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upstream_is_asked_for_its_models_and_no_more() {
+    let upstream = Upstream::start(|request| match request.path.as_str() {
+        "/v1/models" => Reply::json(200, &json!({"data": [{"id": "their-name"}, {"id": "b"}]})),
+        path => panic!("nobody asked for {path}"),
+    })
+    .await;
+    let unreachable = Upstream::unreachable_base_url();
+    for (base_url, outcome) in [
+        (upstream.base_url(), CheckOutcome::Answered(200)),
+        (unreachable, CheckOutcome::Unreachable),
+    ] {
+        let database = testkit::databases::sqlite();
+        let world = World::start(database, &[base_url], Plan::default()).await;
+        let check = world
+            .gateway
+            .check_upstream("u")
+            .await
+            .expect("it is there");
+        assert_eq!(check.outcome, outcome);
+        let models = (outcome == CheckOutcome::Answered(200))
+            .then(|| vec!["their-name".to_owned(), "b".to_owned()]);
+        assert_eq!(check.models, models);
+        assert_eq!(world.gateway.check_upstream("other").await, None);
+    }
+    let asked = upstream.last_request();
+    assert_eq!(
+        asked.header("authorization"),
+        Some("Bearer upstream-secret")
+    );
+    assert!(asked.body.is_empty());
 }

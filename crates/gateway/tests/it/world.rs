@@ -12,7 +12,7 @@ use domain::id::OrganizationId;
 use domain::key::KeySecret;
 use domain::money::Nusd;
 use domain::people::password::PasswordHash;
-use domain::price::{PriceHistory, StatedPrices};
+use domain::price::StatedPrices;
 use domain::time::{AtUs, Clock, MonoUs};
 use farebox_gateway::{
     Catalog, Deployment, Gateway, Model, OnDisconnect, ResponsesMode, Settings, Tokenizer,
@@ -161,20 +161,25 @@ impl World {
         upstreams: &[String],
         plan: Plan,
     ) -> World {
-        let stated = Stated {
-            model: MODEL.into(),
-            price: price().into(),
-            cost: StatedPrices {
-                input: Nusd::new(500_000_000),
-                ..StatedPrices::default()
-            }
-            .into(),
-        };
-        let prices = store
-            .write(move |tx| store::prices::provision(tx, &stated, (clock())(), entropy))
-            .await
-            .expect("prices are provisioned");
-        let catalog = catalog(upstreams, &plan, prices);
+        for model in [MODEL, "vendor/chat-only"] {
+            let stated = Stated {
+                model: model.into(),
+                price: price().into(),
+                cost: StatedPrices {
+                    input: Nusd::new(500_000_000),
+                    ..StatedPrices::default()
+                }
+                .into(),
+            };
+            let now = (clock())();
+            let provision =
+                move |tx: &mut store::Tx<'_>| store::prices::provision(tx, &stated, now, entropy);
+            store
+                .write(provision)
+                .await
+                .expect("prices are provisioned");
+        }
+        let catalog = catalog(upstreams, &plan);
         let settings = Settings {
             hold_before_forward: false,
             body_bytes: plan.body_bytes,
@@ -323,10 +328,10 @@ pub(crate) async fn grant(store: &Store, organization: &OrganizationId, id: &str
     store.write(give).await.expect("a grant");
 }
 
-fn catalog(upstreams: &[String], plan: &Plan, prices: PriceHistory) -> Catalog {
-    let deployment = |base_url: &String| {
+fn catalog(upstreams: &[String], plan: &Plan) -> Catalog {
+    let upstream = |base_url: &String| {
         let base_url: Arc<str> = base_url.as_str().into();
-        let upstream = Upstream::new(UpstreamSpec {
+        Arc::new(Upstream::new(UpstreamSpec {
             id: "u".into(),
             base_url: Arc::new(move || Some(Arc::clone(&base_url))),
             api_key: Some("upstream-secret".into()),
@@ -335,12 +340,13 @@ fn catalog(upstreams: &[String], plan: &Plan, prices: PriceHistory) -> Catalog {
             on_disconnect: plan.on_disconnect,
             responses: plan.responses,
             chat_limit: ChatLimit::Compatible,
-        });
-        Deployment {
-            upstream: Arc::new(upstream),
-            model: "their-name".into(),
-            weight: 1,
-        }
+        }))
+    };
+    let upstreams: Vec<Arc<Upstream>> = upstreams.iter().map(upstream).collect();
+    let deployment = |upstream: &Arc<Upstream>| Deployment {
+        upstream: Arc::clone(upstream),
+        model: "their-name".into(),
+        weight: 1,
     };
     let every = vec![
         Endpoint::Chat,
@@ -348,7 +354,7 @@ fn catalog(upstreams: &[String], plan: &Plan, prices: PriceHistory) -> Catalog {
         Endpoint::Completions,
         Endpoint::Embeddings,
     ];
-    let model = |id: &str, prices: PriceHistory, endpoints: Vec<Endpoint>| {
+    let model = |id: &str, endpoints: Vec<Endpoint>| {
         let model = Model {
             id: id.into(),
             owned_by: "test".into(),
@@ -361,18 +367,18 @@ fn catalog(upstreams: &[String], plan: &Plan, prices: PriceHistory) -> Catalog {
             },
             tokenizer: plan.tokenizer,
             endpoints,
-            prices,
             deployments: upstreams.iter().map(deployment).collect(),
         };
         (id.to_owned(), Arc::new(model))
     };
     let models = [
-        model(MODEL, prices.clone(), every.clone()),
-        model("vendor/chat-only", prices, vec![Endpoint::Chat]),
-        model("unpriced", PriceHistory::default(), every),
+        model(MODEL, every.clone()),
+        model("vendor/chat-only", vec![Endpoint::Chat]),
+        model("unpriced", every),
     ];
     Catalog {
         models: models.into(),
+        upstreams,
     }
 }
 

@@ -297,14 +297,28 @@ CREATE TABLE throttles (
 );
 CREATE INDEX throttles_by_age ON throttles (empty_at_us);
 
--- nano-USD per million units: nine numbers, one for each usage class. A new price is a new row.
+-- nano-USD per million units: nine numbers, one for each usage class. A new price is a new row. One
+-- that was withdrawn before it came into force never does; its row stays.
 CREATE TABLE prices (
     id TEXT PRIMARY KEY,
     model TEXT NOT NULL,
     effective_at_us BIGINT NOT NULL,
     price TEXT NOT NULL,
     cost TEXT NOT NULL,
-    UNIQUE (model, effective_at_us)
+    source TEXT NOT NULL CHECK (source IN ('configuration', 'operator', 'import')),
+    created_at_us BIGINT NOT NULL
+);
+CREATE INDEX prices_by_model ON prices (model, effective_at_us, id);
+
+CREATE TABLE price_withdrawals (
+    price_id TEXT PRIMARY KEY REFERENCES prices (id),
+    withdrawn_at_us BIGINT NOT NULL
+);
+
+-- Models of the configuration that the operator switched off.
+CREATE TABLE disabled_models (
+    model TEXT PRIMARY KEY,
+    disabled_at_us BIGINT NOT NULL
 );
 
 CREATE TABLE accounts (
@@ -640,6 +654,8 @@ CREATE TRIGGER batches_append_only BEFORE UPDATE OR DELETE ON batches
 CREATE TRIGGER usage_records_append_only BEFORE UPDATE OR DELETE ON usage_records
     FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER prices_append_only BEFORE UPDATE OR DELETE ON prices
+    FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER price_withdrawals_append_only BEFORE UPDATE OR DELETE ON price_withdrawals
     FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER audit_log_append_only BEFORE UPDATE OR DELETE ON audit_log
     FOR EACH ROW EXECUTE FUNCTION refuse_change();

@@ -297,14 +297,28 @@ CREATE TABLE throttles (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX throttles_by_age ON throttles (empty_at_us);
 
--- nano-USD per million units: nine numbers, one for each usage class. A new price is a new row.
+-- nano-USD per million units: nine numbers, one for each usage class. A new price is a new row. One
+-- that was withdrawn before it came into force never does; its row stays.
 CREATE TABLE prices (
     id TEXT PRIMARY KEY,
     model TEXT NOT NULL,
     effective_at_us INTEGER NOT NULL,
     price TEXT NOT NULL,
     cost TEXT NOT NULL,
-    UNIQUE (model, effective_at_us)
+    source TEXT NOT NULL CHECK (source IN ('configuration', 'operator', 'import')),
+    created_at_us INTEGER NOT NULL
+) STRICT;
+CREATE INDEX prices_by_model ON prices (model, effective_at_us, id);
+
+CREATE TABLE price_withdrawals (
+    price_id TEXT PRIMARY KEY REFERENCES prices (id),
+    withdrawn_at_us INTEGER NOT NULL
+) STRICT;
+
+-- Models of the configuration that the operator switched off.
+CREATE TABLE disabled_models (
+    model TEXT PRIMARY KEY,
+    disabled_at_us INTEGER NOT NULL
 ) STRICT;
 
 CREATE TABLE accounts (
@@ -654,6 +668,16 @@ END;
 CREATE TRIGGER prices_no_delete BEFORE DELETE ON prices
 BEGIN
     SELECT RAISE(ABORT, 'prices is append-only: correct it with another row');
+END;
+
+CREATE TRIGGER price_withdrawals_no_update BEFORE UPDATE ON price_withdrawals
+BEGIN
+    SELECT RAISE(ABORT, 'price_withdrawals is append-only: correct it with another row');
+END;
+
+CREATE TRIGGER price_withdrawals_no_delete BEFORE DELETE ON price_withdrawals
+BEGIN
+    SELECT RAISE(ABORT, 'price_withdrawals is append-only: correct it with another row');
 END;
 
 CREATE TRIGGER audit_log_no_update BEFORE UPDATE ON audit_log

@@ -58,6 +58,12 @@ async fn copied_telling(
     panic!("somebody keeps the lock");
 }
 
+/// A row in each table about models, beside prices.
+const MODELS: [&str; 2] = [
+    "INSERT INTO price_withdrawals SELECT id, 1 FROM prices",
+    "INSERT INTO disabled_models VALUES ('m', 1)",
+];
+
 /// A row in each table about people.
 const PEOPLE: [&str; 10] = [
     "INSERT INTO sessions SELECT 'd', 'session_1', id, 1, 2, 3, 'm', NULL, NULL, 'a' FROM users",
@@ -134,6 +140,9 @@ async fn source() -> TestDatabase {
         for _ in 0..5 {
             spend(&store, &customer).await;
         }
+    }
+    for sql in MODELS {
+        execute(&store, sql).await.expect(sql);
     }
     store.close().await;
     database

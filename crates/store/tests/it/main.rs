@@ -29,6 +29,7 @@ mod people_entry;
 mod people_factors;
 mod people_signups;
 mod price_book;
+mod price_previews;
 mod proofs;
 mod roles;
 mod schema;

@@ -164,6 +164,8 @@ async fn what_was_booked_cannot_be_edited() {
             audit::record(tx, &act, &[Event::new(Kind::CreditGranted, "grant")])
         });
         write.await.expect("an entry");
+        let withdraw = "INSERT INTO price_withdrawals SELECT id, 1 FROM prices";
+        execute(&store, withdraw).await.expect("a withdrawal");
         let hold = customer.hold(50);
         let _ = store.ledger().hold(hold.clone());
         let used = domain::usage::Usage::text(1, 1);
@@ -178,6 +180,8 @@ async fn what_was_booked_cannot_be_edited() {
             "DELETE FROM batches",
             "UPDATE prices SET price = cost",
             "DELETE FROM prices",
+            "UPDATE price_withdrawals SET withdrawn_at_us = 0",
+            "DELETE FROM price_withdrawals",
             "UPDATE audit_log SET email = NULL",
             "DELETE FROM audit_log",
         ] {
@@ -187,6 +191,7 @@ async fn what_was_booked_cannot_be_edited() {
                 "usage_records",
                 "batches",
                 "prices",
+                "price_withdrawals",
                 "audit_log",
             ]
             .into_iter()

@@ -141,7 +141,7 @@ fn price(tx: &mut Tx<'_>) -> Result<(), StoreError> {
         cost: UnitPrices::by_class([Nusd::ZERO; 9]),
     };
     prices::provision(tx, &stated, AtUs(0), |bytes| bytes.fill(1))?;
-    let sql = "INSERT INTO prices SELECT 'price_a', model, 1, price, cost FROM prices";
+    let sql = "INSERT INTO prices SELECT 'price_a', model, 1, price, cost, source, 1 FROM prices";
     tx.execute_one(sql, &[])
 }
 

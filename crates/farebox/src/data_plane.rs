@@ -1,0 +1,75 @@
+//! Answers what the control plane may ask of the data plane, which do not know each other.
+
+use std::sync::Arc;
+
+use control::{Checking, DataPlane, DeployedAt, OfferedModel, UpstreamCheck, UpstreamSeen};
+use domain::admission::DefaultRates;
+use gateway::{Check, CheckOutcome, Deployment, Gateway, Model, Upstream, UpstreamHealth};
+
+/// What can be asked of `gateway`.
+pub(crate) fn of(gateway: &Gateway, rates: DefaultRates) -> DataPlane {
+    let [named, asked, offering, calling, checking] = [(); 5].map(|()| gateway.clone());
+    DataPlane {
+        models: Arc::new(move || named.models()),
+        rates,
+        is_refusing: Arc::new(move |organization, budget| asked.is_refusing(organization, budget)),
+        offered: Arc::new(move || {
+            let catalog = offering.catalog();
+            catalog
+                .models
+                .values()
+                .map(|model| offered(model))
+                .collect()
+        }),
+        upstreams: Arc::new(move || calling.upstreams().iter().map(seen).collect()),
+        check_upstream: Arc::new(move |id| -> Checking {
+            let gateway = checking.clone();
+            Box::pin(async move { gateway.check_upstream(&id).await.map(checked) })
+        }),
+    }
+}
+
+fn offered(model: &Model) -> OfferedModel {
+    let deployed = |it: &Deployment| DeployedAt {
+        upstream: Arc::clone(it.upstream.id()),
+        model: it.model.clone(),
+        weight: it.weight,
+    };
+    OfferedModel {
+        id: Arc::clone(&model.id),
+        owned_by: model.owned_by.clone(),
+        context_tokens: model.size.context_tokens,
+        max_output_tokens: model.size.max_output_tokens,
+        endpoints: model.endpoints.iter().map(|it| it.name()).collect(),
+        deployments: model.deployments.iter().map(deployed).collect(),
+    }
+}
+
+fn seen((upstream, health): &(Arc<Upstream>, UpstreamHealth)) -> UpstreamSeen {
+    UpstreamSeen {
+        id: Arc::clone(upstream.id()),
+        base_url: upstream.base_url(),
+        in_flight: health.in_flight,
+        last_answer_at: health.last_answer_at,
+        last_failure: health.last_failure,
+        failures_in_a_row: health.failures_in_a_row,
+        recent_answers: health.recent_answers,
+        median_us: health.median_us,
+        p95_us: health.p95_us,
+    }
+}
+
+fn checked(check: Check) -> UpstreamCheck {
+    let (outcome, status) = match check.outcome {
+        CheckOutcome::Answered(status) => ("answered", Some(status)),
+        CheckOutcome::NotStarted => ("not_started", None),
+        CheckOutcome::Unreachable => ("unreachable", None),
+        CheckOutcome::TimedOut => ("timed_out", None),
+    };
+    UpstreamCheck {
+        outcome,
+        status,
+        took_us: check.took_us,
+        models: check.models,
+    }
+}
