@@ -46,6 +46,7 @@ mod spend_limits;
 mod state;
 mod usage;
 mod usage_kinds;
+mod whole;
 
 pub use data_plane::{
     CheckUpstream, Checking, DataPlane, DeployedAt, IsRefusing, OfferedModel, UpstreamCheck,

@@ -1,11 +1,13 @@
 //! Every route of the control plane.
 
 use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::respond::BODY_BYTES;
 use crate::role_assignments::{of_groups, of_project_groups, of_project_users, of_users};
+use crate::whole::read_first;
 use crate::{
     Control, admin_api_keys, audit_logs, budget_events, budgets, costs, fallback, group_users,
     groups, invites, model_permissions, operator, organization_users, outbox, people,
@@ -24,6 +26,7 @@ pub fn router(control: Control) -> OpenApiRouter {
         .merge(people::routes())
         .merge(operator::routes())
         .merge(fallback::routes().into())
+        .layer(from_fn_with_state(control.clone(), read_first))
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .with_state(control)
 }

@@ -1,5 +1,10 @@
 """Refusals become the exception class that programs catch, say what is wrong, and are sent once."""
 
+import http.client
+import socket
+import time
+import urllib.parse
+
 import openai
 import pytest
 from openai import OpenAI
@@ -90,3 +95,18 @@ def test_an_unknown_address(installation):
     with pytest.raises(openai.NotFoundError) as caught:
         client.post("/chat/not-found", body={}, cast_to=object)
     assert "Invalid URL (POST /v1/chat/not-found)" in caught.value.message
+
+
+def test_a_refusal_leaves_the_connection_open(installation):
+    """Also one that is decided before the body is there: the next request finds the server."""
+    where = urllib.parse.urlsplit(installation.made["base_url"])
+    head = "POST /v1/organization/projects HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    with socket.create_connection((where.hostname, where.port), timeout=30) as connection:
+        for _ in range(2):
+            connection.sendall(f"{head}Content-Length: 12\r\n\r\n".encode())
+            time.sleep(0.1)  # As long as a client may take between the two.
+            connection.sendall(b'{"name":"x"}')
+            answer = http.client.HTTPResponse(connection)
+            answer.begin()
+            assert answer.status == 401
+            answer.read()
