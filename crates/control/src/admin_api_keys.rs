@@ -94,14 +94,26 @@ impl Listed for AdminApiKey {
     }
 }
 
+/// An admin key to be made.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes; `Fields` reads")]
+struct NewAdminApiKey {
+    /// One line of text.
+    #[schema(example = "Terraform", min_length = 1, max_length = 256)]
+    name: String,
+    /// How long it is to work; for good, if absent.
+    #[schema(example = 2_592_000, minimum = 1, maximum = 31_536_000)]
+    expires_in_seconds: Option<i64>,
+}
+
 /// List admin keys.
 #[utoipa::path(
     get, path = "/v1/organization/admin_api_keys", tag = "Admin API keys",
     operation_id = "list_admin_api_keys",
     params(
-        ("limit" = Option<i64>, Query, description = "1 to 100; 20 if absent"),
-        ("after" = Option<String>, Query, description = "The last id of the page before"),
-        ("order" = Option<String>, Query, description = "asc (if absent): oldest first; or desc"),
+        Page,
+        ("order" = Option<String>, Query, pattern = "^(asc|desc)$",
+            description = "asc (if absent): oldest first; or desc"),
     ),
     responses((status = 200, body = List<AdminApiKey>)), security(("admin_key" = []))
 )]
@@ -131,7 +143,7 @@ pub(crate) async fn list(
 /// Create an admin key. It is owned by whoever makes it.
 #[utoipa::path(
     post, path = "/v1/organization/admin_api_keys", tag = "Admin API keys",
-    operation_id = "create_admin_api_key", request_body = Object,
+    operation_id = "create_admin_api_key", request_body = NewAdminApiKey,
     responses((status = 200, body = CreatedAdminApiKey)), security(("admin_key" = []))
 )]
 pub(crate) async fn create(

@@ -22,6 +22,19 @@ use crate::respond::{Outcome, Refusal, answer};
 
 /// Something that was done.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({
+    "id": "audit_log-7YkQ2nV0bX4cR9sLwA3eTz1M", "type": "project.created",
+    "effective_at": 1_798_761_600,
+    "project": {"id": "proj_7YkQ2nV0bX4cR9sLwA3eTz1M", "name": "Search"},
+    "actor": {"type": "api_key", "api_key": {
+        "id": "key_7YkQ2nV0bX4cR9sLwA3eTz1M", "type": "user",
+        "user": {"id": "user-7YkQ2nV0bX4cR9sLwA3eTz1M", "email": "ada@example.com"},
+        "ip_address": "203.0.113.7", "user_agent": "OpenAI/Python 3.54.0"
+    }},
+    "project.created": {
+        "id": "proj_7YkQ2nV0bX4cR9sLwA3eTz1M", "data": {"name": "Search", "title": "Search"}
+    }
+}))]
 pub(crate) struct AuditLog {
     #[schema(example = "audit_log-7YkQ2nV0bX4cR9sLwA3eTz1M")]
     id: String,
@@ -169,18 +182,18 @@ impl Listed for AuditLog {
     get, path = "/v1/organization/audit_logs", tag = "Audit log",
     operation_id = "list_audit_logs",
     params(
-        ("effective_at[gt]" = Option<i64>, Query, description = "Unix seconds, as the next three"),
-        ("effective_at[gte]" = Option<i64>, Query, description = "Not before"),
-        ("effective_at[lt]" = Option<i64>, Query, description = "Before"),
-        ("effective_at[lte]" = Option<i64>, Query, description = "Not after"),
+        ("effective_at[gt]" = Option<i64>, Query, minimum = 0,
+            description = "After this Unix second"),
+        ("effective_at[gte]" = Option<i64>, Query, minimum = 0, description = "Not before it"),
+        ("effective_at[lt]" = Option<i64>, Query, minimum = 0, description = "Before it"),
+        ("effective_at[lte]" = Option<i64>, Query, minimum = 0, description = "Not after it"),
         ("project_ids[]" = Option<Vec<String>>, Query, description = "Only in these"),
         ("event_types[]" = Option<Vec<String>>, Query, description = "Only of these types"),
         ("actor_ids[]" = Option<Vec<String>>, Query,
             description = "Only by these: keys, persons or service accounts"),
         ("actor_emails[]" = Option<Vec<String>>, Query, description = "Only by these persons"),
         ("resource_ids[]" = Option<Vec<String>>, Query, description = "Only to these"),
-        ("limit" = Option<i64>, Query, description = "1 to 100; 20 if absent"),
-        ("after" = Option<String>, Query, description = "The last id of the page before"),
+        Page,
         ("before" = Option<String>, Query, description = "The first id of the page after"),
     ),
     responses((status = 200, body = List<AuditLog>)), security(("admin_key" = []))

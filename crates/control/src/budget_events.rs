@@ -66,8 +66,7 @@ impl Listed for BudgetEvent {
     operation_id = "list_budget_events",
     params(
         ("budget_id" = String, Path, description = "The budget"),
-        ("limit" = Option<i64>, Query, description = "1 to 100; 20 if absent"),
-        ("after" = Option<String>, Query, description = "The last id of the page before"),
+        Page,
     ),
     responses((status = 200, body = List<BudgetEvent>)), security(("admin_key" = []))
 )]

@@ -274,10 +274,7 @@ fn usual_thresholds(force: Force) -> Vec<u16> {
 #[utoipa::path(
     get, path = "/api/budgets", tag = "Budgets",
     operation_id = "list_budgets",
-    params(
-        ("limit" = Option<i64>, Query, description = "1 to 100; 20 if absent"),
-        ("after" = Option<String>, Query, description = "The last id of the page before"),
-    ),
+    params(Page),
     responses((status = 200, body = List<Budget>)), security(("admin_key" = []))
 )]
 pub(crate) async fn list(

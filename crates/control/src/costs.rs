@@ -58,10 +58,12 @@ impl Amount {
 #[utoipa::path(
     get, path = "/v1/organization/costs", tag = "Usage",
     params(
-        ("start_time" = i64, Query, description = "Unix seconds, inclusive"),
-        ("end_time" = Option<i64>, Query, description = "Unix seconds, exclusive"),
-        ("bucket_width" = Option<String>, Query, description = "1d"),
-        ("limit" = Option<i64>, Query, description = "1 to 180 days; 7 if absent"),
+        ("start_time" = i64, Query, description = "Unix seconds, inclusive",
+            minimum = 0, example = 1_798_761_600),
+        ("end_time" = Option<i64>, Query, description = "Unix seconds, exclusive", minimum = 0),
+        ("bucket_width" = Option<String>, Query, description = "1d", pattern = "^1d$"),
+        ("limit" = Option<i64>, Query, description = "Days in a page; 7 if absent",
+            minimum = 1, maximum = 180),
         ("page" = Option<String>, Query, description = "next_page of the page before"),
         ("group_by" = Option<Vec<String>>, Query, description = "project_id, line_item, api_key_id, user_id"),
         ("project_ids" = Option<Vec<String>>, Query, description = "Only these"),

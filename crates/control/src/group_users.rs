@@ -79,9 +79,7 @@ impl Placed for groups::GroupMember {
     operation_id = "list_group_users",
     params(
         ("group_id" = String, Path, description = "The group"),
-        ("limit" = Option<i64>, Query, description = "1 to 1000; 100 if absent"),
-        ("after" = Option<String>, Query, description = "What `next` of the page before was"),
-        ("order" = Option<String>, Query, description = "asc (if absent): oldest first; or desc"),
+        NextPage::<100>,
     ),
     responses((status = 200, body = NextList<GroupUser>)), security(("admin_key" = []))
 )]

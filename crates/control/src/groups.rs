@@ -67,11 +67,7 @@ impl Placed for groups::Group {
 /// List groups.
 #[utoipa::path(
     get, path = "/v1/organization/groups", tag = "Groups", operation_id = "list_groups",
-    params(
-        ("limit" = Option<i64>, Query, description = "1 to 1000; 100 if absent"),
-        ("after" = Option<String>, Query, description = "What `next` of the page before was"),
-        ("order" = Option<String>, Query, description = "asc (if absent): oldest first; or desc"),
-    ),
+    params(NextPage::<100>),
     responses((status = 200, body = NextList<Group>)), security(("admin_key" = []))
 )]
 pub(crate) async fn list(

@@ -166,10 +166,7 @@ impl NewInvite {
 #[utoipa::path(
     get, path = "/v1/organization/invites", tag = "Invites",
     operation_id = "list_invites",
-    params(
-        ("limit" = Option<i64>, Query, description = "1 to 100; 20 if absent"),
-        ("after" = Option<String>, Query, description = "The last id of the page before"),
-    ),
+    params(Page),
     responses((status = 200, body = List<Invite>)), security(("admin_key" = []))
 )]
 pub(crate) async fn list(

@@ -24,6 +24,7 @@ pub(crate) enum ScopeType {
 
 /// What a limit is put on.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({"type": "project", "id": "proj_7YkQ2nV0bX4cR9sLwA3eTz1M"}))]
 pub(crate) struct LimitScope {
     #[serde(rename = "type")]
     kind: ScopeType,
@@ -34,6 +35,7 @@ pub(crate) struct LimitScope {
 
 /// What a caller wants to put a limit on.
 #[derive(Debug, ToSchema)]
+#[schema(example = json!({"type": "project", "id": "proj_7YkQ2nV0bX4cR9sLwA3eTz1M"}))]
 pub(crate) struct NewLimitScope {
     #[schema(rename = "type")]
     kind: ScopeType,

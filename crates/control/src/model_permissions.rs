@@ -44,7 +44,7 @@ pub(crate) struct NewModelPermissions {
     #[schema(value_type = PermissionMode)]
     mode: Mode,
     /// Models that do not exist (yet) may be named.
-    #[schema(max_items = 1000, example = json!(["gpt-4o-mini"]))]
+    #[schema(value_type = Vec<String>, max_items = 1000, example = json!(["gpt-4o-mini"]))]
     model_ids: BTreeSet<String>,
 }
 

@@ -11,10 +11,12 @@ use http::request::Parts;
 use serde::Serialize;
 use store::page::{Page as Part, Place};
 use store::{StoreError, Tx};
-use utoipa::ToSchema;
+use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa::openapi::{ObjectBuilder, Type};
+use utoipa::{IntoParams, ToSchema};
 
 use crate::Control;
-use crate::pagination::Page;
+use crate::pagination::{Page, parameter};
 use crate::query::Query;
 use crate::respond::{Outcome, answer};
 
@@ -96,6 +98,28 @@ impl<const USUAL: i64, const MOST: i64> NextPage<USUAL, MOST> {
             has_more,
             next,
         }))
+    }
+}
+
+impl<const USUAL: i64, const MOST: i64> IntoParams for NextPage<USUAL, MOST> {
+    fn into_params(place: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let order = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .enum_values(Some(["asc", "desc"]))
+            .default(Some("asc".into()));
+        let after = ObjectBuilder::new().schema_type(Type::String);
+        let page = Page::<USUAL, MOST>::into_params(place);
+        let limit = page.into_iter().filter(|part| part.name == "limit");
+        limit
+            .chain([
+                parameter("after", "What `next` of the page before was", after),
+                parameter(
+                    "order",
+                    "Whether the oldest come first, or the newest",
+                    order,
+                ),
+            ])
+            .collect()
     }
 }
 

@@ -173,8 +173,7 @@ impl Listed for OrganizationUser {
     operation_id = "list_organization_users",
     params(
         ("emails[]" = Option<Vec<String>>, Query, description = "Only those with these addresses"),
-        ("limit" = Option<i64>, Query, description = "1 to 100; 20 if absent"),
-        ("after" = Option<String>, Query, description = "The last id of the page before"),
+        Page,
     ),
     responses((status = 200, body = List<OrganizationUser>)), security(("admin_key" = []))
 )]

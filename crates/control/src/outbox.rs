@@ -132,10 +132,7 @@ impl Listed for OutboxMessage {
 /// messages go to the outbox, on a loopback installation, for callers from loopback.
 #[utoipa::path(
     get, path = "/api/outbox", tag = "Outbox", operation_id = "list_outbox",
-    params(
-        ("limit" = Option<i64>, Query, description = "1 to 100; 20 if absent"),
-        ("after" = Option<String>, Query, description = "The last id of the page before"),
-    ),
+    params(Page),
     responses((status = 200, body = List<OutboxMessage>), (status = 404))
 )]
 pub(crate) async fn list(State(control): State<Control>, AtHome: AtHome, page: Page) -> Response {

@@ -8,7 +8,9 @@ use axum::response::Response;
 use http::request::Parts;
 use serde::Serialize;
 use store::{StoreError, Tx};
-use utoipa::ToSchema;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::{ObjectBuilder, Type};
+use utoipa::{IntoParams, ToSchema};
 
 use crate::Control;
 use crate::query::Query;
@@ -92,6 +94,31 @@ impl<const USUAL: i64, const MOST: i64> Page<USUAL, MOST> {
         let shown = rows.into_iter().map(T::from).collect();
         Ok(Json(List::of(shown, has_more)))
     }
+}
+
+impl<const USUAL: i64, const MOST: i64> IntoParams for Page<USUAL, MOST> {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let limit = ObjectBuilder::new()
+            .schema_type(Type::Integer)
+            .minimum(Some(1))
+            .maximum(Some(MOST))
+            .default(Some(USUAL.into()));
+        let after = ObjectBuilder::new().schema_type(Type::String);
+        vec![
+            parameter("limit", "The most rows to answer", limit),
+            parameter("after", "The last id of the page before", after),
+        ]
+    }
+}
+
+/// The description of a query parameter that may be left out.
+pub(crate) fn parameter(name: &str, description: &str, schema: ObjectBuilder) -> Parameter {
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(ParameterIn::Query)
+        .description(Some(description))
+        .schema(Some(schema))
+        .build()
 }
 
 impl<T: Listed> List<T> {

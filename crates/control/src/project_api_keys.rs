@@ -135,8 +135,7 @@ impl Listed for ProjectApiKey {
     operation_id = "list_project_api_keys",
     params(
         ("project_id" = String, Path, description = "The project"),
-        ("limit" = Option<i64>, Query, description = "1 to 100; 20 if absent"),
-        ("after" = Option<String>, Query, description = "The last id of the page before"),
+        Page,
     ),
     responses((status = 200, body = List<ProjectApiKey>)), security(("admin_key" = []))
 )]

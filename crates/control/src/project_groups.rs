@@ -75,9 +75,7 @@ impl Placed for GroupIn {
     operation_id = "list_project_groups",
     params(
         ("project_id" = String, Path, description = "The project"),
-        ("limit" = Option<i64>, Query, description = "1 to 1000; 20 if absent"),
-        ("after" = Option<String>, Query, description = "What `next` of the page before was"),
-        ("order" = Option<String>, Query, description = "asc (if absent): oldest first; or desc"),
+        NextPage::<20>,
     ),
     responses((status = 200, body = NextList<ProjectGroup>)), security(("admin_key" = []))
 )]

@@ -44,11 +44,11 @@ pub(crate) struct ProjectRateLimit {
 /// Limits of a project and model that are to change; the others stay.
 #[derive(Debug, ToSchema)]
 pub(crate) struct ProjectRateLimitChanges {
-    #[schema(minimum = 1, example = 500)]
+    #[schema(minimum = 1, maximum = 1_000_000_000_000_000_i64, example = 500)]
     max_requests_per_1_minute: Option<u64>,
-    #[schema(minimum = 1, example = 200_000)]
+    #[schema(minimum = 1, maximum = 1_000_000_000_000_000_i64, example = 200_000)]
     max_tokens_per_1_minute: Option<u64>,
-    #[schema(minimum = 1)]
+    #[schema(minimum = 1, maximum = 1_000_000_000_000_000_i64)]
     max_requests_per_1_day: Option<u64>,
 }
 
@@ -118,8 +118,7 @@ impl ProjectRateLimitChanges {
     operation_id = "list_project_rate_limits",
     params(
         ("project_id" = String, Path, description = "The project"),
-        ("limit" = Option<i64>, Query, description = "1 to 100; 100 if absent"),
-        ("after" = Option<String>, Query, description = "The last id of the page before"),
+        Page::<100>,
         ("before" = Option<String>, Query, description = "The first id of the page after"),
     ),
     responses((status = 200, body = List<ProjectRateLimit>)), security(("admin_key" = []))

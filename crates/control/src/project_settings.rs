@@ -57,6 +57,38 @@ pub(crate) struct HostedTool {
     enabled: bool,
 }
 
+/// What data retention is to be.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes; `Fields` reads")]
+struct NewDataRetention {
+    /// `zero_data_retention`; of a project also `organization_default`.
+    #[schema(example = "zero_data_retention")]
+    retention_type: String,
+}
+
+/// What service tiers are to be.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes; `Fields` reads")]
+struct ServiceTierChanges {
+    /// `standard`.
+    #[schema(example = "standard")]
+    default: Option<String>,
+    /// `all`.
+    #[schema(example = "all")]
+    enabled_tiers: Option<String>,
+}
+
+/// Which hosted tools are to be enabled: those that are named, and only `true`.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes; `Fields` reads")]
+struct HostedToolChanges {
+    code_interpreter: Option<HostedTool>,
+    file_search: Option<HostedTool>,
+    image_generation: Option<HostedTool>,
+    mcp: Option<HostedTool>,
+    web_search: Option<HostedTool>,
+}
+
 const ZERO: &str = "zero_data_retention";
 const OF_ORGANIZATION: DataRetention = DataRetention {
     object: "organization.data_retention",
@@ -93,7 +125,7 @@ pub(crate) async fn data_retention(State(control): State<Control>, Admin(_): Adm
 /// Set the organization's data retention, to what it is.
 #[utoipa::path(
     post, path = "/v1/organization/data_retention", tag = "Settings",
-    operation_id = "set_organization_data_retention", request_body = Object,
+    operation_id = "set_organization_data_retention", request_body = NewDataRetention,
     responses((status = 200, body = DataRetention)), security(("admin_key" = []))
 )]
 pub(crate) async fn set_data_retention(
@@ -126,7 +158,7 @@ pub(crate) async fn data_retention_of_project(
 /// Set a project's data retention, to what it is.
 #[utoipa::path(
     post, path = "/v1/organization/projects/{project_id}/data_retention", tag = "Settings",
-    operation_id = "set_project_data_retention", request_body = Object,
+    operation_id = "set_project_data_retention", request_body = NewDataRetention,
     params(("project_id" = String, Path, description = "The project")),
     responses((status = 200, body = DataRetention)), security(("admin_key" = []))
 )]
@@ -164,7 +196,7 @@ pub(crate) async fn service_tiers(
 /// Set a project's service tiers, to what they are.
 #[utoipa::path(
     post, path = "/v1/organization/projects/{project_id}/service_tier_settings", tag = "Settings",
-    operation_id = "set_service_tier_settings", request_body = Object,
+    operation_id = "set_service_tier_settings", request_body = ServiceTierChanges,
     params(("project_id" = String, Path, description = "The project")),
     responses((status = 200, body = ServiceTierSettings)), security(("admin_key" = []))
 )]
@@ -210,7 +242,8 @@ pub(crate) async fn hosted_tools(
 /// Set a project's hosted tools, to what they are.
 #[utoipa::path(
     post, path = "/v1/organization/projects/{project_id}/hosted_tool_permissions",
-    tag = "Settings", operation_id = "set_hosted_tool_permissions", request_body = Object,
+    tag = "Settings", operation_id = "set_hosted_tool_permissions",
+    request_body = HostedToolChanges,
     params(("project_id" = String, Path, description = "The project")),
     responses((status = 200, body = HostedToolPermissions)), security(("admin_key" = []))
 )]

@@ -105,14 +105,22 @@ impl NewProjectUser {
     }
 }
 
+/// What is to change of a member of a project.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes; `Fields` reads")]
+struct ProjectUserChanges {
+    /// `owner` or `member`.
+    #[schema(example = "member")]
+    role: Option<String>,
+}
+
 /// List the members of a project.
 #[utoipa::path(
     get, path = "/v1/organization/projects/{project_id}/users", tag = "Project users",
     operation_id = "list_project_users",
     params(
         ("project_id" = String, Path, description = "The project"),
-        ("limit" = Option<i64>, Query, description = "1 to 100; 20 if absent"),
-        ("after" = Option<String>, Query, description = "The last id of the page before"),
+        Page,
     ),
     responses((status = 200, body = List<ProjectUser>)), security(("admin_key" = []))
 )]
@@ -220,7 +228,7 @@ pub(crate) async fn retrieve(
         ("project_id" = String, Path, description = "The project"),
         ("user_id" = String, Path, description = "The user"),
     ),
-    request_body = Object,
+    request_body = ProjectUserChanges,
     responses((status = 200, body = ProjectUser)), security(("admin_key" = []))
 )]
 pub(crate) async fn update(

@@ -32,6 +32,24 @@ pub(crate) struct Project {
     status: &'static str,
 }
 
+/// A project to be made.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes; `Fields` reads")]
+struct NewProject {
+    /// One line of text.
+    #[schema(example = "Search", min_length = 1, max_length = 256)]
+    name: String,
+}
+
+/// What is to change of a project.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes; `Fields` reads")]
+struct ProjectChanges {
+    /// One line of text.
+    #[schema(example = "Search", min_length = 1, max_length = 256)]
+    name: Option<String>,
+}
+
 impl From<projects::Project> for Project {
     fn from(project: projects::Project) -> Self {
         Project {
@@ -60,8 +78,7 @@ impl Listed for Project {
     get, path = "/v1/organization/projects", tag = "Projects",
     operation_id = "list_projects",
     params(
-        ("limit" = Option<i64>, Query, description = "1 to 100; 20 if absent"),
-        ("after" = Option<String>, Query, description = "The last id of the page before"),
+        Page,
         ("include_archived" = Option<bool>, Query, description = "Also archived ones"),
     ),
     responses((status = 200, body = List<Project>)), security(("admin_key" = []))
@@ -72,8 +89,9 @@ pub(crate) async fn list(
     query: Query,
     page: Page,
 ) -> Response {
-    let include_archived = query.one("include_archived") == Some("true");
+    let include_archived = query.flag("include_archived");
     let list = page.list::<Project, _>(&control, move |tx, page| {
+        let include_archived = include_archived?;
         let organization = &admin.organization;
         let find = |id: &str| projects::get(tx, organization, &ProjectId::new(id));
         let page = ProjectPage {
@@ -88,7 +106,7 @@ pub(crate) async fn list(
 
 /// Create a project.
 #[utoipa::path(
-    post, path = "/v1/organization/projects", tag = "Projects", request_body = Object,
+    post, path = "/v1/organization/projects", tag = "Projects", request_body = NewProject,
     operation_id = "create_project",
     responses((status = 200, body = Project)), security(("admin_key" = []))
 )]
@@ -141,7 +159,8 @@ pub(crate) async fn retrieve(
 #[utoipa::path(
     post, path = "/v1/organization/projects/{project_id}", tag = "Projects",
     operation_id = "update_project",
-    params(("project_id" = String, Path, description = "The project")), request_body = Object,
+    params(("project_id" = String, Path, description = "The project")),
+    request_body = ProjectChanges,
     responses((status = 200, body = Project)), security(("admin_key" = []))
 )]
 pub(crate) async fn update(

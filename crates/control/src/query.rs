@@ -72,6 +72,18 @@ impl Query {
         }
     }
 
+    /// Whether a flag is set: `true`, `false`, or not there.
+    pub(crate) fn flag(&self, name: &str) -> Result<bool, Refusal> {
+        match self.one(name).unwrap_or("false") {
+            "true" => Ok(true),
+            "false" => Ok(false),
+            other => Err(invalid(
+                name,
+                format!("Invalid '{name}': '{other}'. Expected 'true' or 'false'."),
+            )),
+        }
+    }
+
     /// A whole number within bounds, or `default`.
     pub(crate) fn number(
         &self,

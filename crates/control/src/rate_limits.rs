@@ -56,16 +56,16 @@ pub(crate) struct NewRateLimit {
     /// Absent or null: every model without a rule of its own in this scope.
     #[schema(example = "gpt-4o-mini")]
     model: Option<String>,
-    #[schema(minimum = 1, example = 500)]
+    #[schema(minimum = 1, maximum = 1_000_000_000_000_000_i64, example = 500)]
     requests_per_minute: Option<u64>,
-    #[schema(minimum = 1, example = 200_000)]
+    #[schema(minimum = 1, maximum = 1_000_000_000_000_000_i64, example = 200_000)]
     tokens_per_minute: Option<u64>,
-    #[schema(minimum = 1)]
+    #[schema(minimum = 1, maximum = 1_000_000_000_000_000_i64)]
     requests_per_day: Option<u64>,
-    #[schema(minimum = 1)]
+    #[schema(minimum = 1, maximum = 1_000_000_000_000_000_i64)]
     tokens_per_day: Option<u64>,
     /// Requests in flight at once.
-    #[schema(minimum = 1)]
+    #[schema(minimum = 1, maximum = 1_000_000_000_000_000_i64)]
     concurrent_requests: Option<u64>,
 }
 
@@ -138,8 +138,7 @@ impl NewRateLimit {
     params(
         ("scope_type" = Option<ScopeType>, Query, description = "Only the rules of one scope"),
         ("scope_id" = Option<String>, Query, description = "The project or key, if that is meant"),
-        ("limit" = Option<i64>, Query, description = "1 to 100; 20 if absent"),
-        ("after" = Option<String>, Query, description = "The last id of the page before"),
+        Page,
     ),
     responses((status = 200, body = List<RateLimit>)), security(("admin_key" = []))
 )]

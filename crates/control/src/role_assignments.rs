@@ -426,9 +426,7 @@ macro_rules! routes_of {
                 get, path = $path, tag = "Role assignments", operation_id = $list,
                 params(
                     $($param,)+
-                    ("limit" = Option<i64>, Query, description = "1 to 1000; 1000 if absent"),
-                    ("after" = Option<String>, Query, description = "What `next` was before"),
-                    ("order" = Option<String>, Query, description = "asc (if absent) or desc"),
+                    NextPage::<1000>,
                 ),
                 responses((status = 200, body = NextList<AssignedRole>)),
                 security(("admin_key" = []))

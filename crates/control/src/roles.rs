@@ -201,11 +201,7 @@ fn permissions(fields: &Fields, resource: Resource) -> Outcome<Option<Permission
 /// List the roles of the organization: those that always exist, then the others, oldest first.
 #[utoipa::path(
     get, path = "/v1/organization/roles", tag = "Roles", operation_id = "list_roles",
-    params(
-        ("limit" = Option<i64>, Query, description = "1 to 1000; 1000 if absent"),
-        ("after" = Option<String>, Query, description = "What `next` of the page before was"),
-        ("order" = Option<String>, Query, description = "asc (if absent): oldest first; or desc"),
-    ),
+    params(NextPage::<1000>),
     responses((status = 200, body = NextList<Role>)), security(("admin_key" = []))
 )]
 pub(crate) async fn list(
@@ -222,9 +218,7 @@ pub(crate) async fn list(
     operation_id = "list_project_roles",
     params(
         ("project_id" = String, Path, description = "The project"),
-        ("limit" = Option<i64>, Query, description = "1 to 1000; 1000 if absent"),
-        ("after" = Option<String>, Query, description = "What `next` of the page before was"),
-        ("order" = Option<String>, Query, description = "asc (if absent): oldest first; or desc"),
+        NextPage::<1000>,
     ),
     responses((status = 200, body = NextList<Role>)), security(("admin_key" = []))
 )]

@@ -46,6 +46,20 @@ pub(crate) struct CreatedServiceAccount {
     api_key: Option<CreatedKey>,
 }
 
+/// A service account to be made.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes; `Fields` reads")]
+struct NewServiceAccount {
+    /// One line of text.
+    #[schema(example = "deploy bot", min_length = 1, max_length = 256)]
+    name: String,
+    /// Whether to make no key.
+    create_service_account_only: Option<bool>,
+    /// How long the key is to work; for good, if absent.
+    #[schema(example = 2_592_000, minimum = 1, maximum = 31_536_000)]
+    expires_in_seconds: Option<i64>,
+}
+
 /// A key that was just made.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct CreatedKey {
@@ -63,6 +77,7 @@ pub(crate) struct CreatedKey {
 /// Something that is gone.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Deleted {
+    #[schema(example = "organization.project.service_account.deleted")]
     object: &'static str,
     id: String,
     deleted: bool,
@@ -109,8 +124,7 @@ impl Listed for ServiceAccount {
     tag = "Service accounts",
     params(
         ("project_id" = String, Path, description = "The project"),
-        ("limit" = Option<i64>, Query, description = "1 to 100; 20 if absent"),
-        ("after" = Option<String>, Query, description = "The last id of the page before"),
+        Page,
     ),
     responses((status = 200, body = List<ServiceAccount>)), security(("admin_key" = []))
 )]
@@ -139,7 +153,8 @@ pub(crate) async fn list(
     post, path = "/v1/organization/projects/{project_id}/service_accounts",
     operation_id = "create_service_account",
     tag = "Service accounts",
-    params(("project_id" = String, Path, description = "The project")), request_body = Object,
+    params(("project_id" = String, Path, description = "The project")),
+    request_body = NewServiceAccount,
     responses((status = 200, body = CreatedServiceAccount)), security(("admin_key" = []))
 )]
 pub(crate) async fn create(

@@ -59,7 +59,7 @@ pub(crate) struct NotificationChannel {
 #[derive(Debug, ToSchema)]
 pub(crate) struct NewSpendAlert {
     /// In US cents.
-    #[schema(minimum = 0, example = 10_000, value_type = i64)]
+    #[schema(minimum = 0, maximum = 400_000_000_000_i64, example = 10_000, value_type = i64)]
     threshold_amount: Nusd,
     currency: Currency,
     interval: Interval,
@@ -136,10 +136,10 @@ impl Listed for SpendAlert {
     get, path = "/v1/organization/spend_alerts", tag = "Spend alerts",
     operation_id = "list_organization_spend_alerts",
     params(
-        ("limit" = Option<i64>, Query, description = "1 to 100; 20 if absent"),
-        ("after" = Option<String>, Query, description = "The last id of the page before"),
+        Page,
         ("before" = Option<String>, Query, description = "The first id of the page after"),
-        ("order" = Option<String>, Query, description = "asc (if absent): oldest first; or desc"),
+        ("order" = Option<String>, Query, pattern = "^(asc|desc)$",
+            description = "asc (if absent): oldest first; or desc"),
     ),
     responses((status = 200, body = List<SpendAlert>)), security(("admin_key" = []))
 )]
@@ -221,10 +221,10 @@ pub(crate) async fn delete(
     operation_id = "list_project_spend_alerts",
     params(
         ("project_id" = String, Path, description = "The project"),
-        ("limit" = Option<i64>, Query, description = "1 to 100; 20 if absent"),
-        ("after" = Option<String>, Query, description = "The last id of the page before"),
+        Page,
         ("before" = Option<String>, Query, description = "The first id of the page after"),
-        ("order" = Option<String>, Query, description = "asc (if absent): oldest first; or desc"),
+        ("order" = Option<String>, Query, pattern = "^(asc|desc)$",
+            description = "asc (if absent): oldest first; or desc"),
     ),
     responses((status = 200, body = List<SpendAlert>)), security(("admin_key" = []))
 )]

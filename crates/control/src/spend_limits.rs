@@ -44,7 +44,7 @@ pub(crate) struct SpendLimit {
 #[derive(Debug, ToSchema)]
 pub(crate) struct NewSpendLimit {
     /// In US cents.
-    #[schema(minimum = 1, example = 10_000, value_type = i64)]
+    #[schema(minimum = 1, maximum = 400_000_000_000_i64, example = 10_000, value_type = i64)]
     threshold_amount: Nusd,
     currency: Currency,
     interval: Interval,

@@ -7,7 +7,7 @@ use domain::time::AtUs;
 use serde::Serialize;
 use serde_json::Value;
 use store::usage_reports::{self, Dimension, Kind, Question, Sums, Width};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::Control;
 use crate::authenticate::{Admin, Caller};
@@ -37,6 +37,7 @@ pub(crate) struct Bucket<T> {
 /// Usage of one group in one bucket. A grouping field is null unless it was asked for.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct UsageResult {
+    #[schema(example = "organization.usage.completions.result")]
     object: &'static str,
     input_tokens: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -76,22 +77,61 @@ pub(crate) struct UsageResult {
     api_source: Option<Value>,
 }
 
+/// Which stretch of time is asked for, and in which pieces.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes; `Asked` reads")]
+pub(crate) struct Stretch {
+    /// Unix seconds, inclusive.
+    #[param(minimum = 0, example = 1_798_761_600)]
+    start_time: i64,
+    /// Unix seconds, exclusive; now, if absent.
+    #[param(minimum = 0)]
+    end_time: Option<i64>,
+    /// A day, if absent.
+    #[param(inline)]
+    bucket_width: Option<BucketWidth>,
+    /// Buckets in a page: of days 7 if absent, at most 31; of hours 24, at most 168; of minutes 60.
+    #[param(minimum = 1, maximum = 1440)]
+    limit: Option<i64>,
+    /// `next_page` of the page before.
+    page: Option<String>,
+    /// Fields of a result.
+    group_by: Option<Vec<String>>,
+}
+
+/// How wide a bucket is.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes; `Asked` reads")]
+enum BucketWidth {
+    #[schema(rename = "1m")]
+    Minute,
+    #[schema(rename = "1h")]
+    Hour,
+    #[schema(rename = "1d")]
+    Day,
+}
+
+/// What alone is to be counted.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes; `filters` reads")]
+struct Filters {
+    /// Only of these projects.
+    project_ids: Option<Vec<String>>,
+    /// Only by keys of these users.
+    user_ids: Option<Vec<String>>,
+    /// Only by these keys.
+    api_key_ids: Option<Vec<String>>,
+    /// Only of these models.
+    models: Option<Vec<String>>,
+}
+
 /// Usage of chat, responses and completions.
 #[utoipa::path(
     get, path = "/v1/organization/usage/completions", tag = "Usage",
     operation_id = "usage_of_completions",
-    params(
-        ("start_time" = i64, Query, description = "Unix seconds, inclusive"),
-        ("end_time" = Option<i64>, Query, description = "Unix seconds, exclusive"),
-        ("bucket_width" = Option<String>, Query, description = "1m, 1h or 1d (if absent)"),
-        ("limit" = Option<i64>, Query, description = "Buckets in a page"),
-        ("page" = Option<String>, Query, description = "next_page of the page before"),
-        ("group_by" = Option<Vec<String>>, Query, description = "Fields of a result"),
-        ("project_ids" = Option<Vec<String>>, Query, description = "Only these"),
-        ("user_ids" = Option<Vec<String>>, Query, description = "Only these"),
-        ("api_key_ids" = Option<Vec<String>>, Query, description = "Only these"),
-        ("models" = Option<Vec<String>>, Query, description = "Only these"),
-    ),
+    params(Stretch, Filters),
     responses((status = 200, body = BucketPage<UsageResult>)), security(("admin_key" = []))
 )]
 pub(crate) async fn completions(
@@ -111,14 +151,7 @@ pub(crate) async fn completions(
 #[utoipa::path(
     get, path = "/v1/organization/usage/embeddings", tag = "Usage",
     operation_id = "usage_of_embeddings",
-    params(
-        ("start_time" = i64, Query, description = "Unix seconds, inclusive"),
-        ("end_time" = Option<i64>, Query, description = "Unix seconds, exclusive"),
-        ("bucket_width" = Option<String>, Query, description = "1m, 1h or 1d (if absent)"),
-        ("limit" = Option<i64>, Query, description = "Buckets in a page"),
-        ("page" = Option<String>, Query, description = "next_page of the page before"),
-        ("group_by" = Option<Vec<String>>, Query, description = "Fields of a result"),
-    ),
+    params(Stretch, Filters),
     responses((status = 200, body = BucketPage<UsageResult>)), security(("admin_key" = []))
 )]
 pub(crate) async fn embeddings(

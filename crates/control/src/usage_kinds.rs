@@ -10,7 +10,7 @@ use crate::Control;
 use crate::authenticate::Admin;
 use crate::query::Query;
 use crate::respond::{Outcome, answer};
-use crate::usage::{Asked, BucketPage, Span, UsageResult};
+use crate::usage::{Asked, BucketPage, Span, Stretch, UsageResult};
 
 /// An endpoint whose buckets are empty: its path, its name, and what it may be grouped by.
 macro_rules! nothing {
@@ -20,14 +20,7 @@ macro_rules! nothing {
             #[doc = $summary]
             #[utoipa::path(
                 get, path = $path, tag = "Usage", operation_id = $operation,
-                params(
-                    ("start_time" = i64, Query, description = "Unix seconds, inclusive"),
-                    ("end_time" = Option<i64>, Query, description = "Unix seconds, exclusive"),
-                    ("bucket_width" = Option<String>, Query, description = "1m, 1h or 1d"),
-                    ("limit" = Option<i64>, Query, description = "Buckets in a page"),
-                    ("page" = Option<String>, Query, description = "next_page of the page before"),
-                    ("group_by" = Option<Vec<String>>, Query, description = "Fields of a result"),
-                ),
+                params(Stretch),
                 responses((status = 200, body = BucketPage<UsageResult>)),
                 security(("admin_key" = []))
             )]

@@ -129,7 +129,8 @@ pub(crate) async fn planes(
     };
     let sending = Sending::start(store.clone(), routes, config, &mut registry);
     let (control, control_description) = control::router(state).split_for_parts();
-    let description = openapi::merged(data_description, control_description);
+    let url = config.public_url.as_str();
+    let description = openapi::document(data_description, control_description, url);
     let asked = gateway.clone();
     let ready: Ready = Arc::new(move || {
         let state = asked.ledger_state();

@@ -12,6 +12,7 @@ use utoipa::IntoParams;
 use wire::models;
 use wire::request::Endpoint;
 
+use crate::bodies::{ChatRequest, CompletionRequest, EmbeddingRequest, ResponseRequest};
 use crate::catalog::Model;
 use crate::headers::{Stamp, put_money};
 use crate::refusal::Refusal;
@@ -28,11 +29,16 @@ use crate::{authenticate, pipeline, respond};
 struct RequestHeaders {
     /// Names the request: sent again within 24 hours, with the same body, it does not run or cost
     /// again, and gets the same answer. Visible ASCII; a UUID is a good one.
-    #[param(rename = "Idempotency-Key", min_length = 1, max_length = 255)]
+    #[param(
+        rename = "Idempotency-Key",
+        min_length = 1,
+        max_length = 255,
+        nullable = false
+    )]
     idempotency_key: Option<String>,
     /// Whether the output limit may be lowered to what the money pays for. Left out, it may where
     /// the request names none.
-    #[param(rename = "farebox-allow-shorter")]
+    #[param(rename = "farebox-allow-shorter", nullable = false)]
     farebox_allow_shorter: Option<bool>,
 }
 
@@ -41,9 +47,20 @@ struct RequestHeaders {
 /// OpenAI's request and answer, plain or streamed. Fields that Farebox does not know reach the
 /// model untouched.
 #[utoipa::path(
-    post, path = "/v1/chat/completions", tag = "Models", request_body = Object,
+    post, path = "/v1/chat/completions", tag = "Models", request_body = ChatRequest,
     params(RequestHeaders),
-    responses((status = 200, description = "A chat completion, or its chunks", body = Object)),
+    responses((status = 200, description = "A chat completion, or its chunks", content(
+        (Object = "application/json", example = json!({
+            "id": "chatcmpl-7YkQ2nV0bX4cR9sLwA3eTz1M", "object": "chat.completion",
+            "created": 1_798_761_600, "model": "gpt-4o-mini",
+            "choices": [{
+                "index": 0, "message": {"role": "assistant", "content": "Hello!"},
+                "finish_reason": "stop"
+            }],
+            "usage": {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11}
+        })),
+        (String = "text/event-stream")
+    ))),
     security(("key" = []))
 )]
 pub(crate) async fn chat(State(gateway): State<Gateway>, request: Request<Body>) -> Response<Body> {
@@ -52,9 +69,17 @@ pub(crate) async fn chat(State(gateway): State<Gateway>, request: Request<Body>)
 
 /// Create a completion.
 #[utoipa::path(
-    post, path = "/v1/completions", tag = "Models", request_body = Object,
+    post, path = "/v1/completions", tag = "Models", request_body = CompletionRequest,
     params(RequestHeaders),
-    responses((status = 200, description = "A completion, or its chunks", body = Object)),
+    responses((status = 200, description = "A completion, or its chunks", content(
+        (Object = "application/json", example = json!({
+            "id": "cmpl-7YkQ2nV0bX4cR9sLwA3eTz1M", "object": "text_completion",
+            "created": 1_798_761_600, "model": "gpt-4o-mini",
+            "choices": [{"index": 0, "text": "there was", "finish_reason": "length"}],
+            "usage": {"prompt_tokens": 4, "completion_tokens": 2, "total_tokens": 6}
+        })),
+        (String = "text/event-stream")
+    ))),
     security(("key" = []))
 )]
 pub(crate) async fn completions(
@@ -68,9 +93,21 @@ pub(crate) async fn completions(
 ///
 /// Nothing is stored: `store`, `previous_response_id`, `conversation` and hosted tools are refused.
 #[utoipa::path(
-    post, path = "/v1/responses", tag = "Models", request_body = Object,
+    post, path = "/v1/responses", tag = "Models", request_body = ResponseRequest,
     params(RequestHeaders),
-    responses((status = 200, description = "A response, or a stream of its events", body = Object)),
+    responses((status = 200, description = "A response, or a stream of its events", content(
+        (Object = "application/json", example = json!({
+            "id": "resp_7YkQ2nV0bX4cR9sLwA3eTz1M", "object": "response",
+            "created_at": 1_798_761_600, "model": "gpt-4o-mini", "status": "completed",
+            "output": [{
+                "id": "msg_7YkQ2nV0bX4cR9sLwA3eTz1M", "type": "message", "role": "assistant",
+                "status": "completed",
+                "content": [{"type": "output_text", "text": "Hello!", "annotations": []}]
+            }],
+            "usage": {"input_tokens": 9, "output_tokens": 2, "total_tokens": 11}
+        })),
+        (String = "text/event-stream")
+    ))),
     security(("key" = []))
 )]
 pub(crate) async fn responses(
@@ -82,9 +119,13 @@ pub(crate) async fn responses(
 
 /// Create embeddings.
 #[utoipa::path(
-    post, path = "/v1/embeddings", tag = "Models", request_body = Object,
+    post, path = "/v1/embeddings", tag = "Models", request_body = EmbeddingRequest,
     params(RequestHeaders),
-    responses((status = 200, description = "A list of embeddings", body = Object)),
+    responses((status = 200, description = "A list of embeddings", body = Object, example = json!({
+        "object": "list", "model": "text-embedding-3-small",
+        "data": [{"object": "embedding", "index": 0, "embedding": [0.25, -0.5]}],
+        "usage": {"prompt_tokens": 2, "total_tokens": 2}
+    }))),
     security(("key" = []))
 )]
 pub(crate) async fn embeddings(
@@ -97,7 +138,12 @@ pub(crate) async fn embeddings(
 /// List the models that the key may use.
 #[utoipa::path(
     get, path = "/v1/models", tag = "Models",
-    responses((status = 200, description = "All models", body = Object)),
+    responses((status = 200, description = "All models", body = Object, example = json!({
+        "object": "list",
+        "data": [{
+            "id": "gpt-4o-mini", "object": "model", "created": 1_798_761_600, "owned_by": "farebox"
+        }]
+    }))),
     security(("key" = []))
 )]
 pub(crate) async fn list_models(
@@ -115,7 +161,9 @@ pub(crate) async fn list_models(
 #[utoipa::path(
     get, path = "/v1/models/{model}", tag = "Models",
     params(("model" = String, Path, description = "The model's id")),
-    responses((status = 200, description = "The model", body = Object)),
+    responses((status = 200, description = "The model", body = Object, example = json!({
+        "id": "gpt-4o-mini", "object": "model", "created": 1_798_761_600, "owned_by": "farebox"
+    }))),
     security(("key" = []))
 )]
 pub(crate) async fn retrieve_model(

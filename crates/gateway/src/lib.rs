@@ -6,6 +6,7 @@
 
 mod admission;
 mod authenticate;
+mod bodies;
 mod body;
 pub mod catalog;
 mod count;

@@ -48,6 +48,7 @@ pub(crate) enum SignupStatus {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Signup {
     /// Goes on with this sign-up: keep it to yourself.
+    #[schema(example = "(from POST /api/signup)")]
     id: String,
     #[schema(value_type = String, example = "signup")]
     object: &'static str,
@@ -95,7 +96,7 @@ pub(crate) struct NewSignup {
 #[derive(Debug, ToSchema)]
 pub(crate) struct SignupCode {
     /// The sign-up.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, example = "(from POST /api/signup)")]
     id: Option<BearerSecret>,
     #[schema(example = "123456")]
     code: String,
@@ -105,7 +106,7 @@ pub(crate) struct SignupCode {
 #[derive(Debug, ToSchema)]
 pub(crate) struct SignupPhone {
     /// The sign-up.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, example = "(from POST /api/signup)")]
     id: Option<BearerSecret>,
     #[schema(value_type = String, example = "+4930901820")]
     phone: Phone,
@@ -115,7 +116,7 @@ pub(crate) struct SignupPhone {
 #[derive(Debug, ToSchema)]
 pub(crate) struct SignupResend {
     /// The sign-up.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, example = "(from POST /api/signup)")]
     id: Option<BearerSecret>,
 }
 
