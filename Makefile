@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo build dev check test sdk-test e2e-test bench mutants clean
+.PHONY: help demo build dev check test sdk-test api-test e2e-test bench mutants clean
 
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 CONSOLE_SOURCES := $(shell find console/src console/public console/scripts -type f 2>/dev/null) \
@@ -49,24 +49,26 @@ check: console/node_modules/.package-lock.json ## Format, lints, house rules, ty
 	cd console && npm run --silent check
 
 test: ## Run every test, after installing what the tests need
-	$(call step,1/8,Installing what the tests need and this machine lacks…)
+	$(call step,1/9,Installing what the tests need and this machine lacks…)
 	@scripts/install-build-deps.sh
 	@scripts/install-test-deps.sh "$(TARGET)"
-	$(call step,2/8,Building and checking the console…)
+	$(call step,2/9,Building and checking the console…)
 	@$(MAKE) --no-print-directory console/dist/index.html
 	cd console && npm run --silent check
-	$(call step,3/8,Format and lints…)
+	$(call step,3/9,Format and lints…)
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
-	$(call step,4/8,Fetching the built-in model (93 MB, once)…)
+	$(call step,4/9,Fetching the built-in model (93 MB, once)…)
 	cargo xtask model
-	$(call step,5/8,Building the binaries (several minutes the first time)…)
+	$(call step,5/9,Building the binaries (several minutes the first time)…)
 	cargo build --workspace --bins --locked
-	$(call step,6/8,Tests in Rust, on SQLite and PostgreSQL…)
+	$(call step,6/9,Tests in Rust, on SQLite and PostgreSQL…)
 	cargo test --workspace --locked
-	$(call step,7/8,The official SDKs against the binary…)
+	$(call step,7/9,The official SDKs against the binary…)
 	@$(MAKE) --no-print-directory sdk-test
-	$(call step,8/8,The console in a browser…)
+	$(call step,8/9,The description of the API: lint, Postman, and 15,000 requests made from it (2 minutes)…)
+	@$(MAKE) --no-print-directory api-test
+	$(call step,9/9,The console in a browser…)
 	@$(MAKE) --no-print-directory e2e-test
 	@printf '\nAll tests passed.\n'
 
@@ -74,6 +76,11 @@ sdk-test: ## Run the official Python and Node SDKs against target/debug/farebox
 	@scripts/install-test-deps.sh "$(TARGET)"
 	FAREBOX_BIN="$${FAREBOX_BIN:-$(TARGET)/debug/farebox}" $(PYTHON) -m pytest -q tests/sdk/python
 	cd tests/sdk/node && FAREBOX_BIN="$${FAREBOX_BIN:-$(TARGET)/debug/farebox}" npm test --silent
+
+api-test: ## Lint openapi.json, import it into Postman, and try it against target/debug/farebox
+	@scripts/install-test-deps.sh "$(TARGET)"
+	cd tests/openapi && npm test --silent
+	FAREBOX_BIN="$${FAREBOX_BIN:-$(TARGET)/debug/farebox}" $(PYTHON) tests/openapi/fuzz.py $(ARGS)
 
 e2e-test: console/dist/index.html ## Run the browser tests against target/debug/farebox
 	FAREBOX_BIN="$${FAREBOX_BIN:-$(TARGET)/debug/farebox}" scripts/e2e.sh
@@ -97,7 +104,8 @@ mutants: ## Break the money code in every small way, and see that a test notices
 
 clean: ## Remove everything built or installed here (the model's weights stay)
 	cargo clean
-	rm -rf console/dist console/node_modules console/test-results tests/sdk/node/node_modules
+	rm -rf console/dist console/node_modules console/test-results tests/sdk/node/node_modules \
+		tests/openapi/node_modules
 
 # npm writes this file last, so it tells whether an installation finished.
 console/node_modules/.package-lock.json: console/package.json console/package-lock.json

@@ -19,7 +19,7 @@ fi
 python3 -c 'import ensurepip, venv' 2>/dev/null || apt_install python3-venv
 requirements=tests/sdk/python/requirements.txt
 if ! cmp -s "$requirements" "$target/venv/installed.txt"; then
-  say "Installing the Python SDK and pytest into $target/venv…"
+  say "Installing the Python SDK, pytest and schemathesis into $target/venv…"
   rm -rf "$target/venv"
   mkdir -p "$target"
   python3 -m venv "$target/venv"
@@ -28,9 +28,13 @@ if ! cmp -s "$requirements" "$target/venv/installed.txt"; then
 fi
 
 # npm writes this file last, so it tells whether an installation finished.
-installed=tests/sdk/node/node_modules/.package-lock.json
-if [ ! tests/sdk/node/package-lock.json -ot "$installed" ] || [ ! -e "$installed" ]; then
-  say "Installing the Node SDK…"
-  (cd tests/sdk/node && npm ci --no-audit --no-fund --loglevel=error)
-  touch "$installed"
-fi
+npm_install() {
+  local lock=$1/package-lock.json installed=$1/node_modules/.package-lock.json
+  if [ ! "$lock" -ot "$installed" ] || [ ! -e "$installed" ]; then
+    say "Installing $2…"
+    (cd "$1" && npm ci --no-audit --no-fund --loglevel=error)
+    touch "$installed"
+  fi
+}
+npm_install tests/sdk/node "the Node SDK"
+npm_install tests/openapi "what lints openapi.json and imports it into Postman"

@@ -22,6 +22,9 @@ listen = "127.0.0.1:{port}"
 public_url = "http://127.0.0.1:{port}"
 database_url = "sqlite://farebox.db"
 
+[signup]
+phone_verification = "off"
+
 [[upstreams]]
 id = "mock"
 kind = "openai"

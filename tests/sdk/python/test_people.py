@@ -1,64 +1,24 @@
 """Roles, groups and what they decide, through the official SDK."""
 
-import hashlib
-import secrets
-import sqlite3
-import string
-import zlib
-from pathlib import Path
-
 import openai
 import pytest
 from openai import OpenAI
 
+from people import Person, give_key
 from test_models import MESSAGES, MODEL, TEXT
-
-BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
-
-
-def new_key(prefix):
-    """A key of ours: the class, our mark, 43 letters and the checksum of all before it."""
-    text = prefix + "fare" + "".join(secrets.choice(BASE62) for _ in range(43))
-    number, digits = zlib.crc32(text.encode()), ""
-    for _ in range(6):
-        number, digit = divmod(number, 62)
-        digits = BASE62[digit] + digits
-    return text + digits
 
 
 class Bob:
-    """A reader of the organization with an admin key and a project key, put into the database: the
-    only way to be somebody without an inbox."""
-
-    id = "user-bob"
+    """A reader of the organization with an admin key and a project key."""
 
     def __init__(self, installation):
-        self.base_url = installation.made["base_url"]
-        self.admin_key, self.key = new_key("sk-admin-"), new_key("sk-proj-")
-        organization = installation.made["organization_id"]
-        database = sqlite3.connect(Path(installation.folder.name, "farebox.db"), timeout=30)
-        with database:
-            database.execute(
-                "INSERT INTO users (id, email, name, password_hash, created_at_us)"
-                " VALUES (?, 'bob@example.com', 'Bob', 'none', 1)",
-                (self.id,),
-            )
-            database.execute(
-                "INSERT INTO members (organization_id, user_id, role, added_at_us)"
-                " VALUES (?, ?, 'reader', 1)",
-                (organization, self.id),
-            )
-            for kind, project, secret in [
-                ("admin", None, self.admin_key),
-                ("project", installation.made["project_id"], self.key),
-            ]:
-                digest = hashlib.sha256(secret.encode()).hexdigest()
-                database.execute(
-                    "INSERT INTO keys (id, organization_id, project_id, class, user_id, name,"
-                    " digest, redacted_value, created_at_us) VALUES (?, ?, ?, ?, ?, 'k', ?, 'k', 1)",
-                    (f"key_bob_{kind}", organization, project, kind, self.id, digest),
-                )
-        database.close()
+        made = installation.made
+        self.base_url = made["base_url"]
+        admin = OpenAI(api_key="unused", admin_api_key=made["admin_key"], base_url=self.base_url)
+        organization = admin.admin.organization
+        self.id = Person.invited(organization, self.base_url, "bob@example.com").id
+        self.admin_key = give_key(installation, self.id)
+        self.key = give_key(installation, self.id, made["project_id"])
 
     def client(self):
         return OpenAI(api_key=self.key, admin_api_key=self.admin_key, base_url=self.base_url)

@@ -1,0 +1,54 @@
+"""Tries openapi.json against the real server with schemathesis: as an admin key, and signed in.
+
+Every operation of the document is called, so a new one is tried from the day it is described. What
+must hold of every answer: it is no 5xx, its status, type and body are as described, what breaks the
+description is refused, a body that was deleted is gone, and nothing is open to who has no key.
+"""
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent / "sdk"))
+from installation import Installation  # noqa: E402
+from people import Person  # noqa: E402
+
+DOCUMENT = HERE / "../../openapi.json"
+SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
+# Left alone with a session: they end it, and all that follows would be refused.
+ENDS_THE_SESSION = ["sign_out"]
+
+
+def run(installation, ways_in, arguments):
+    """Runs schemathesis with these secrets: by the name of the way in, the kind and the secret."""
+    settings = (HERE / "schemathesis.toml").read_text() + "\n[auth.openapi]\n"
+    for scheme, (kind, secret) in ways_in.items():
+        settings += f'{scheme} = {{ {kind} = "{secret}" }}\n'
+    with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
+        file.write(settings)
+        file.flush()
+        url = installation.made["base_url"].removesuffix("/v1")
+        command = [SCHEMATHESIS, "--config-file", file.name, "run", DOCUMENT, "--url", url]
+        return subprocess.run([*command, *arguments], check=False).returncode
+
+
+def main():
+    installation = Installation("5")
+    try:
+        made = installation.made
+        person = Person(made["base_url"], "fuzz@example.com")
+        key = {"key": ("bearer", made["api_key"])}
+        admin = key | {"admin_key": ("bearer", made["admin_key"])}
+        session = key | {"session": ("api_key", person.cookie.split("=", 1)[1])}
+        excluded = [f"--exclude-operation-id={name}" for name in ENDS_THE_SESSION]
+        failed = run(installation, admin, sys.argv[1:])
+        failed |= run(installation, session, excluded + sys.argv[1:])
+    finally:
+        installation.close()
+    sys.exit(failed)
+
+
+if __name__ == "__main__":
+    main()
