@@ -152,8 +152,8 @@ async fn run(
     stamp.max_output_tokens = admitted.lowered_output_limit(request.max_output_tokens);
     caller.used(now);
 
-    // From here on the request lives in a task: a client that leaves drops this future, and the task
-    // notices, but is never cut off between spending and settling.
+    // From here on the request lives in a task: a client that leaves drops this future, and the
+    // task notices, but is never cut off between spending and settling.
     let (reply, answer) = oneshot::channel();
     let job = Job {
         gateway: gateway.clone(),

@@ -29,6 +29,8 @@ impl World {
                 seen_at: now,
                 proved_at: now,
             },
+            method: "password".into(),
+            second_factor: None,
             ip_address: None,
             user_agent: None,
         };

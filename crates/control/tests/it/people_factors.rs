@@ -71,8 +71,8 @@ async fn second_step(browser: &mut Browser<'_>, with: &str, id: &str, code: &str
     browser.post(&format!("/api/sessions/{with}"), &body).await
 }
 
-/// A fact of the latest mail of this kind, sent just now: the clock of these tests runs so fast that
-/// earlier messages come again.
+/// A fact of the latest mail of this kind, sent just now: the clock of these tests runs so fast
+/// that earlier messages come again.
 async fn told(world: &World, template: &str, name: &str) -> String {
     let sent = world.sent().await.into_iter();
     let new = sent.filter(|it| it.tries == 1 && it.template == template);
