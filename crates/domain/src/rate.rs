@@ -7,7 +7,11 @@
 //! Instants are of whichever clock the caller goes by, as long as it is always the same. A node
 //! goes by its monotonic clock: one that is set ahead would empty every bucket.
 
+mod booked;
+
 use crate::time::{AtUs, DAY_US, MINUTE_US};
+
+pub use booked::Booked;
 
 /// At most `units` in any window's worth of drain, with a burst of the same size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -113,7 +113,8 @@ impl Gateway {
         }));
         for (organization, limits) in limits {
             let books = &gateway.0.books;
-            let limit_days = limits.rates.limit_days();
+            // Where they are shared, the database counts them.
+            let limit_days = limits.rates.limit_days() && !books.are_leased();
             books.set_limits(&organization, limits).await?;
             if limit_days {
                 books.recall_day(&organization).await?;

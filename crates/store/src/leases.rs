@@ -8,6 +8,7 @@
 //! A statement sees other tables as of its start, also if it waited for a lock. So locking is a
 //! statement of its own, and whatever is decided on is read by a later one.
 
+mod days;
 mod grant;
 mod limit;
 mod member;
@@ -21,6 +22,7 @@ use domain::lease::NodeId;
 
 use crate::{StoreError, Tx};
 
+pub(crate) use days::begin;
 pub(crate) use grant::ask;
 pub(crate) use limit::{close, set_limit};
 pub(crate) use member::{beat, expire, join, leave};

@@ -1,6 +1,6 @@
 //! Rate limits of organizations, projects and keys, for one model or for every other.
 
-use domain::admission::{PastUse, RateRule, RateRules};
+use domain::admission::{PastUse, RateRule, RateRules, Recent};
 use domain::budget::Scope;
 use domain::id::{KeyId, OrganizationId, ProjectId};
 use domain::time::{AtUs, HOUR_US};
@@ -176,18 +176,31 @@ fn rules(rows: Vec<RateLimitRow>) -> RateRules {
     rules
 }
 
-/// What an organization used in the hours that begin at `since` or later, oldest first. The latest
-/// moment that each can have been used is the end of its hour, or `now`.
+/// What an organization used lately: what was charged, by the hours of its admission, and what open
+/// holds were seen to use. The latest moment that each can have been used is the end of its hour, or
+/// `now`.
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn used_since(
+pub fn recent(
     tx: &mut Tx<'_>,
     organization: &OrganizationId,
-    since: AtUs,
     now: AtUs,
-) -> Result<Vec<PastUse>, StoreError> {
-    let rows = tx.query(
+) -> Result<Recent, StoreError> {
+    let since = Recent::since(now);
+    let mut used = Vec::new();
+    let mut read = |row: &Row| -> Result<(), StoreError> {
+        used.push(PastUse {
+            project: ProjectId::new(row.text(1)?),
+            key: KeyId::new(row.text(2)?),
+            model: row.text(3)?.into(),
+            requests: row.count(4)?,
+            tokens: row.count(5)?,
+            at: AtUs(row.int(0)?).plus(HOUR_US).min(now),
+        });
+        Ok(())
+    };
+    tx.for_each(
         "SELECT hour_at_us, project_id, key_id, model, CAST(SUM(requests) AS BIGINT),
                 CAST(SUM(fresh_input_tokens + cached_input_tokens + cache_write_tokens
                     + output_tokens + reasoning_tokens + audio_input_tokens
@@ -195,19 +208,17 @@ pub fn used_since(
          FROM usage_hours WHERE organization_id = $1 AND hour_at_us >= $2
          GROUP BY hour_at_us, project_id, key_id, model ORDER BY hour_at_us",
         &[organization.as_str().into(), since.0.into()],
+        &mut read,
     )?;
-    rows.iter()
-        .map(|row| {
-            Ok(PastUse {
-                project: ProjectId::new(row.text(1)?),
-                key: KeyId::new(row.text(2)?),
-                model: row.text(3)?.into(),
-                requests: row.count(4)?,
-                tokens: row.count(5)?,
-                at: AtUs(row.int(0)?).plus(HOUR_US).min(now),
-            })
-        })
-        .collect()
+    // Whatever they began with, they use it still.
+    tx.for_each(
+        "SELECT CAST($2 AS BIGINT), project_id, key_id, model, COUNT(*),
+                CAST(SUM(seen_input_tokens + seen_output_tokens) AS BIGINT)
+         FROM holds WHERE organization_id = $1 GROUP BY project_id, key_id, model",
+        &[organization.as_str().into(), now.0.into()],
+        &mut read,
+    )?;
+    Ok(Recent { since, now, used })
 }
 
 fn place(organization: &OrganizationId, scope: &Scope, model: Option<&str>) -> [Value; 4] {

@@ -30,7 +30,10 @@ use pots::Pots;
 use rates::{Applied, Rates, Who};
 
 pub use budgets::{BudgetRefusal, Crossing, Unknown};
-pub use rates::{DefaultRates, Hope, PastUse, RateKind, RateRule, RateRules, RateStates, RateStop};
+pub use rates::{
+    DayLimit, DefaultRates, Hope, PastUse, RateKind, RateRule, RateRules, RateStates, RateStop,
+    Recent,
+};
 pub use wallet::Wallet;
 
 /// What a request needs to be admitted.
@@ -327,12 +330,11 @@ impl Book {
     }
 
     /// Counts what was used before this book was opened against the limits a day: as long ago as
-    /// it was by the clock. Tell it in the order of time, once the rules are known.
-    pub fn recall(&mut self, past: &PastUse, now: AtUs, mono: MonoUs) {
+    /// it was by the clock. Tell it once the rules are known.
+    pub fn recall(&mut self, recent: &Recent, mono: MonoUs) {
         // What is shared is not forgotten when one process ends.
         if !self.rates.is_shared() {
-            let at = mono.plus(-now.since(past.at));
-            self.rates.recall(past, self.defaults, at);
+            self.rates.recall(recent, mono);
         }
     }
 

@@ -5,6 +5,7 @@
 //!
 //! What was used drains by the monotonic clock: one that somebody sets ahead would empty all of it.
 
+mod days;
 mod parts;
 
 use std::collections::HashMap;
@@ -16,6 +17,8 @@ use crate::lease::Share;
 use crate::rate::{Bucket, Rate, RateRefusal, RateState};
 use crate::time::{AtUs, MonoUs};
 use parts::Sharing;
+
+pub use days::{DayLimit, PastUse, Recent};
 
 /// The rate limits that apply to requests of one scope and model; none means no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,23 +62,6 @@ pub enum RateKind {
     TokensPerDay,
     /// Requests in flight.
     ConcurrentRequests,
-}
-
-/// What a project's key used of a model before this book was opened.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PastUse {
-    /// The project.
-    pub project: ProjectId,
-    /// The key.
-    pub key: KeyId,
-    /// The model's public name.
-    pub model: Arc<str>,
-    /// Requests.
-    pub requests: u64,
-    /// Tokens.
-    pub tokens: u64,
-    /// When, at the latest, by the clock of whoever noted it.
-    pub at: AtUs,
 }
 
 /// A request stopped by a rate limit.
@@ -317,20 +303,6 @@ impl Used {
         Some(self.buckets[index].state(rate, drain(now)))
     }
 
-    /// Counts what was used earlier, at `at`, against the limits a day.
-    fn recall(&mut self, rule: &RateRule, past: &PastUse, at: MonoUs) {
-        for (kind, bucket) in TIMED.into_iter().zip(&mut self.buckets) {
-            let units = match kind {
-                RateKind::RequestsPerDay => past.requests,
-                RateKind::TokensPerDay => past.tokens,
-                _ => continue,
-            };
-            if let Some(rate) = rule.rate(kind) {
-                bucket.take(rate, units, drain(at));
-            }
-        }
-    }
-
     /// Whether nothing is left of what was used.
     fn is_idle(&self, rule: &RateRule, now: MonoUs) -> bool {
         let empty = |(kind, bucket): (RateKind, &Bucket)| {
@@ -479,22 +451,6 @@ impl Rates {
             && let Some(used) = self.keys.get_mut(&who.of_key())
         {
             used.end(rule, unused_tokens);
-        }
-    }
-
-    /// Counts what was used before this was made, at `at`; tell it in the order of time.
-    pub(super) fn recall(&mut self, past: &PastUse, defaults: DefaultRates, at: MonoUs) {
-        let who = Who {
-            project: &past.project,
-            key: &past.key,
-            model: &past.model,
-        };
-        let rule = self.rules.of_project(who.project, who.model, defaults);
-        let used = self.projects.entry(who.of_project()).or_default();
-        used.recall(&rule, past, at);
-        if let Some(rule) = self.rules.of_key(who.key, who.model) {
-            let used = self.keys.entry(who.of_key()).or_default();
-            used.recall(&rule, past, at);
         }
     }
 

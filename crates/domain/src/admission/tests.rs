@@ -53,6 +53,15 @@ fn enforce(book: &mut Book, budgets: Vec<Budget>, now: AtUs) {
 }
 
 /// Both clocks go alike, unless a test turns one.
+/// Nothing else was used for long.
+fn recent(past: PastUse, now: AtUs) -> Recent {
+    Recent {
+        since: Recent::since(now),
+        now,
+        used: vec![past],
+    }
+}
+
 fn admit(book: &mut Book, ask: &Ask, now: AtUs) -> Result<Admission, Refusal> {
     book.admit(ask, now, MonoUs(now.0))
 }
@@ -163,12 +172,13 @@ fn what_was_used_earlier_counts_against_the_limits_of_a_day() {
         tokens: 60,
         at: AtUs(1),
     };
+    let recent = recent(past, AtUs(1));
     let stopped = |rule: RateRule, tokens| {
         let mut rules = RateRules::default();
         rules.insert(Scope::Organization, None, rule);
         let mut book = book(100);
         book.set_rates(rules);
-        book.recall(&past, AtUs(1), MonoUs(1));
+        book.recall(&recent, MonoUs(1));
         let ask = Ask {
             tokens,
             ..ask(1, 1)
@@ -531,7 +541,7 @@ fn what_was_used_before_this_process_is_as_old_as_the_clock_says() {
         at: now.plus(-DAY_US / 4),
     };
     let started = MonoUs(0);
-    book.recall(&past, now, started);
+    book.recall(&recent(past, now), started);
     let Err(Refusal::Rate(stop)) = book.admit(&ask(1, 1), now, started) else {
         panic!("a quarter of a day drains half a request of two");
     };

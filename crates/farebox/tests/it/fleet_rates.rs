@@ -1,6 +1,7 @@
 //! Three processes serve one PostgreSQL database: rate limits hold for all of them together, and
 //! nobody is refused while one of them has room.
 
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use domain::admission::RateRule;
@@ -12,6 +13,7 @@ use testkit::http::{Answer, post_json};
 use tokio::task::JoinSet;
 
 use crate::fleet::{Fleet, NODES};
+use crate::place::Place;
 use crate::stage::{Stage, clock};
 
 /// Three servers whose organization has this rule.
@@ -22,23 +24,29 @@ async fn fleet(rule: RateRule) -> Fleet {
     Fleet::serve(stage).await
 }
 
+fn ask(stage: &Stage, place: &Place, number: usize) -> impl Future<Output = Answer> + Send + use<> {
+    let body = json!({
+        "model": "m", "max_tokens": 3,
+        "messages": [{"role": "user", "content": format!("Please answer number {number}")}],
+    });
+    let (url, key) = (
+        place.url("/v1/chat/completions"),
+        stage.keys[0].secret.clone(),
+    );
+    async move {
+        let answer = post_json(&url, &key, &body).await;
+        assert!(matches!(answer.status, 200 | 429), "{}", answer.text());
+        answer
+    }
+}
+
 impl Fleet {
     fn ask(&self, number: usize) -> impl Future<Output = Answer> + Send + use<> {
-        let body = json!({
-            "model": "m", "max_tokens": 3,
-            "messages": [{"role": "user", "content": format!("Please answer number {number}")}],
-        });
-        let url = self.places[number % NODES].url("/v1/chat/completions");
-        let key = self.stage.keys[0].secret.clone();
-        async move {
-            let answer = post_json(&url, &key, &body).await;
-            assert!(matches!(answer.status, 200 | 429), "{}", answer.text());
-            answer
-        }
+        ask(&self.stage, &self.places[number % NODES], number)
     }
 
     /// Asks so often at once, at all nodes in turn. Answers how many were served.
-    async fn burst(&self, numbers: std::ops::Range<usize>) -> usize {
+    async fn burst(&self, numbers: Range<usize>) -> usize {
         let asked: JoinSet<Answer> = numbers.map(|number| self.ask(number)).collect();
         served(&asked.join_all().await)
     }
@@ -59,6 +67,13 @@ async fn limit(stage: &Stage, rule: RateRule) {
     let set = store.write(move |tx| rate_limits::set(tx, &organization, &row, clock()()));
     set.await.expect("a rule is set");
     store.close().await;
+}
+
+fn a_day(requests: u64) -> RateRule {
+    RateRule {
+        requests_per_day: Some(requests),
+        ..RateRule::default()
+    }
 }
 
 fn a_minute(requests: u64) -> RateRule {
@@ -131,11 +146,7 @@ async fn a_lowered_rate_limit_acts_on_every_node_within_two_seconds() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_days_requests_are_counted_over_all_nodes_and_a_restart() {
-    let day = RateRule {
-        requests_per_day: Some(12),
-        ..RateRule::default()
-    };
-    let mut fleet = fleet(day).await;
+    let mut fleet = fleet(a_day(12)).await;
     assert_eq!(fleet.burst(0..10).await, 10);
     assert_eq!(fleet.burst(10..30).await, 2, "all of a day's");
     let server = fleet.servers.remove(0);
@@ -143,19 +154,53 @@ async fn a_days_requests_are_counted_over_all_nodes_and_a_restart() {
     let again = fleet.places[0].serve().await;
     fleet.servers.insert(0, again);
     assert_eq!(fleet.burst(200..206).await, 0, "the day goes on");
-    limit(
-        &fleet.stage,
-        RateRule {
-            requests_per_day: Some(15),
-            ..day
-        },
-    )
-    .await;
+    limit(&fleet.stage, a_day(15)).await;
     tokio::time::sleep(Duration::from_secs(4)).await;
     let mut passed = 0;
     for number in 206..230 {
         passed += served(&[fleet.ask(number).await]);
     }
     assert_eq!(passed, 3, "what was not used did not count as used");
+    fleet.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lone_server_that_is_killed_has_left_of_the_day_what_it_did_not_use() {
+    for database in testkit::databases().await {
+        let stage = Stage::new(&database.url).await;
+        limit(&stage, a_day(12)).await;
+        let mut number = 0;
+        let mut burst = async |count: usize| {
+            let numbers = number..number + count;
+            number += count;
+            let asked: JoinSet<Answer> = numbers.map(|it| ask(&stage, &stage.place, it)).collect();
+            served(&asked.join_all().await)
+        };
+        let name = database.name;
+        for (count, passed) in [(5, 5), (4, 4), (20, 3), (5, 0)] {
+            let mut server = stage.place.serve().await;
+            assert_eq!(burst(count).await, passed, "{name}: {passed} of 12");
+            server.kill9();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_killed_nodes_share_of_a_day_no_more_counts_as_used_than_all_used() {
+    let mut fleet = fleet(a_day(60)).await;
+    // All three have shares, and nearly all of them is unused.
+    assert_eq!(fleet.burst(0..6).await, 6);
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    for round in 1..3 {
+        fleet.servers[0].kill9();
+        fleet.servers[0] = fleet.places[0].serve().await;
+        assert_eq!(fleet.ask(round * NODES).await.status, 200);
+    }
+    let mut passed = 0;
+    for number in [100, 120, 140, 160] {
+        passed += fleet.burst(number..number + 20).await;
+    }
+    // What was used is eight, and at worst the dead node used as much again each time.
+    assert!((60 - 8 - 6 - 7..=60 - 8).contains(&passed), "{passed}");
     fleet.stop().await;
 }

@@ -7,7 +7,6 @@ use domain::admission::{Book, Crossing, DefaultRates, RateRules, Wallet};
 use domain::budget::Budget;
 use domain::id::OrganizationId;
 use domain::money::Nusd;
-use domain::time::{DAY_US, HOUR_US};
 use parking_lot::{Mutex, RwLock};
 use store::{Store, StoreError, Tx, budgets, rate_limits, wallets};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -211,20 +210,17 @@ impl Books {
         Ok(())
     }
 
-    /// Counts what an organization used in the last day, where it has limits a day: a restart does
-    /// not begin the day anew.
+    /// Counts what an organization used lately, where it has limits a day: a restart does not begin
+    /// the day anew.
     ///
     /// # Errors
     /// [`StoreError`].
     pub(crate) async fn recall_day(&self, organization: &OrganizationId) -> Result<(), StoreError> {
-        let now = self.around.now();
-        let (of, since) = (organization.clone(), now.plus(-DAY_US).floor(HOUR_US));
-        let read = move |tx: &mut Tx<'_>| rate_limits::used_since(tx, &of, since, now);
-        let used = self.store.read(read).await?;
+        let (of, now) = (organization.clone(), self.around.now());
+        let read = move |tx: &mut Tx<'_>| rate_limits::recent(tx, &of, now);
+        let recent = self.store.read(read).await?;
         let desk = self.of(organization);
-        let mut desk = desk.lock();
-        let mono = self.around.mono();
-        used.iter().for_each(|past| desk.recall(past, now, mono));
+        desk.lock().recall(&recent, self.around.mono());
         Ok(())
     }
 

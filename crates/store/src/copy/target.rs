@@ -12,7 +12,7 @@ use tokio_postgres::types::Type;
 use super::{CopyError, Table};
 use crate::postgres::PostgresServer;
 use crate::verify::{self, Report};
-use crate::{DatabaseUrl, OpenError, Row, StoreError, Value, migrate};
+use crate::{DatabaseUrl, OpenError, Row, StoreError, Value, leases, migrate};
 
 /// Every table of PostgreSQL's.
 pub(super) const TABLE_NAMES: &str =
@@ -146,10 +146,12 @@ impl Target {
         self.server.transaction(true, verify::verify)
     }
 
-    /// From here on it is an installation like any other.
+    /// From here on it is an installation like any other: its limits a day go on where they stood.
     pub(super) fn finish(&self) -> Result<(), StoreError> {
-        let sql = "DROP TABLE copy_progress, copy_source";
-        Ok(self.runtime.block_on(self.client.batch_execute(sql))?)
+        self.server.transaction(false, |tx| {
+            leases::begin(tx)?;
+            tx.batch("DROP TABLE copy_progress, copy_source")
+        })
     }
 
     fn query(&self, sql: &str) -> Result<Vec<tokio_postgres::Row>, StoreError> {

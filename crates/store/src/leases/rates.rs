@@ -11,6 +11,7 @@ use domain::rate::{Bucket, Rate};
 use domain::time::AtUs;
 use serde_json::json;
 
+use super::days;
 use super::rows::kept;
 use crate::{Row, StoreError, Tx};
 
@@ -58,9 +59,10 @@ pub(super) fn give_up(tx: &mut Tx<'_>, nodes: &[NodeId], now: AtUs) -> Result<()
     let named = named.iter().map(|row| row.text(0).map(LimitId::new));
     let named: Vec<LimitId> = named.collect::<Result<_, _>>()?;
     let mut limits = lock(tx, named.iter())?;
+    let books = days::read(tx, limits.keys(), now)?;
     for node in nodes {
-        for (part, shares) in limits.values_mut() {
-            rates::give_up(part, shares, node, now);
+        for (limit, (part, shares)) in &mut limits {
+            rates::give_up(part, shares, node, books.get(limit), now);
         }
     }
     write_parts(tx, &limits)?;
@@ -158,20 +160,23 @@ fn read_share(row: &Row) -> Result<ShareRow, StoreError> {
     })
 }
 
+/// A part as its columns have it.
+pub(super) fn part_row(id: &LimitId, part: &Part) -> serde_json::Value {
+    let (level, at) = part.bucket.level();
+    // Half of the bits each; the lower half has no sign of its own.
+    let (high, low) = ((level >> 64) as i64, level as i64);
+    json!({
+        "limit_id": id.to_string(),
+        "units": kept(part.rate.units()),
+        "window_us": part.rate.window_us(),
+        "level_high": high,
+        "level_low": low,
+        "at_us": at.0,
+    })
+}
+
 fn write_parts(tx: &mut Tx<'_>, limits: &Limits) -> Result<(), StoreError> {
-    let row = |(id, (part, _)): (&LimitId, &(Part, Shares))| {
-        let (level, at) = part.bucket.level();
-        // Half of the bits each; the lower half has no sign of its own.
-        let (high, low) = ((level >> 64) as i64, level as i64);
-        json!({
-            "limit_id": id.to_string(),
-            "units": kept(part.rate.units()),
-            "window_us": part.rate.window_us(),
-            "level_high": high,
-            "level_low": low,
-            "at_us": at.0,
-        })
-    };
+    let row = |(id, (part, _)): (&LimitId, &(Part, Shares))| part_row(id, part);
     let rows: Vec<_> = limits.iter().map(row).collect();
     tx.execute(
         "UPDATE rate_parts SET units = new.units, window_us = new.window_us,

@@ -1,6 +1,7 @@
 //! Leases on a real PostgreSQL, held against the office.
 
 mod crossed;
+mod days;
 mod desk;
 mod opening;
 mod same;

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use domain::id::OrganizationId;
 use domain::usage::Usage;
 use store::copy::{Copied, CopyError, Order, Progress, copy};
 use store::{DatabaseUrl, OpenError, Options, Role, Store};
@@ -240,6 +241,62 @@ async fn everything_is_copied_and_can_be_served() {
         "{after:?}"
     );
     store.close().await;
+}
+
+#[tokio::test]
+async fn limits_a_day_go_on_where_they_stood() {
+    let (from, to) = (
+        testkit::databases::sqlite(),
+        testkit::databases::postgres().await,
+    );
+    let (store, _) = set_up(&from).await;
+    store.close().await;
+    drop(store);
+    let store = serve(&from).await;
+    let (limited, other) = (
+        Customer::new(&store, 100_000).await,
+        Customer::new(&store, 100_000).await,
+    );
+    for customer in [&limited, &limited, &limited, &other] {
+        spend(&store, customer).await;
+    }
+    let organization = &limited.organization;
+    for (scope, of_day) in [("'', ''", "12, NULL"), ("'proj_x', ''", "11, 11")] {
+        let sql = format!(
+            "INSERT INTO rate_limits VALUES ('{organization}', {scope}, '', 60, NULL, {of_day}, NULL)"
+        );
+        execute(&store, &sql).await.expect(&sql);
+    }
+    let project = customer_project(&store, organization).await;
+    store.close().await;
+    copied(&from.url, &to.url).await.expect("copied");
+
+    let store = open(&to.url, Role::Reader).await.expect("it opens");
+    let parts = rows(
+        &store,
+        "SELECT limit_id, units, level_high, level_low, window_us FROM rate_parts",
+    )
+    .await;
+    let part = &parts[0];
+    assert_eq!(parts.len(), 1, "only what somebody used: {parts:?}");
+    let name = format!("{organization}:{project}:m:requests_per_day");
+    assert_eq!(part.text(0).expect("a name"), name);
+    let number = |column| part.int(column).expect("a number");
+    assert_eq!(number(1), 12_000_000);
+    let level = (i128::from(number(2)) << 64) + i128::from(number(3).cast_unsigned());
+    assert_eq!(level, 3_000_000 * i128::from(number(4)), "three of twelve");
+    store.close().await;
+}
+
+/// The project that its usage is of.
+async fn customer_project(store: &Store, organization: &OrganizationId) -> String {
+    let sql = format!(
+        "SELECT DISTINCT project_id FROM usage_hours WHERE organization_id = '{organization}'"
+    );
+    rows(store, &sql).await[0]
+        .text(0)
+        .expect("an id")
+        .to_owned()
 }
 
 /// Not a test by itself: copies, and says before each page how far it is.

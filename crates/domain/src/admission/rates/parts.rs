@@ -22,6 +22,8 @@ const MANY_TOKENS: u64 = 1_000_000_000;
 /// One share for each kind of limit.
 pub(super) const KINDS: usize = 5;
 const AT_ONCE: usize = 4;
+/// Those a day: requests, and tokens.
+pub(super) const A_DAY: [usize; 2] = [2, 3];
 
 /// The limits that this node names in its beats, by the names that all nodes give them.
 #[derive(Debug)]
@@ -31,8 +33,8 @@ pub(super) struct Sharing {
 }
 
 /// Whose use a limit counts.
-#[derive(Clone, Debug)]
-enum Of {
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Of {
     Project(Place<ProjectId>),
     Key(Place<KeyId>),
 }
@@ -46,14 +48,33 @@ impl Sharing {
     }
 
     fn name(&mut self, of: Of, index: usize) {
-        let (scope, model) = match &of {
-            Of::Project((project, model)) => (project.as_str(), model),
-            Of::Key((key, model)) => (key.as_str(), model),
-        };
-        let (organization, kind) = (&self.organization, kind(index).name());
-        let name = LimitId::new(&format!("{organization}:{scope}:{model}:{kind}"));
+        let name = name(&self.organization, &of, index);
         self.named.insert(name, (of, index));
     }
+}
+
+/// The name that all nodes give a limit.
+pub(super) fn name(organization: &OrganizationId, of: &Of, index: usize) -> LimitId {
+    let (scope, model) = match of {
+        Of::Project((project, model)) => (project.as_str(), model),
+        Of::Key((key, model)) => (key.as_str(), model),
+    };
+    let kind = kind(index).name();
+    LimitId::new(&format!("{organization}:{scope}:{model}:{kind}"))
+}
+
+/// Whose limit it is, and which, by its name.
+pub(super) fn read_name(name: &str) -> Option<(OrganizationId, Of, usize)> {
+    let (organization, rest) = name.split_once(':')?;
+    let (scope, rest) = rest.split_once(':')?;
+    // A model's name may have colons.
+    let (model, of_kind) = rest.rsplit_once(':')?;
+    let of = match scope.starts_with(KeyId::PREFIX) {
+        true => Of::Key((KeyId::new(scope), model.into())),
+        false => Of::Project((ProjectId::new(scope), model.into())),
+    };
+    let index = (0..KINDS).find(|index| kind(*index).name() == of_kind)?;
+    Some((OrganizationId::new(organization), of, index))
 }
 
 fn kind(index: usize) -> RateKind {

@@ -215,10 +215,14 @@ fn a_day_that_began_before_the_book_is_counted_on() {
             at: AtUs(at),
         };
         // Four, of which half a day drains all; then nine.
-        desk.rates.recall(&past(4, 0), DEFAULTS, MonoUs(0));
-        desk.rates
-            .recall(&past(9, DAY_US / 2), DEFAULTS, MonoUs(DAY_US / 2));
-        let now = MonoUs(DAY_US / 2);
+        let at = AtUs(DAY_US / 2);
+        let recent = Recent {
+            since: Recent::since(at),
+            now: at,
+            used: vec![past(4, 0), past(9, at.0)],
+        };
+        desk.rates.recall(&recent, MonoUs(5));
+        let now = MonoUs(5);
         desk.ask(1, now).expect("the tenth");
         let stop = desk.ask(1, now).expect_err("the eleventh");
         assert_eq!(stop.kind, RateKind::RequestsPerDay);

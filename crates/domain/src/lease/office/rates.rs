@@ -7,6 +7,9 @@
 //! that is gone counts as full. So however often shares move, what has not drained is never more
 //! than the limit.
 //!
+//! A share of a day's limit would be full for a day. So there the books are asked: all parts
+//! together are as full as the limit is by what was charged and is held, or fuller.
+//!
 //! What is filled cannot move, so only what is free is shared out: first to those whose requests
 //! wait for it, one after the other, and the rest in proportion to what was asked of each node.
 
@@ -14,12 +17,16 @@ use std::collections::BTreeMap;
 
 use super::Office;
 use crate::lease::{Beat, LimitId, NodeId, RateAnswer, RateLine};
-use crate::rate::{Bucket, Rate};
-use crate::time::{AtUs, SECOND_US};
+use crate::rate::{Booked, Bucket, Rate};
+use crate::time::{AtUs, HOUR_US, SECOND_US};
 
 /// What a node said so long ago, or before it was asked, may have changed: nobody is refused for
 /// it.
 const FRESH_US: i64 = SECOND_US / 2;
+/// Hardly a request is in flight for longer. What other nodes' requests in flight took of their
+/// shares may have drained there since, and is in no book before they are held, or end: so books
+/// are read as if nothing had drained for so long.
+const IN_FLIGHT_US: i64 = HOUR_US;
 /// A node that was silent for longer will not give up anything soon.
 const SILENT_US: i64 = 3 * SECOND_US;
 
@@ -170,17 +177,36 @@ pub fn balance(
     })
 }
 
-/// A node is gone: its share is spare, and full. Of what is used at once nothing is left to drain:
+/// A node is gone: its share is spare, and full; or, where the books tell of all use of the limit,
+/// as full as they say that the whole limit is. Of what is used at once nothing is left to drain:
 /// its requests ended with it.
-pub fn give_up(part: &mut Part, shares: &mut Shares, node: &NodeId, now: AtUs) {
+pub fn give_up(
+    part: &mut Part,
+    shares: &mut Shares,
+    node: &NodeId,
+    books: Option<&Booked>,
+    now: AtUs,
+) {
     if !shares.contains_key(node) {
         return;
     }
     part.drain(shares, now);
-    if let Some(share) = shares.remove(node)
-        && part.rate.drains()
-    {
-        part.fill(share.units, now);
+    let Some(share) = shares.remove(node) else {
+        return;
+    };
+    match books {
+        _ if !part.rate.drains() => {}
+        // What it did not use, it has given up before.
+        _ if share.left => part.fill(share.units, now),
+        None => part.fill(share.units, now),
+        Some(books) => {
+            let until = match shares.is_empty() {
+                true => now,
+                false => now.plus(-IN_FLIGHT_US),
+            };
+            let known = books.bucket(part.rate, until);
+            part.bucket.take_up_to(part.rate, share.units, &known);
+        }
     }
 }
 
@@ -390,7 +416,7 @@ impl Office {
     pub(super) fn give_up_shares(&mut self, node: &NodeId, now: AtUs) {
         for (limit, part) in &mut self.limits {
             if let Some(shares) = self.shares.get_mut(limit) {
-                give_up(part, shares, node, now);
+                give_up(part, shares, node, None, now);
             }
         }
     }

@@ -281,7 +281,7 @@ fn whoever_stops_leaves_what_was_not_used_to_the_others() {
     fleet.round();
     for (part, shares) in fleet.limits.values_mut() {
         let id = NodeId::new("a");
-        crate::lease::office::rates::give_up(part, shares, &id, drain(now));
+        crate::lease::office::rates::give_up(part, shares, &id, None, drain(now));
     }
     fleet.nodes[0].rates = Rates::default();
     for number in 0..6 {

@@ -4,7 +4,7 @@
 
 use super::*;
 use crate::lease::{Cut, Moment, Share};
-use crate::time::{MINUTE_US, MonoUs};
+use crate::time::{DAY_US, MINUTE_US, MonoUs};
 
 const NOW: AtUs = AtUs(1_800_000_000 * SECOND_US);
 const MS: i64 = 1_000;
@@ -116,8 +116,12 @@ impl Desk {
 
     /// A node dies, and another process takes its place.
     fn kill(&mut self, index: usize) {
+        self.kill_by_the_books(index, None);
+    }
+
+    fn kill_by_the_books(&mut self, index: usize, books: Option<&Booked>) {
         let id = self.nodes[index].id.clone();
-        give_up(&mut self.part, &mut self.shares, &id, self.now);
+        give_up(&mut self.part, &mut self.shares, &id, books, self.now);
         self.nodes[index] = Node {
             id,
             ..Node::new("")
@@ -233,6 +237,56 @@ fn the_share_of_a_dead_node_counts_as_full_and_drains_like_the_limit() {
         assert_eq!(desk.units(), [0, 100]);
         assert!(free == 0 || desk.ask(1, free));
         assert!(!desk.ask(1, 1));
+    }
+}
+
+#[test]
+fn of_a_day_the_share_of_a_dead_node_is_as_full_as_the_books_say() {
+    let used = |used: &[(u64, i64)]| {
+        let mut books = Booked::nothing(NOW.plus(-3 * DAY_US));
+        for (units, ago) in used {
+            books.add(*units, NOW.plus(-ago));
+        }
+        books
+    };
+    // What the books say, what the other one has, and what is left to whoever takes its place.
+    let alone: [(&[(u64, i64)], u64); 6] = [
+        (&[], 96),
+        (&[(40, 0)], 56),
+        (&[(40, DAY_US / 4)], 80),
+        (&[(96, 0)], 0),
+        (&[(96, DAY_US / 4), (30, 0)], 0),
+        // More than there is: the limit was another one.
+        (&[(500, 0)], 0),
+    ];
+    for (books, free) in alone {
+        let mut desk = Desk::new(Rate::per_day(96), 1);
+        desk.ask(0, 1);
+        desk.beat(0, true);
+        desk.kill_by_the_books(0, Some(&used(books)));
+        assert!(!desk.ask(0, 96));
+        desk.beat(0, true);
+        assert_eq!(desk.units(), [96]);
+        assert!(free == 0 || desk.ask(0, free), "{books:?}");
+        assert!(!desk.ask(0, 1), "{books:?}");
+    }
+    // Beside another node nothing has drained of the books for an hour, in which four do; and no
+    // more than its share is full.
+    let beside: [(&[(u64, i64)], u64); 3] =
+        [(&[(20, 0)], 28), (&[(20, HOUR_US)], 28), (&[(60, 0)], 0)];
+    for (books, free) in beside {
+        let mut desk = Desk::new(Rate::per_day(96), 2);
+        for index in [0, 1] {
+            desk.ask(index, 0);
+            desk.round();
+        }
+        for _ in 0..3 {
+            desk.round();
+        }
+        assert_eq!(desk.units(), [48, 48]);
+        desk.kill_by_the_books(0, Some(&used(books)));
+        let spare = desk.part.empty(&desk.shares, desk.now);
+        assert_eq!(spare, free, "{books:?}");
     }
 }
 
@@ -366,6 +420,111 @@ impl Dice {
     }
 }
 
+/// A request of a walk.
+#[derive(Clone, Copy, Debug)]
+struct Request {
+    of: usize,
+    units: u64,
+    at: AtUs,
+    /// What the books say that it used, while it is open.
+    seen: u64,
+    is_booked: bool,
+    /// What it used, and which step of the traffic that was.
+    ended: Option<u64>,
+    /// Its node died before anybody else knew of it.
+    is_lost: bool,
+}
+
+/// All requests of a walk: what passed, as one bucket that sees everything counts it, and as the
+/// books tell.
+struct Traffic {
+    limit: Rate,
+    requests: Vec<Request>,
+    /// Which request began, or ended, in order.
+    steps: Vec<usize>,
+    truth: Bucket,
+}
+
+impl Traffic {
+    fn new(limit: Rate) -> Self {
+        Traffic {
+            limit,
+            requests: Vec::new(),
+            steps: Vec::new(),
+            truth: Bucket::default(),
+        }
+    }
+
+    fn begin(&mut self, request: Request) {
+        self.truth.take(self.limit, request.units, request.at);
+        self.steps.push(self.requests.len());
+        self.requests.push(request);
+    }
+
+    fn running(&self) -> Vec<usize> {
+        let runs = |it: &Request| it.ended.is_none() && !it.is_lost;
+        let all = 0..self.requests.len();
+        all.filter(|id| runs(&self.requests[*id])).collect()
+    }
+
+    /// A request ends, and gives back what it did not use. Answers whose, and how much that is.
+    fn end(&mut self, id: usize, used: u64) -> (usize, u64) {
+        let request = &mut self.requests[id];
+        request.ended = Some(used);
+        request.is_booked = true;
+        let unused = request.units - used;
+        self.truth.give_back(self.limit, unused);
+        self.steps.push(id);
+        (request.of, unused)
+    }
+
+    /// A node dies. What nobody knows of was never delivered; of what is booked, no more than that.
+    fn die(&mut self, node: usize) {
+        for id in self.running() {
+            let request = &mut self.requests[id];
+            match request.of == node {
+                true if request.is_booked => {
+                    let seen = request.seen;
+                    self.end(id, seen);
+                }
+                true => request.is_lost = true,
+                false => {}
+            }
+        }
+        let mut truth = Bucket::default();
+        let mut begun = vec![false; self.requests.len()];
+        for id in &self.steps {
+            let request = &self.requests[*id];
+            match (request.is_lost, begun[*id]) {
+                (true, _) => {}
+                (false, false) => truth.take(self.limit, request.units, request.at),
+                (false, true) => {
+                    let used = request.ended.unwrap_or(request.units);
+                    truth.give_back(self.limit, request.units - used);
+                }
+            }
+            begun[*id] = true;
+        }
+        self.truth = truth;
+    }
+
+    /// What the books tell: by the hour of admission, and of what is open now.
+    fn books(&self, now: AtUs) -> Booked {
+        let mut used: Vec<(AtUs, u64)> = Vec::new();
+        for request in self.requests.iter().filter(|it| it.is_booked) {
+            used.push(match request.ended {
+                Some(used) => (request.at.floor(HOUR_US).plus(HOUR_US).min(now), used),
+                None => (now, request.seen),
+            });
+        }
+        used.sort();
+        let mut books = Booked::nothing(NOW.plus(-DAY_US));
+        used.into_iter()
+            .for_each(|(at, units)| books.add(units, at));
+        books
+    }
+}
+
 /// One walk: what nodes let through together always fits into one bucket of the whole limit. Then
 /// the traffic ends, and whoever asks for all of it gets all of it.
 fn walk(seed: u64) {
@@ -379,21 +538,12 @@ fn walk(seed: u64) {
     let limit = limit.fine();
     let nodes = 2 + dice.index(3);
     let mut desk = Desk::new(limit, nodes);
-    let mut truth = Bucket::default();
-    let mut running: Vec<(usize, u64)> = Vec::new();
+    let mut traffic = Traffic::new(limit);
     let (lossy, deadly) = (dice.below(3) == 0, dice.below(3) == 0);
     for _ in 0..400 {
         let index = dice.index(nodes);
         match dice.below(100) {
-            0..45 => {
-                let units = (1 + dice.below(units.div_ceil(3))) * Rate::FINE;
-                if desk.ask(index, units) {
-                    let fits = truth.check(limit, units, desk.now);
-                    assert_eq!(fits, Ok(()), "seed {seed}: more passes than the limit lets");
-                    truth.take(limit, units, desk.now);
-                    running.push((index, units));
-                }
-            }
+            0..45 => ask_at_random(&mut desk, &mut traffic, index, &mut dice, seed),
             45..80 => {
                 let arrives = !lossy || dice.below(4) > 0;
                 for holder in desk.beat(index, arrives) {
@@ -402,23 +552,67 @@ fn walk(seed: u64) {
                     desk.beat(holder, true);
                 }
             }
+            80..83 if deadly && day => {
+                let books = traffic.books(desk.now);
+                desk.kill_by_the_books(index, Some(&books));
+                traffic.die(index);
+            }
             80..83 if deadly => {
                 desk.kill(index);
-                running.retain(|(of, _)| *of != index);
+                for request in &mut traffic.requests {
+                    request.is_lost |= request.of == index && request.ended.is_none();
+                }
             }
-            83..88 if !running.is_empty() => {
-                // A request ends, and gives back what it did not use.
-                let at = dice.index(running.len());
-                let (of, units) = running.swap_remove(at);
-                let unused = dice.below(units + 1);
-                desk.nodes[of].bucket.give_back(limit, unused);
-                truth.give_back(limit, unused);
+            83..88 => {
+                let running = traffic.running();
+                if !running.is_empty() {
+                    end_at_random(
+                        &mut desk,
+                        &mut traffic,
+                        running[dice.index(running.len())],
+                        &mut dice,
+                    );
+                }
             }
-            88..91 => desk.now = desk.now.plus(dice.time(limit.window_us() / 4)),
+            88..91 => {
+                let until = desk.now.plus(dice.time(limit.window_us() / 4));
+                // Hardly anything runs for longer than an hour.
+                for id in traffic.running() {
+                    if until.since(traffic.requests[id].at) > HOUR_US {
+                        end_at_random(&mut desk, &mut traffic, id, &mut dice);
+                    }
+                }
+                desk.now = until;
+            }
             _ => desk.now = desk.now.plus(dice.time(SECOND_US)),
         }
     }
     all_comes(desk, &mut dice, seed);
+}
+
+fn ask_at_random(desk: &mut Desk, traffic: &mut Traffic, of: usize, dice: &mut Dice, seed: u64) {
+    let (limit, now) = (desk.limit, desk.now);
+    let most = (limit.units() / Rate::FINE).div_ceil(3);
+    let units = (1 + dice.below(most)) * Rate::FINE;
+    if desk.ask(of, units) {
+        let fits = traffic.truth.check(limit, units, now);
+        assert_eq!(fits, Ok(()), "seed {seed}: more passes than the limit lets");
+        traffic.begin(Request {
+            of,
+            units,
+            at: now,
+            seen: dice.below(units + 1),
+            is_booked: dice.below(2) == 0,
+            ended: None,
+            is_lost: false,
+        });
+    }
+}
+
+fn end_at_random(desk: &mut Desk, traffic: &mut Traffic, id: usize, dice: &mut Dice) {
+    let used = dice.below(traffic.requests[id].units + 1);
+    let (of, unused) = traffic.end(id, used);
+    desk.nodes[of].bucket.give_back(desk.limit, unused);
 }
 
 /// Time passes without traffic. Then whoever asks for all that is free gets it.
