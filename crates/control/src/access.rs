@@ -53,6 +53,17 @@ pub const OWN_ACCOUNT: &[&str] = &[
 /// the same words, whatever there is or is not behind a path.
 pub const OPERATORS: &[(&str, &[&str])] = &[
     ("/api/operator/audit_logs", &["GET"]),
+    ("/api/operator/models", &["GET"]),
+    ("/api/operator/models/{model_id}", &["GET", "POST"]),
+    ("/api/operator/models/{model_id}/prices", &["GET", "POST"]),
+    (
+        "/api/operator/models/{model_id}/prices/{price_id}",
+        &["GET", "DELETE"],
+    ),
+    ("/api/operator/models/{model_id}/price_previews", &["POST"]),
+    ("/api/operator/upstreams", &["GET"]),
+    ("/api/operator/upstreams/{upstream_id}", &["GET"]),
+    ("/api/operator/upstreams/{upstream_id}/check", &["POST"]),
     ("/api/operator/users/{user_id}/sign_out", &["POST"]),
 ];
 

@@ -31,6 +31,7 @@ pub const CODES: &[&str] = &[
     "not_signed_in",
     "not_supported",
     "operator_required",
+    "price_stands",
     "project_archived",
     "proof_required",
     "sign_in_busy",
@@ -101,6 +102,8 @@ pub(crate) enum Refusal {
     NoLimit { message: String },
     /// There are as many limits as there may be.
     TooManyLimits { message: String },
+    /// The price is not to be withdrawn.
+    PriceStands { message: &'static str },
     /// The organization would be without an owner.
     LastOwner,
     /// The project is archived, or cannot be.
@@ -209,6 +212,7 @@ fn decide(refusal: &Refusal, url: &str) -> (StatusCode, ErrorBody) {
         Refusal::NoLimit { message } => not_found(message.clone()),
         Refusal::TooManyLimits { message } => bad(Some("too_many_limits"), None, message.clone()),
         Refusal::NotHere { message } => bad(Some("not_supported"), None, (*message).into()),
+        Refusal::PriceStands { message } => bad(Some("price_stands"), None, (*message).into()),
         Refusal::LastOwner => bad(
             Some("last_owner"),
             None,

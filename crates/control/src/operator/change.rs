@@ -38,6 +38,14 @@ impl<T> Acted<T> {
         }
     }
 
+    /// Nothing was to be done: it is as it was.
+    pub(crate) fn nothing(answer: T) -> Self {
+        Acted {
+            answer,
+            told: Vec::new(),
+        }
+    }
+
     /// And it concerns these organizations, whose logs tell it too.
     pub(crate) fn concerning(mut self, organizations: Vec<OrganizationId>) -> Self {
         if let Some(last) = self.told.last_mut() {

@@ -8,6 +8,10 @@
 mod audit_logs;
 mod caller;
 mod change;
+mod models;
+mod price_previews;
+mod prices;
+mod upstreams;
 mod users;
 
 use utoipa_axum::router::OpenApiRouter;
@@ -19,5 +23,13 @@ use crate::Control;
 pub(crate) fn routes() -> OpenApiRouter<Control> {
     OpenApiRouter::new()
         .routes(routes!(audit_logs::list))
+        .routes(routes!(models::list))
+        .routes(routes!(models::retrieve, models::update))
+        .routes(routes!(prices::list, prices::create))
+        .routes(routes!(prices::retrieve, prices::withdraw))
+        .routes(routes!(price_previews::preview))
+        .routes(routes!(upstreams::list))
+        .routes(routes!(upstreams::retrieve))
+        .routes(routes!(upstreams::check))
         .routes(routes!(users::sign_out))
 }

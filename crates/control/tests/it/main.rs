@@ -17,6 +17,7 @@ mod key_lists;
 mod keys;
 mod model_permissions;
 mod operator_access;
+mod operator_prices;
 mod operator_trail;
 mod operator_world;
 mod organization_users;

@@ -18,7 +18,9 @@ fn routes(world: &World) -> Vec<(Method, String)> {
     for (path, methods) in OPERATORS {
         let there = path
             .replace("{user_id}", world.made.user.as_str())
-            .replace("{organization_id}", world.made.organization.as_str());
+            .replace("{organization_id}", world.made.organization.as_str())
+            .replace("{model_id}", "m")
+            .replace("{upstream_id}", "well");
         for path in [there, (*path).to_owned()] {
             let part = |part: &str| match part.starts_with('{') {
                 true => "nothing_abc".to_owned(),

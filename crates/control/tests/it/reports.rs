@@ -15,7 +15,7 @@ use testkit::on_each_database;
 
 use crate::world::{START_S, World, entropy, refused};
 
-fn price() -> UnitPrices {
+pub(crate) fn price() -> UnitPrices {
     StatedPrices {
         input: Nusd::new(150_000_000),
         cached_input: Some(Nusd::new(75_000_000)),
@@ -26,7 +26,7 @@ fn price() -> UnitPrices {
 }
 
 /// Settles a request that was admitted `at_s` seconds after the start.
-async fn used(world: &World, at_s: i64, model: &str, endpoint: &'static str) -> Nusd {
+pub(crate) async fn used(world: &World, at_s: i64, model: &str, endpoint: &'static str) -> Nusd {
     let now = AtUs::from_seconds(START_S + at_s);
     let keys = format!("/projects/{}/api_keys", world.made.project);
     let key = world.get(&keys).await.json()["data"][0]["id"]

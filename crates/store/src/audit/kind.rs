@@ -69,6 +69,10 @@ kinds! {
     SpendAlertUpdated = "farebox.spend_alert.updated",
     CreditGranted = "farebox.credit.granted",
     UserSignedOut = "farebox.user.signed_out",
+    ModelDisabled = "farebox.model.disabled",
+    ModelEnabled = "farebox.model.enabled",
+    PriceCreated = "farebox.price.created",
+    PriceWithdrawn = "farebox.price.withdrawn",
 }
 
 #[cfg(test)]
