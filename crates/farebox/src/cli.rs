@@ -52,6 +52,9 @@ pub enum Command {
     /// Look after people with a login
     #[command(subcommand)]
     Users(Users),
+    /// Look after the price book
+    #[command(subcommand)]
+    Prices(Prices),
     /// Copy this SQLite installation into an empty PostgreSQL database; run again, it goes on
     Migrate(Migrate),
     /// Try Farebox: a throwaway installation with the built-in model says hello
@@ -164,6 +167,48 @@ pub struct ResetFactors {
     /// Email address of the account
     #[arg(value_name = "EMAIL", value_parser = address)]
     pub email: Email,
+}
+
+/// What can be done with the price book.
+#[derive(Debug, Subcommand)]
+pub enum Prices {
+    /// Take costs from LiteLLM's model_prices_and_context_window.json; shows what would change
+    Import(ImportPrices),
+}
+
+/// What `prices import` takes.
+#[derive(Debug, Args)]
+pub struct ImportPrices {
+    /// The file
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Only entries of this provider, as the file calls it
+    #[arg(long, value_name = "NAME", value_parser = name)]
+    pub provider: Option<String>,
+    /// The name of a model's entry, where it is not the model's; may be repeated
+    #[arg(long = "map", value_name = "MODEL=NAME", value_parser = mapped)]
+    pub names: Vec<(String, String)>,
+    /// What the costs in the file are taken for; the other stays as it is
+    #[arg(long = "as", value_name = "WHAT", value_enum, default_value_t = TakenAs::Cost)]
+    pub taken_as: TakenAs,
+    /// Take them for what you pay, and this much more for what customers pay, such as 20%
+    #[arg(long, value_name = "PERCENT", value_parser = markup, conflicts_with = "taken_as")]
+    pub markup: Option<u32>,
+    /// Put it into force, from now on
+    #[arg(long)]
+    pub apply: bool,
+    /// Print one JSON object and nothing else
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What costs in a file are taken for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TakenAs {
+    /// What you pay the upstream
+    Cost,
+    /// What customers pay
+    Price,
 }
 
 /// What `migrate` takes.
@@ -418,6 +463,30 @@ fn prices(text: &str) -> Result<(Nusd, Nusd), String> {
 
 fn address(text: &str) -> Result<Email, String> {
     Email::parse(text).map_err(|problem| problem.to_string())
+}
+
+fn mapped(text: &str) -> Result<(String, String), String> {
+    // Names of models may hold anything but this sign.
+    match text.split_once('=') {
+        Some((model, entry)) if !model.is_empty() && !entry.is_empty() => {
+            Ok((model.to_owned(), entry.to_owned()))
+        }
+        _ => Err("write the model, '=', and the name in the file".to_owned()),
+    }
+}
+
+/// Per cents with at most four decimals, as millionths.
+fn markup(text: &str) -> Result<u32, String> {
+    let number = text.strip_suffix('%').unwrap_or(text);
+    let (whole, decimals) = number.split_once('.').unwrap_or((number, "0"));
+    let is_digits = |part: &str| !part.is_empty() && part.bytes().all(|it| it.is_ascii_digit());
+    if !is_digits(whole) || !is_digits(decimals) || decimals.len() > 4 {
+        return Err("write per cents with at most four decimals, such as 20% or 12.5%".to_owned());
+    }
+    let millionths = format!("{whole}{decimals:0<4}").parse::<u32>().ok();
+    millionths
+        .filter(|millionths| *millionths <= 100_000_000)
+        .ok_or_else(|| "the markup can be 10000% at most".to_owned())
 }
 
 fn email(text: &str) -> Result<String, String> {

@@ -14,11 +14,14 @@ use store::grants::{self, GrantError};
 use store::installation::SetUpError;
 use store::jobs::{self, Listed};
 use store::people::{factors, users};
+use store::prices::{self, NewVersion, PriceError, Source};
 use store::verify::Head;
 use store::{Role, StoreError, Tx};
 
 use crate::cli::{Failure, Grant};
 use crate::config::{Config, Secret};
+use crate::price_file::PriceFile;
+use crate::price_import::{self, Line, Offered, Wanted};
 use crate::{clock, entropy, wiring};
 
 /// What an installation begins with.
@@ -258,6 +261,61 @@ pub async fn reset_factors(config: &Config, email: Email) -> Result<bool, Failur
                 "nobody has the address {email} here. Look for a slip in it."
             ))
         })
+}
+
+/// What a file of prices would change; with `apply`, it does, from now on, and a running server
+/// hears of it.
+///
+/// # Errors
+/// [`Failure`] if the database cannot be read or written; then nothing changes.
+pub(crate) async fn import_prices(
+    config: &Config,
+    file: PriceFile,
+    models: Vec<Offered>,
+    wanted: Wanted,
+    apply: bool,
+) -> Result<Vec<Line>, Failure> {
+    let role = if apply { Role::Command } else { Role::Reader };
+    let store = wiring::open(config, role).await?;
+    let now = clock::now();
+    let look = move |tx: &mut Tx<'_>| -> Result<Vec<Line>, PriceError> {
+        let histories = prices::histories(tx)?;
+        let lines = price_import::compare(&file, &models, &histories, &wanted, now);
+        if apply {
+            lines.iter().try_for_each(|line| add_price(tx, line, now))?;
+        }
+        Ok(lines)
+    };
+    let looked = match apply {
+        true => store.write(look).await,
+        false => store.read(look).await,
+    };
+    store.close().await;
+    looked.map_err(|error| Failure::new(format!("nothing was changed: {error}.")))
+}
+
+/// Adds the price of a line to the book, if it has one, and tells the operators' log.
+fn add_price(tx: &mut Tx<'_>, line: &Line, now: AtUs) -> Result<(), PriceError> {
+    let Some(stated) = line.change.stated() else {
+        return Ok(());
+    };
+    let new = NewVersion {
+        stated: stated.clone(),
+        start: None,
+        source: Source::Import,
+    };
+    let version = prices::add(tx, &new, now, entropy::system)?;
+    let act = Act {
+        actor: &Actor::operator(),
+        organization: &audit::operators(),
+        at: now,
+        entropy: entropy::system,
+    };
+    Ok(audit::record(
+        tx,
+        &act,
+        &[version.event(Kind::PriceCreated)],
+    )?)
 }
 
 /// Gives credit, and tells the organization's audit log of it.

@@ -16,6 +16,8 @@ pub mod http_client;
 pub mod installation;
 pub mod local_model;
 pub mod openapi;
+mod price_file;
+pub mod price_import;
 mod race;
 mod sending;
 pub mod serve;

@@ -5,6 +5,7 @@ mod credit;
 mod ledger;
 mod messages;
 mod migrate;
+mod prices;
 mod setup;
 mod users;
 
@@ -33,6 +34,7 @@ pub(crate) async fn run(cli: Cli, environment: &Environment) -> Result<(), Failu
         }
         Command::Messages(messages) => messages::run(&load(file, environment)?, messages).await,
         Command::Users(users) => users::run(&load(file, environment)?, users).await,
+        Command::Prices(prices) => prices::run(&load(file, environment)?, prices).await,
         Command::Migrate(migrate) => migrate::run(&load(file, environment)?, &migrate).await,
         Command::Demo(demo) => demo::run(&demo, environment).await,
         Command::Race(race) => race::run(*race, environment).await,

@@ -29,6 +29,7 @@ mod openapi;
 mod people;
 mod place;
 mod postgres_faults;
+mod prices;
 mod race;
 mod server;
 mod stage;
