@@ -19,6 +19,7 @@ pub mod id;
 pub mod idempotency;
 pub mod job;
 pub mod key;
+pub mod key_scan;
 pub mod lease;
 pub mod ledger;
 pub mod message;

@@ -46,6 +46,9 @@ pub enum Command {
     /// Look after the ledger
     #[command(subcommand)]
     Ledger(Ledger),
+    /// Find keys where they should not be
+    #[command(subcommand)]
+    Keys(Keys),
     /// See which mails and text messages wait or were given up, and try them again
     #[command(subcommand)]
     Messages(Messages),
@@ -121,6 +124,36 @@ pub struct Verify {
     /// A head that an earlier verification printed; proves that history still contains it
     #[arg(long = "expect-head", value_name = "HASH", value_parser = hash)]
     pub expected_heads: Vec<String>,
+    /// Print one JSON object and nothing else
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What can be done with keys.
+#[derive(Debug, Subcommand)]
+pub enum Keys {
+    /// Find this installation's keys in files; exit 1 if one that works is there
+    Scan(ScanKeys),
+}
+
+/// What `keys scan` takes.
+#[derive(Debug, Args)]
+pub struct ScanKeys {
+    /// Files and folders; - is standard input
+    #[arg(value_name = "PATH", required = true)]
+    pub paths: Vec<PathBuf>,
+    /// Revoke the keys that work, and tell their owners; at a terminal it asks first
+    #[arg(long, conflicts_with = "no_database")]
+    pub revoke: bool,
+    /// Do not ask
+    #[arg(long, requires = "revoke")]
+    pub yes: bool,
+    /// Only look at the form of keys; do not ask the database whose they are
+    #[arg(long)]
+    pub no_database: bool,
+    /// Also look into files that are no text
+    #[arg(long)]
+    pub binary: bool,
     /// Print one JSON object and nothing else
     #[arg(long)]
     pub json: bool,

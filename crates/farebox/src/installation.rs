@@ -1,6 +1,8 @@
 //! What the commands do to an installation: found it, grant credit, prove the ledger, look after
 //! messages, help people in.
 
+pub mod leaks;
+
 use domain::id::{JobId, OrganizationId, ProjectId, RequestId, UserId};
 use domain::key::KeySecret;
 use domain::money::Nusd;

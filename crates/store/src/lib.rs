@@ -24,6 +24,7 @@ pub mod installation;
 pub mod invites;
 pub mod jobs;
 pub mod keys;
+pub mod leaks;
 mod leases;
 mod ledger;
 pub mod members;

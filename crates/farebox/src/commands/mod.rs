@@ -2,6 +2,7 @@
 
 mod check_config;
 mod credit;
+mod keys;
 mod ledger;
 mod messages;
 mod migrate;
@@ -12,7 +13,7 @@ mod users;
 use std::io::{self, Write};
 use std::path::Path;
 
-use crate::cli::{Cli, Command, Credit, Failure, Ledger};
+use crate::cli::{Cli, Command, Credit, Failure, Keys, Ledger};
 use crate::config::{self, Environment, Loaded};
 use crate::{demo, race, serve};
 
@@ -32,6 +33,7 @@ pub(crate) async fn run(cli: Cli, environment: &Environment) -> Result<(), Failu
         Command::Ledger(Ledger::Verify(verify)) => {
             ledger::run(&load(file, environment)?, &verify).await
         }
+        Command::Keys(Keys::Scan(scan)) => keys::run(&load(file, environment)?, scan).await,
         Command::Messages(messages) => messages::run(&load(file, environment)?, messages).await,
         Command::Users(users) => users::run(&load(file, environment)?, users).await,
         Command::Prices(prices) => prices::run(&load(file, environment)?, prices).await,

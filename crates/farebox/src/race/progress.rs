@@ -1,10 +1,9 @@
 //! What is said while it runs, on standard error.
 
 use std::future::Future;
-use std::pin::pin;
 use std::time::Duration;
 
-use tokio::time::{MissedTickBehavior, interval};
+use crate::progress;
 
 const EVERY: Duration = Duration::from_secs(2);
 
@@ -20,15 +19,5 @@ pub(super) fn note(what: &str) {
 
 /// Does `work`, saying now and then how far it is.
 pub(super) async fn watch<T>(work: impl Future<Output = T>, how_far: impl Fn() -> String) -> T {
-    let mut work = pin!(work);
-    let mut pace = interval(EVERY);
-    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    // The first tick is at once, when there is nothing to say.
-    pace.tick().await;
-    loop {
-        tokio::select! {
-            done = &mut work => return done,
-            _ = pace.tick() => note(&how_far()),
-        }
-    }
+    progress::watch(work, EVERY, || note(&how_far())).await
 }

@@ -61,6 +61,7 @@ kinds! {
     GroupMemberRemoved = "group.member.removed",
     // Ours.
     AccountUpdated = "farebox.account.updated",
+    ApiKeyLeaked = "farebox.api_key.leaked",
     BudgetCreated = "farebox.budget.created",
     BudgetDeleted = "farebox.budget.deleted",
     BudgetUpdated = "farebox.budget.updated",

@@ -1,0 +1,181 @@
+//! Keys that were found where others can read them: whose they are, and their end.
+
+use domain::Entropy;
+use domain::access::Owner;
+use domain::id::{KeyId, OrganizationId, ProjectId, ServiceAccountId, UserId};
+use domain::key::{KeyClass, KeyDigest};
+use domain::message::{Letter, Message};
+use domain::time::AtUs;
+use serde_json::json;
+
+use crate::audit::{self, Act, Actor, Event, Kind};
+use crate::jobs::{self, Job};
+use crate::{Row, StoreError, Tx, keys, members};
+
+/// A key of this installation, whether it works or not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundKey {
+    /// Its id.
+    pub id: KeyId,
+    /// Its name.
+    pub name: String,
+    /// Enough of it to recognise it.
+    pub redacted_value: String,
+    /// What it may call.
+    pub class: KeyClass,
+    /// Whose it is.
+    pub owner: Owner,
+    /// The person's address; none for a service account.
+    pub email: Option<String>,
+    /// The organization, by id and name.
+    pub organization: (OrganizationId, String),
+    /// Its project, by id and name; none for an admin key.
+    pub project: Option<(ProjectId, String)>,
+    /// When it stops working.
+    pub expires_at: Option<AtUs>,
+    /// When it was revoked.
+    pub revoked_at: Option<AtUs>,
+}
+
+/// How a key is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyState {
+    /// Nothing keeps it from working for good.
+    Live,
+    /// Its time was over before anybody revoked it.
+    Expired,
+    /// Somebody revoked it.
+    Revoked,
+}
+
+impl KeyState {
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            KeyState::Live => "live",
+            KeyState::Expired => "expired",
+            KeyState::Revoked => "revoked",
+        }
+    }
+}
+
+impl FoundKey {
+    /// How it is.
+    #[must_use]
+    pub fn state(&self, now: AtUs) -> KeyState {
+        match (self.revoked_at, self.expires_at) {
+            (Some(_), _) => KeyState::Revoked,
+            (None, Some(at)) if at <= now => KeyState::Expired,
+            (None, _) => KeyState::Live,
+        }
+    }
+}
+
+/// Where a key was found, and who says so.
+#[derive(Clone, Debug)]
+pub struct Leak {
+    /// The key.
+    pub key: FoundKey,
+    /// An address, or the name of a file.
+    pub place: String,
+    /// What kind of place that is, in the words of whoever says so.
+    pub source: Option<String>,
+}
+
+/// The key of this installation with this digest, whatever became of it.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn find(tx: &mut Tx<'_>, digest: &KeyDigest) -> Result<Option<FoundKey>, StoreError> {
+    let sql = "SELECT k.id, k.name, k.redacted_value, k.class, k.user_id, k.service_account_id,
+                      u.email, k.organization_id, o.name, k.project_id, p.name, k.expires_at_us,
+                      k.revoked_at_us
+               FROM keys k
+               JOIN organizations o ON o.id = k.organization_id
+               LEFT JOIN projects p ON p.id = k.project_id
+               LEFT JOIN users u ON u.id = k.user_id
+               WHERE k.digest = $1";
+    let row = tx.query_optional(sql, &[digest.to_hex().into()])?;
+    row.as_ref().map(from_row).transpose()
+}
+
+fn from_row(row: &Row) -> Result<FoundKey, StoreError> {
+    let project = row.opt_text(9)?.map(ProjectId::new);
+    let project_name = row.opt_text(10)?.map(ToOwned::to_owned);
+    Ok(FoundKey {
+        id: KeyId::new(row.text(0)?),
+        name: row.text(1)?.to_owned(),
+        redacted_value: row.text(2)?.to_owned(),
+        class: keys::class(row.text(3)?)?,
+        owner: match row.opt_text(4)? {
+            Some(user) => Owner::User(UserId::new(user)),
+            None => Owner::ServiceAccount(ServiceAccountId::new(row.text(5)?)),
+        },
+        email: row.opt_text(6)?.map(ToOwned::to_owned),
+        organization: (OrganizationId::new(row.text(7)?), row.text(8)?.to_owned()),
+        project: project.zip(project_name),
+        expires_at: row.opt_int(11)?.map(AtUs),
+        revoked_at: row.opt_int(12)?.map(AtUs),
+    })
+}
+
+/// Revokes a key that leaked, writes it into the audit log of its organization, and tells its owner
+/// by mail: of a service account's key, the owners of the organization. False, and nothing of this,
+/// if it did not work any more.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn revoke(
+    tx: &mut Tx<'_>,
+    leak: &Leak,
+    actor: &Actor,
+    now: AtUs,
+    entropy: Entropy,
+) -> Result<bool, StoreError> {
+    let key = &leak.key;
+    if key.state(now) != KeyState::Live || !keys::revoke(tx, &key.id, now)? {
+        return Ok(false);
+    }
+    let organization = &key.organization.0;
+    let act = Act {
+        actor,
+        organization,
+        at: now,
+        entropy,
+    };
+    let found = json!({"place": leak.place, "source": leak.source});
+    let events = [
+        Event::new(Kind::ApiKeyLeaked, &key.id).data(found),
+        Event::new(Kind::ApiKeyDeleted, &key.id),
+    ];
+    let events = events.map(|event| match &key.project {
+        Some((project, _)) => event.in_project(project),
+        None => event,
+    });
+    audit::record(tx, &act, &events)?;
+    let told = match &key.email {
+        Some(email) => vec![email.clone()],
+        None => {
+            let owners = members::owners(tx, organization)?.into_iter();
+            owners.map(|owner| owner.email).collect()
+        }
+    };
+    for to in told {
+        let job = Job {
+            key: format!("leak:{}:{to}", key.id),
+            message: Message::Mail {
+                to,
+                letter: Letter::KeyLeaked {
+                    key: key.redacted_value.clone(),
+                    name: key.name.clone(),
+                    place: leak.place.clone(),
+                    revoked: true,
+                },
+            },
+            expires_at: None,
+        };
+        jobs::enqueue(tx, &job, now, entropy)?;
+    }
+    Ok(true)
+}
