@@ -23,6 +23,8 @@ pub enum Need {
     Organization(Permission),
     /// This, in the project that the path names or in the whole organization.
     Project(Permission),
+    /// To belong to the organization: the answer lists those projects in which this is allowed.
+    Listed(Permission),
 }
 
 /// Who may call a route.
@@ -88,7 +90,7 @@ pub const AT_HOME: &[(&str, &str)] = &[("/api/outbox", "GET")];
 
 rules! {
     "/v1/organization/projects" {
-        GET Organization ProjectsRead,
+        GET Listed ProjectsRead,
         POST Organization ProjectsWrite,
     }
     "/v1/organization/projects/{project_id}" {
@@ -113,13 +115,18 @@ rules! {
     }
     "/v1/organization/projects/{project_id}/service_accounts/{service_account_id}" {
         GET Project ServiceAccountsRead,
+        POST Project ServiceAccountsWrite,
         DELETE Project ServiceAccountsWrite,
+    }
+    "/v1/organization/projects/{project_id}/service_accounts/{service_account_id}/api_keys" {
+        POST Project ServiceAccountsWrite,
     }
     "/v1/organization/projects/{project_id}/api_keys" {
         GET Project ApiKeysRead,
     }
     "/v1/organization/projects/{project_id}/api_keys/{key_id}" {
         GET Project ApiKeysRead,
+        POST Project ApiKeysWrite,
         DELETE Project ApiKeysWrite,
     }
     "/v1/organization/projects/{project_id}/rate_limits" {
@@ -351,7 +358,9 @@ impl Rule {
     #[must_use]
     pub fn permission(&self) -> Permission {
         match self.need {
-            Need::Organization(permission) | Need::Project(permission) => permission,
+            Need::Organization(permission)
+            | Need::Project(permission)
+            | Need::Listed(permission) => permission,
         }
     }
 
@@ -361,6 +370,8 @@ impl Rule {
         match self.need {
             Need::Organization(permission) => standing.in_organization().contains(permission),
             Need::Project(permission) => standing.in_project().contains(permission),
+            // Every role that a member may have allows something.
+            Need::Listed(_) => !standing.in_organization().is_empty(),
         }
     }
 }

@@ -21,7 +21,8 @@ use crate::pagination::{List, Listed, Page};
 use crate::path::Ids;
 use crate::query::Query;
 use crate::respond::{Outcome, Refusal, answer};
-use crate::service_accounts::{Deleted, key_lifetime_us};
+use crate::service_account_keys::key_lifetime_us;
+use crate::service_accounts::Deleted;
 
 /// A key of the Administration API.
 #[derive(Debug, Serialize, ToSchema)]

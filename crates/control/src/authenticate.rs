@@ -4,8 +4,6 @@ use std::net::SocketAddr;
 
 use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath, RawPathParams};
 use axum::response::Response;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use domain::access::{self, AccessRefusal, Claims, Owner, Principal};
 use domain::id::{OrganizationId, ProjectId};
 use domain::key::{KeySecret, mask};
@@ -16,6 +14,7 @@ use http::request::Parts;
 use store::audit::{Actor, Who};
 use store::people::users;
 use store::{keys, standing};
+use wire::authorization;
 
 use crate::Control;
 use crate::access::{Credential, PROJECT_PART, Rule};
@@ -140,7 +139,10 @@ fn organization(headers: &HeaderMap) -> Option<&str> {
 /// The owner of the admin key of a request, and what they may do.
 async fn with_key(parts: &Parts, project: Option<ProjectId>, control: &Control) -> Outcome<Caller> {
     let headers = &parts.headers;
-    let secret = secret(headers).ok_or(Refusal::NoKey)?;
+    let value = headers.get(AUTHORIZATION).and_then(|it| it.to_str().ok());
+    let secret = value
+        .and_then(authorization::secret)
+        .ok_or(Refusal::NoKey)?;
     let bad = || Refusal::BadKey {
         masked: mask(&secret),
     };
@@ -163,55 +165,12 @@ async fn with_key(parts: &Parts, project: Option<ProjectId>, control: &Control) 
         organization: organization(headers),
         project: None,
     };
-    access::administration(&principal, claims, control.now()).map_err(Refusal::Access)?;
+    let now = control.now();
+    access::administration(&principal, claims, now).map_err(Refusal::Access)?;
+    control.last_uses.note(&principal.key, now);
     Ok(Caller {
         organization: principal.organization.clone(),
         standing,
         actor: actor(principal, parts),
     })
-}
-
-/// `Authorization: Bearer KEY`, or the password of `Authorization: Basic …`.
-fn secret(headers: &HeaderMap) -> Option<String> {
-    let value = headers.get(AUTHORIZATION)?.to_str().ok()?.trim();
-    let (scheme, rest) = value.split_once(' ')?;
-    let secret = match scheme {
-        it if it.eq_ignore_ascii_case("bearer") => Some(rest.trim().to_owned()),
-        it if it.eq_ignore_ascii_case("basic") => password(rest.trim()),
-        _ => None,
-    };
-    secret.filter(|secret| !secret.is_empty())
-}
-
-fn password(encoded: &str) -> Option<String> {
-    let text = String::from_utf8(STANDARD.decode(encoded).ok()?).ok()?;
-    let (_, password) = text.split_once(':')?;
-    Some(password.to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use http::HeaderValue;
-
-    #[test]
-    fn keys_come_as_bearer_or_as_password() {
-        let table = [
-            ("Bearer abc", Some("abc")),
-            ("bearer  abc ", Some("abc")),
-            ("Basic OmFiYw==", Some("abc")),
-            ("Basic dXNlcjphYmM=", Some("abc")),
-            ("Basic dXNlcjo=", None),
-            ("Basic !!", None),
-            ("Bearer ", None),
-            ("Digest abc", None),
-            ("abc", None),
-        ];
-        for (value, want) in table {
-            let mut headers = HeaderMap::new();
-            headers.insert(AUTHORIZATION, HeaderValue::from_static(value));
-            assert_eq!(secret(&headers).as_deref(), want, "{value:?}");
-        }
-        assert_eq!(secret(&HeaderMap::new()), None);
-    }
 }

@@ -11,6 +11,7 @@ mod authenticate;
 mod body;
 mod budget_events;
 mod budgets;
+mod caretaker;
 mod change;
 mod costs;
 mod data_plane;
@@ -18,6 +19,8 @@ mod fallback;
 mod group_users;
 mod groups;
 mod invites;
+mod key_scopes;
+mod last_uses;
 mod limit_scope;
 mod model_permissions;
 mod next_list;
@@ -40,6 +43,7 @@ mod role_assignments;
 mod roles;
 mod routes;
 pub mod senders;
+mod service_account_keys;
 mod service_accounts;
 mod spend_alerts;
 mod spend_limits;
@@ -48,10 +52,12 @@ mod usage;
 mod usage_kinds;
 mod whole;
 
+pub use caretaker::Caretaker;
 pub use data_plane::{
     CheckUpstream, Checking, DataPlane, DeployedAt, IsRefusing, OfferedModel, UpstreamCheck,
     UpstreamSeen,
 };
+pub use last_uses::LastUses;
 pub use outbox::is_loopback_url;
 pub use people::{Hasher, People, SignupMode, SignupRules};
 pub use routes::router;

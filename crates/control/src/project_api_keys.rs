@@ -5,19 +5,24 @@ use axum::extract::State;
 use axum::response::Response;
 use domain::access::Owner;
 use domain::id::{KeyId, ProjectId};
+use domain::time::SECOND_US;
 use serde::Serialize;
+use serde_json::json;
 use store::audit::{Event, Kind};
-use store::keys::{self, KeyRow, OwnerRow};
+use store::keys::{self, KeyRow, OwnerRow, Restriction};
 use utoipa::ToSchema;
 
 use crate::Control;
 use crate::authenticate::Admin;
+use crate::body::Fields;
 use crate::change::Done;
+use crate::key_scopes;
 use crate::pagination::{List, Listed, Page};
 use crate::path::Ids;
-use crate::projects::find;
+use crate::projects::{find, find_active};
 use crate::query::{Query, invalid};
 use crate::respond::{Outcome, Refusal, answer};
+use crate::service_account_keys::key_lifetime_us;
 use crate::service_accounts::Deleted;
 
 /// A key of a project.
@@ -35,6 +40,18 @@ pub(crate) struct ProjectApiKey {
     /// work.
     owner_project_access: &'static str,
     owner: KeyOwner,
+}
+
+/// What is to change of a key: one of both at least.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "describes; `Fields` reads")]
+pub(crate) struct ProjectApiKeyChange {
+    /// Permissions that the key is restricted to; none named means all of its owner's.
+    #[schema(example = json!(["api.model.request"]))]
+    scopes: Option<Vec<String>>,
+    /// From now on.
+    #[schema(minimum = 1, maximum = 31_536_000)]
+    expires_in_seconds: Option<i64>,
 }
 
 /// Whose a key is.
@@ -183,6 +200,59 @@ pub(crate) async fn retrieve(
     answer(&control, outcome)
 }
 
+/// Restrict a key, or let it expire, also one of a service account.
+#[utoipa::path(
+    post, path = "/v1/organization/projects/{project_id}/api_keys/{key_id}",
+    operation_id = "update_project_api_key",
+    tag = "Project API keys",
+    params(
+        ("project_id" = String, Path, description = "The project"),
+        ("key_id" = String, Path, description = "The key"),
+    ),
+    request_body = ProjectApiKeyChange,
+    responses((status = 200, body = ProjectApiKey)), security(("admin_key" = []))
+)]
+pub(crate) async fn update(
+    State(control): State<Control>,
+    Admin(admin): Admin,
+    Ids([project_id, key_id]): Ids<2>,
+    fields: Fields,
+) -> Response {
+    let outcome = async {
+        let scopes = key_scopes::scopes(&fields)?;
+        let lifetime_us = key_lifetime_us(&fields)?;
+        if scopes.is_none() && lifetime_us.is_none() {
+            fields.required("scopes", scopes)?;
+        }
+        let change = control.change(admin, move |tx, organization, now| {
+            let project = find_active(tx, organization, &project_id)?.id;
+            let key = find_key(tx, &project, &key_id)?;
+            if key.expires_at.is_some_and(|at| at <= now) {
+                return Err(Refusal::Unsupported {
+                    param: "key_id",
+                    message: "This key has expired. Make a new one.",
+                });
+            }
+            let to = Restriction {
+                scopes,
+                expires_at: lifetime_us.map(|us| now.plus(us)),
+            };
+            keys::restrict(tx, &key.id, to, now)?;
+            let event = Event::new(Kind::ApiKeyUpdated, &key.id).in_project(&project);
+            let asked = json!({
+                "scopes": scopes.map(key_scopes::names),
+                "expires_in_seconds": lifetime_us.map(|us| us / SECOND_US),
+            });
+            Ok(Done::new(
+                event.changes(asked),
+                find_key(tx, &project, &key_id)?,
+            ))
+        });
+        Ok(Json(ProjectApiKey::from(change.await?)))
+    };
+    answer(&control, outcome.await)
+}
+
 /// Delete a person's key. A service account's goes with its account.
 #[utoipa::path(
     delete, path = "/v1/organization/projects/{project_id}/api_keys/{key_id}",
@@ -203,8 +273,8 @@ pub(crate) async fn delete(
         let project = find(tx, organization, &project_id)?.id;
         let key = find_key(tx, &project, &key_id)?;
         if matches!(key.owner.owner, Owner::ServiceAccount(_)) {
-            let message =
-                "This key belongs to a service account. Delete the service account instead.";
+            let message = "This key belongs to a service account. Delete the service account \
+                           instead, or let the key expire with `expires_in_seconds`.";
             return Err(Refusal::Unsupported {
                 param: "key_id",
                 message,

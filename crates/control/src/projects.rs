@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use domain::id::{OrganizationId, ProjectId};
+use domain::permission::Permission;
 use serde::Serialize;
 use serde_json::json;
 use store::audit::{Event, Kind};
@@ -73,7 +74,7 @@ impl Listed for Project {
     }
 }
 
-/// List projects.
+/// List projects: those that the caller may see.
 #[utoipa::path(
     get, path = "/v1/organization/projects", tag = "Projects",
     operation_id = "list_projects",
@@ -93,11 +94,16 @@ pub(crate) async fn list(
     let list = page.list::<Project, _>(&control, move |tx, page| {
         let include_archived = include_archived?;
         let organization = &admin.organization;
+        let sees_all = admin
+            .standing
+            .in_organization()
+            .contains(Permission::ProjectsRead);
         let find = |id: &str| projects::get(tx, organization, &ProjectId::new(id));
         let page = ProjectPage {
             after: page.cursor(find)?,
             limit: page.rows(),
             include_archived,
+            seen_by: admin.actor.user().filter(|_| !sees_all).cloned(),
         };
         Ok(projects::list(tx, organization, &page)?)
     });

@@ -12,7 +12,7 @@ use crate::{
     Control, admin_api_keys, audit_logs, budget_events, budgets, costs, fallback, group_users,
     groups, invites, model_permissions, operator, organization_users, outbox, people,
     project_api_keys, project_groups, project_rate_limits, project_settings, project_users,
-    projects, rate_limits, roles, service_accounts, spend_alerts, spend_limits, usage, usage_kinds,
+    projects, rate_limits, roles, service_account_keys, service_accounts, spend_alerts, spend_limits, usage, usage_kinds,
 };
 
 /// The control plane's routes, and their description.
@@ -45,11 +45,14 @@ fn of_projects() -> OpenApiRouter<Control> {
         .routes(routes!(service_accounts::list, service_accounts::create))
         .routes(routes!(
             service_accounts::retrieve,
+            service_accounts::update,
             service_accounts::delete
         ))
+        .routes(routes!(service_account_keys::create))
         .routes(routes!(project_api_keys::list))
         .routes(routes!(
             project_api_keys::retrieve,
+            project_api_keys::update,
             project_api_keys::delete
         ))
         .routes(routes!(

@@ -3,15 +3,13 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
-use domain::access::Owner;
-use domain::id::{KeyId, ServiceAccountId};
-use domain::key::{KeyClass, KeySecret};
-use domain::time::SECOND_US;
+use domain::id::{ProjectId, ServiceAccountId};
+use domain::permission::{PredefinedRole, Realm};
 use serde::Serialize;
 use serde_json::json;
+use store::Tx;
 use store::audit::{Event, Kind};
-use store::keys::{self, NewKey};
-use store::service_accounts;
+use store::service_accounts::{self, NO_ROLE};
 use utoipa::ToSchema;
 
 use crate::Control;
@@ -22,9 +20,8 @@ use crate::pagination::{List, Listed, Page};
 use crate::path::Ids;
 use crate::projects::{find, find_active};
 use crate::respond::{Outcome, Refusal, answer};
-
-/// The longest that a key may be made to work.
-const YEAR_S: i64 = 31_536_000;
+use crate::roles::may_give;
+use crate::service_account_keys::{AccountKey, CreatedKey};
 
 /// A service account.
 #[derive(Debug, Serialize, ToSchema)]
@@ -33,8 +30,22 @@ pub(crate) struct ServiceAccount {
     #[schema(example = "organization.project.service_account")]
     object: &'static str,
     name: String,
+    /// `owner`, `member`, or `none`: it may do nothing yet.
+    #[schema(example = "member")]
     role: String,
     created_at: i64,
+}
+
+/// What is to change of a service account.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "describes; `Fields` reads")]
+pub(crate) struct ServiceAccountChange {
+    /// One line of text.
+    #[schema(example = "Nightly build", min_length = 1, max_length = 256)]
+    name: Option<String>,
+    /// `owner` or `member`.
+    #[schema(example = "owner")]
+    role: Option<String>,
 }
 
 /// A service account that was just made, with its first key.
@@ -60,20 +71,6 @@ struct NewServiceAccount {
     expires_in_seconds: Option<i64>,
 }
 
-/// A key that was just made.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct CreatedKey {
-    id: String,
-    #[schema(example = "organization.project.service_account.api_key")]
-    object: &'static str,
-    name: String,
-    created_at: i64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    expires_at: Option<i64>,
-    /// The secret, shown this once.
-    value: String,
-}
-
 /// Something that is gone.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Deleted {
@@ -93,10 +90,10 @@ impl Deleted {
     }
 }
 
-/// How long a key that is asked for is to work, in microseconds; for good if none.
-pub(crate) fn key_lifetime_us(fields: &Fields) -> Outcome<Option<i64>> {
-    let seconds = fields.integer("expires_in_seconds", 1..=YEAR_S)?;
-    Ok(seconds.map(|seconds| seconds * SECOND_US))
+/// What a service account's role is to be, by name.
+fn role(fields: &Fields) -> Outcome<Option<PredefinedRole>> {
+    let roles = [PredefinedRole::ProjectMember, PredefinedRole::ProjectOwner];
+    fields.word("role", roles.map(|role| (role.name(), role)))
 }
 
 impl From<service_accounts::ServiceAccount> for ServiceAccount {
@@ -148,7 +145,8 @@ pub(crate) async fn list(
     answer(&control, list.await)
 }
 
-/// Create a service account, and its first key.
+/// Create a service account with the role `member`, and its first key; or, if only the account is
+/// asked for, one that has no role yet.
 #[utoipa::path(
     post, path = "/v1/organization/projects/{project_id}/service_accounts",
     operation_id = "create_service_account",
@@ -165,53 +163,45 @@ pub(crate) async fn create(
 ) -> Response {
     let outcome = async {
         let name = fields.required("name", fields.name("name")?)?;
-        let keyless = fields.flag("create_service_account_only")?;
-        let lifetime = key_lifetime_us(&fields)?;
+        let key = match fields.flag("create_service_account_only")? {
+            false => Some(AccountKey::first(&fields, &control)?),
+            true if fields.has("expires_in_seconds") => {
+                return Err(fields.invalid("expires_in_seconds", "no key is made that could"));
+            }
+            true => None,
+        };
         let id = ServiceAccountId::random(control.entropy);
-        let secret = KeySecret::mint(KeyClass::ServiceAccount, control.entropy);
-        let key_id = KeyId::random(control.entropy);
+        let standing = admin.standing;
         let change = control.change(admin, move |tx, organization, now| {
             let project = find_active(tx, organization, &project_id)?.id;
+            let role = match key {
+                Some(_) => PredefinedRole::ProjectMember.name(),
+                None => NO_ROLE,
+            };
             let account = service_accounts::ServiceAccount {
                 id,
                 name,
-                role: "member".into(),
+                role: role.into(),
                 created_at: now,
             };
+            let realm = Realm::Project(project.clone());
+            may_give(account.permissions()?, &realm, &standing)?;
             service_accounts::create(tx, organization, &project, &account)?;
             let event = Event::new(Kind::ServiceAccountCreated, &account.id).in_project(&project);
             let event = event.data(json!({"role": account.role}));
-            if keyless {
+            let Some(key) = key else {
                 let created = CreatedServiceAccount {
                     account: account.into(),
                     api_key: None,
                 };
                 return Ok(Done::new(event, created));
-            }
-            let expires_at = lifetime.map(|us| now.plus(us));
-            let new = NewKey {
-                id: key_id.clone(),
-                organization,
-                project: Some(&project),
-                owner: Owner::ServiceAccount(account.id.clone()),
-                name: "Secret key",
-                expires_at,
             };
-            keys::create(tx, &new, &secret, now)?;
-            let api_key = CreatedKey {
-                id: key_id.to_string(),
-                object: "organization.project.service_account.api_key",
-                name: "Secret key".into(),
-                created_at: now.seconds(),
-                expires_at: expires_at.map(|at| at.seconds()),
-                value: secret.expose().to_owned(),
-            };
+            let (key, made) = key.make(tx, (organization, &project), &account, now)?;
             let created = CreatedServiceAccount {
                 account: account.into(),
-                api_key: Some(api_key),
+                api_key: Some(key),
             };
-            let key = Event::new(Kind::ApiKeyCreated, &key_id).in_project(&project);
-            Ok(Done::new(event, created).and(key.data(json!({"scopes": []}))))
+            Ok(Done::new(event, created).and(made))
         });
         Ok(Json(change.await?))
     };
@@ -244,6 +234,57 @@ pub(crate) async fn retrieve(
     answer(&control, outcome)
 }
 
+/// Change the name or the role of a service account. It needs every permission of the new role.
+#[utoipa::path(
+    post, path = "/v1/organization/projects/{project_id}/service_accounts/{service_account_id}",
+    operation_id = "update_service_account",
+    tag = "Service accounts",
+    params(
+        ("project_id" = String, Path, description = "The project"),
+        ("service_account_id" = String, Path, description = "The service account"),
+    ),
+    request_body = ServiceAccountChange,
+    responses((status = 200, body = ServiceAccount)), security(("admin_key" = []))
+)]
+pub(crate) async fn update(
+    State(control): State<Control>,
+    Admin(admin): Admin,
+    Ids([project_id, id]): Ids<2>,
+    fields: Fields,
+) -> Response {
+    let outcome = async {
+        let (name, role) = (fields.name("name")?, role(&fields)?);
+        let standing = admin.standing;
+        let change = control.change(admin, move |tx, organization, now| {
+            let project = find_active(tx, organization, &project_id)?.id;
+            let old = find_account(tx, &project, &id)?;
+            let mut new = old.clone();
+            if let Some(name) = &name {
+                new.name.clone_from(name);
+            }
+            if let Some(role) = role {
+                new.role = role.name().into();
+            }
+            if new == old {
+                return Ok(Done::nothing(old));
+            }
+            if new.role != old.role {
+                may_give(
+                    new.permissions()?,
+                    &Realm::Project(project.clone()),
+                    &standing,
+                )?;
+            }
+            service_accounts::update(tx, &new, now)?;
+            let event = Event::new(Kind::ServiceAccountUpdated, &new.id).in_project(&project);
+            let asked = json!({"name": name, "role": role.map(PredefinedRole::name)});
+            Ok(Done::new(event.changes(asked), new))
+        });
+        Ok(Json(ServiceAccount::from(change.await?)))
+    };
+    answer(&control, outcome.await)
+}
+
 /// Delete a service account: its keys work no more.
 #[utoipa::path(
     delete, path = "/v1/organization/projects/{project_id}/service_accounts/{service_account_id}",
@@ -271,9 +312,10 @@ pub(crate) async fn delete(
     answer(&control, change.await.map(Json))
 }
 
-fn find_account(
-    tx: &mut store::Tx<'_>,
-    project: &domain::id::ProjectId,
+/// A service account of a project.
+pub(crate) fn find_account(
+    tx: &mut Tx<'_>,
+    project: &ProjectId,
     id: &str,
 ) -> Outcome<service_accounts::ServiceAccount> {
     service_accounts::get(tx, project, &ServiceAccountId::new(id))?.ok_or_else(|| {

@@ -6,7 +6,7 @@ use domain::Entropy;
 use domain::time::{AtUs, Clock};
 use store::Store;
 
-use crate::{DataPlane, People};
+use crate::{DataPlane, LastUses, People};
 
 /// The control plane. Cheap to clone.
 #[derive(Clone)]
@@ -26,6 +26,8 @@ pub struct Control {
     pub data_plane: DataPlane,
     /// What was decided about accounts.
     pub people: People,
+    /// When admin keys were last used, until [`crate::Caretaker`] writes it.
+    pub last_uses: LastUses,
 }
 
 impl Control {

@@ -16,6 +16,8 @@ use crate::id::{base62_number, random_base62};
 const MARK: &str = "fare";
 const ENTROPY_CHARS: usize = 43;
 const CHECKSUM_CHARS: usize = 6;
+/// How many characters follow the mark.
+pub(crate) const REST_CHARS: usize = ENTROPY_CHARS + CHECKSUM_CHARS;
 
 /// What a key may call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -107,7 +109,7 @@ impl KeySecret {
             .and_then(|(class, rest)| rest.strip_prefix(MARK).map(|rest| (class, rest)))
             .ok_or(ParseKeyError::NotOurs)?;
         let base62 = rest.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        if !base62 || rest.len() != ENTROPY_CHARS + CHECKSUM_CHARS {
+        if !base62 || rest.len() != REST_CHARS {
             return Err(ParseKeyError::Mistyped);
         }
         let (body, sum) = text.split_at(text.len() - CHECKSUM_CHARS);

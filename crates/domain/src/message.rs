@@ -13,6 +13,8 @@ use crate::window::Window;
 
 /// The longest a name may be that somebody chose and that is shown to others.
 const NAME_CHARS: usize = 100;
+/// The longest that the place of something may be, such as an address.
+const PLACE_CHARS: usize = 500;
 
 /// A message to one person.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,6 +126,8 @@ pub enum Letter {
 /// Spending reached a threshold of a budget.
 #[derive(Clone, PartialEq, Eq)]
 pub struct BudgetAlert {
+    /// What the subject begins with, if somebody chose that.
+    pub subject_prefix: Option<String>,
     /// The organization's name.
     pub organization: String,
     /// Whose spending, such as "the project Search".
@@ -253,7 +257,7 @@ impl Letter {
             } => vec![
                 ("key", one_line(key)),
                 ("name", one_line(name)),
-                ("place", one_line(place)),
+                ("place", line_of(place, PLACE_CHARS)),
                 ("revoked", yes(*revoked)),
             ],
         }
@@ -268,7 +272,9 @@ impl BudgetAlert {
             Window::Month => ("monthly budget", "month"),
             Window::Always => ("budget", ""),
         };
+        let prefix = self.subject_prefix.as_deref().unwrap_or_default();
         vec![
+            ("subject_prefix", one_line(prefix)),
             ("organization", one_line(&self.organization)),
             ("scope", one_line(&self.scope)),
             ("budget", budget.to_owned()),
@@ -322,12 +328,16 @@ impl fmt::Debug for Text {
 
 /// A name that somebody chose, in one line and not endless: it may not add to what a mail says.
 fn one_line(name: &str) -> String {
+    line_of(name, NAME_CHARS)
+}
+
+fn line_of(name: &str, most_chars: usize) -> String {
     let words: Vec<&str> = name
         .split(|letter: char| letter.is_whitespace() || letter.is_control())
         .filter(|word| !word.is_empty())
         .collect();
     let line = words.join(" ");
-    match line.char_indices().nth(NAME_CHARS) {
+    match line.char_indices().nth(most_chars) {
         Some((end, _)) => format!("{}…", &line[..end]),
         None => line,
     }

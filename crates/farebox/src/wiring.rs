@@ -16,6 +16,7 @@ use store::{Fleet, LedgerState, Options, Role, Store, StoreError};
 use tokio::sync::watch;
 use wire::request::{ChatLimit, Endpoint};
 
+use crate::care::Care;
 use crate::cli::Failure;
 use crate::config::{
     self, Config, HoldDurability, OutputLimitField, PhoneVerification, SignupMode, Target,
@@ -126,7 +127,9 @@ pub(crate) async fn planes(
         shows_outbox: sending::shows_outbox(config),
         data_plane: data_plane::of(&gateway, default_rates(config)),
         people: people(config),
+        last_uses: control::LastUses::default(),
     };
+    let care = Care::start(state.clone());
     let sending = Sending::start(store.clone(), routes, config, &mut registry);
     let (control, control_description) = control::router(state).split_for_parts();
     let url = config.public_url.as_str();
@@ -150,6 +153,7 @@ pub(crate) async fn planes(
     let provisioned = store.clone();
     let end: End = Box::pin(async move {
         sending.end().await;
+        care.end().await;
         if !ending.drain(SETTLE_TIME).await {
             tracing::warn!("some requests had not settled; the next start resolves them");
         }

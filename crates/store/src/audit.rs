@@ -36,7 +36,7 @@ pub enum Who {
     Key(KeyId, Owner),
     /// A person with a session.
     Session(UserId),
-    /// Whoever runs this Farebox, by a command.
+    /// Whoever runs this Farebox, by a command, or Farebox in their stead.
     Operator,
 }
 

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use domain::access::{Owner, Principal};
 use domain::id::{KeyId, OrganizationId, ProjectId, ServiceAccountId, UserId};
 use domain::key::{KeyClass, KeyDigest, KeySecret};
+use domain::permission::Permissions;
 use domain::time::AtUs;
 
 use crate::changes::{self, ChangeKind};
@@ -110,6 +111,33 @@ pub fn create(
     changes::record(tx, ChangeKind::Key, new.id.as_str(), now)
 }
 
+/// What is to change of a key; none leaves it as it is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Restriction {
+    /// What it is restricted to; the inner none restricts it to nothing less than its owner may do.
+    pub scopes: Option<Option<Permissions>>,
+    /// When it stops working.
+    pub expires_at: Option<AtUs>,
+}
+
+/// Restricts a key, or lets it do more.
+///
+/// # Errors
+/// [`StoreError`]; a conflict if it does not work any more.
+pub fn restrict(tx: &mut Tx<'_>, id: &KeyId, to: Restriction, now: AtUs) -> Result<(), StoreError> {
+    let Restriction { scopes, expires_at } = to;
+    if let Some(scopes) = scopes {
+        let sql = "UPDATE keys SET scopes = $2 WHERE id = $1 AND revoked_at_us IS NULL";
+        let scopes = scopes.map(roles::text);
+        tx.execute_one(sql, &[id.as_str().into(), scopes.as_deref().into()])?;
+    }
+    if let Some(at) = expires_at {
+        let sql = "UPDATE keys SET expires_at_us = $2 WHERE id = $1 AND revoked_at_us IS NULL";
+        tx.execute_one(sql, &[id.as_str().into(), at.0.into()])?;
+    }
+    changes::record(tx, ChangeKind::Key, id.as_str(), now)
+}
+
 /// Revokes a key; false if it does not work any more.
 ///
 /// # Errors
@@ -148,8 +176,8 @@ pub fn each_active(tx: &mut Tx<'_>, mut each: impl FnMut(ActiveKey)) -> Result<(
     let mut account_roles = HashMap::new();
     let sql = "SELECT id, role FROM service_accounts WHERE role <> 'member'";
     for row in tx.query(sql, &[])? {
-        let role = service_accounts::project_role(row.text(1)?)?;
-        account_roles.insert(ServiceAccountId::new(row.text(0)?), role);
+        let allowed = service_accounts::permissions(row.text(1)?)?;
+        account_roles.insert(ServiceAccountId::new(row.text(0)?), allowed);
     }
     let held = HeldRoles::read(tx, &Whose::Everybodys)?;
     let mut shared = Shared::default();
@@ -162,9 +190,9 @@ pub fn each_active(tx: &mut Tx<'_>, mut each: impl FnMut(ActiveKey)) -> Result<(
         let project = principal.project.as_ref();
         principal.project_archived = project.is_some_and(|id| archived.contains(id));
         if let Owner::ServiceAccount(account) = &principal.owner
-            && let Some(role) = account_roles.get(account)
+            && let Some(allowed) = account_roles.get(account)
         {
-            principal.granted = Some(role.permissions());
+            principal.granted = Some(*allowed);
         }
         each(key);
         Ok(())
@@ -276,9 +304,7 @@ fn active_key(row: &Row, ids: &mut Shared, held: &HeldRoles) -> Result<ActiveKey
         Owner::User(user) => held
             .standing(&organization, user, project.as_ref())
             .of_keys(),
-        Owner::ServiceAccount(_) => {
-            Some(service_accounts::project_role(row.text(11)?)?.permissions())
-        }
+        Owner::ServiceAccount(_) => Some(service_accounts::permissions(row.text(11)?)?),
     };
     let principal = Principal {
         key: KeyId::new(row.text(1)?),
@@ -301,7 +327,8 @@ fn words(json: Option<&str>) -> Result<Option<Vec<String>>, StoreError> {
         .map_err(|error| StoreError::Corrupt(format!("a key's list is no list: {error}")))
 }
 
-fn class(word: &str) -> Result<KeyClass, StoreError> {
+/// The class that a key is stored with.
+pub(crate) fn class(word: &str) -> Result<KeyClass, StoreError> {
     KeyClass::from_word(word)
         .ok_or_else(|| StoreError::Corrupt(format!("a key is of the class {word}")))
 }

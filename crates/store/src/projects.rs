@@ -1,9 +1,11 @@
 //! Projects: where keys live, and what usage is grouped by.
 
-use domain::id::{OrganizationId, ProjectId};
+use domain::id::{OrganizationId, ProjectId, UserId};
+use domain::permission::Permission;
 use domain::time::AtUs;
 
 use crate::changes::{self, ChangeKind};
+use crate::standing::{HeldRoles, Whose};
 use crate::{Row, StoreError, Tx};
 
 /// A project.
@@ -69,6 +71,8 @@ pub struct Page {
     pub limit: i64,
     /// Also those that are archived.
     pub include_archived: bool,
+    /// Only those that a role of this person lets them see; if nobody is named, all.
+    pub seen_by: Option<UserId>,
 }
 
 /// Projects of an organization, oldest first.
@@ -80,21 +84,57 @@ pub fn list(
     organization: &OrganizationId,
     page: &Page,
 ) -> Result<Vec<Project>, StoreError> {
+    let Some(user) = &page.seen_by else {
+        return rows(tx, organization, page, "");
+    };
+    let held = HeldRoles::read(tx, &Whose::OfUser(user))?;
+    let sees = |project: &Project| {
+        let standing = held.standing(organization, user, Some(&project.id));
+        standing.in_project().contains(Permission::ProjectsRead)
+    };
+    let most = usize::try_from(page.limit).unwrap_or(usize::MAX);
+    let (mut found, mut page) = (Vec::new(), page.clone());
+    loop {
+        let rows = rows(tx, organization, &page, IN_WHICH_SOMEBODY_IS)?;
+        let is_last = rows.len() < most;
+        page.after = rows.last().cloned();
+        found.extend(rows.into_iter().filter(&sees));
+        if is_last || found.len() >= most {
+            found.truncate(most);
+            return Ok(found);
+        }
+    }
+}
+
+/// Narrows a list down to where somebody has any role, so that it is not walked in vain.
+const IN_WHICH_SOMEBODY_IS: &str = "AND id IN (
+    SELECT project_id FROM project_members WHERE user_id = $6
+    UNION SELECT project_id FROM role_assignments WHERE user_id = $6
+    UNION SELECT a.project_id FROM role_assignments a
+          JOIN group_members g ON g.group_id = a.group_id WHERE g.user_id = $6)";
+
+fn rows(
+    tx: &mut Tx<'_>,
+    organization: &OrganizationId,
+    page: &Page,
+    narrowed: &str,
+) -> Result<Vec<Project>, StoreError> {
     let after = page.after.as_ref();
     let (at, id) = after.map_or((i64::MIN, ""), |it| (it.created_at.0, it.id.as_str()));
     let sql = format!(
         "SELECT {COLUMNS} FROM projects
          WHERE organization_id = $1 AND (created_at_us, id) > ($2, $3)
-           AND (archived_at_us IS NULL OR CAST($4 AS BIGINT) = 1)
+           AND (archived_at_us IS NULL OR CAST($4 AS BIGINT) = 1) {narrowed}
          ORDER BY created_at_us, id LIMIT $5"
     );
-    let params = [
+    let mut params = vec![
         organization.as_str().into(),
         at.into(),
         id.into(),
         i64::from(page.include_archived).into(),
         page.limit.into(),
     ];
+    params.extend(page.seen_by.as_ref().map(|user| user.as_str().into()));
     tx.query(&sql, &params)?.iter().map(from_row).collect()
 }
 

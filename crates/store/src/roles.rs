@@ -140,7 +140,8 @@ pub(crate) fn permissions(json: &str) -> Result<Permissions, StoreError> {
     names.iter().map(permission).collect()
 }
 
-fn text(permissions: Permissions) -> String {
+/// A list of permissions, as it is stored.
+pub(crate) fn text(permissions: Permissions) -> String {
     let names: Vec<String> = permissions
         .iter()
         .map(|permission| format!("\"{}\"", permission.as_str()))

@@ -1,10 +1,14 @@
 //! Service accounts: callers of a project that are no person.
 
 use domain::id::{KeyId, OrganizationId, ProjectId, ServiceAccountId};
-use domain::permission::{PredefinedRole, Resource};
+use domain::permission::{Permissions, PredefinedRole, Resource};
 use domain::time::AtUs;
 
+use crate::changes::{self, ChangeKind};
 use crate::{Row, StoreError, Tx, keys};
+
+/// The role of an account that may do nothing yet.
+pub const NO_ROLE: &str = "none";
 
 /// A service account.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,10 +17,20 @@ pub struct ServiceAccount {
     pub id: ServiceAccountId,
     /// Its name.
     pub name: String,
-    /// `owner` or `member` of its project.
+    /// `owner` or `member` of its project, or [`NO_ROLE`].
     pub role: String,
     /// When it was made.
     pub created_at: AtUs,
+}
+
+impl ServiceAccount {
+    /// What its role allows in its project.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it is no role.
+    pub fn permissions(&self) -> Result<Permissions, StoreError> {
+        permissions(&self.role)
+    }
 }
 
 /// Makes a service account.
@@ -104,16 +118,47 @@ pub fn delete(tx: &mut Tx<'_>, id: &ServiceAccountId, now: AtUs) -> Result<(), S
     let sql = "UPDATE service_accounts SET deleted_at_us = $2
                WHERE id = $1 AND deleted_at_us IS NULL";
     tx.execute_one(sql, &[id.as_str().into(), now.0.into()])?;
-    let sql = "SELECT id FROM keys WHERE service_account_id = $1 AND revoked_at_us IS NULL";
-    for row in tx.query(sql, &[id.as_str().into()])? {
-        keys::revoke(tx, &KeyId::new(row.text(0)?), now)?;
+    for key in live_keys(tx, id)? {
+        keys::revoke(tx, &key, now)?;
     }
     Ok(())
 }
 
-/// What the role of a service account is called among those that always exist.
-pub(crate) fn project_role(word: &str) -> Result<PredefinedRole, StoreError> {
+/// Writes the name and role of an account. Servers hear of it, as its keys do what it may do.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn update(tx: &mut Tx<'_>, account: &ServiceAccount, now: AtUs) -> Result<(), StoreError> {
+    let sql = "UPDATE service_accounts SET name = $2, role = $3
+               WHERE id = $1 AND deleted_at_us IS NULL";
+    let (id, name) = (&account.id, account.name.as_str());
+    let params = [
+        id.as_str().into(),
+        name.into(),
+        account.role.as_str().into(),
+    ];
+    tx.execute_one(sql, &params)?;
+    for key in live_keys(tx, id)? {
+        changes::record(tx, ChangeKind::Key, key.as_str(), now)?;
+    }
+    Ok(())
+}
+
+fn live_keys(tx: &mut Tx<'_>, id: &ServiceAccountId) -> Result<Vec<KeyId>, StoreError> {
+    let sql = "SELECT id FROM keys WHERE service_account_id = $1 AND revoked_at_us IS NULL";
+    let rows = tx.query(sql, &[id.as_str().into()])?;
+    rows.iter()
+        .map(|row| Ok(KeyId::new(row.text(0)?)))
+        .collect()
+}
+
+/// What the role of a service account, as it is stored, allows in its project.
+pub(crate) fn permissions(word: &str) -> Result<Permissions, StoreError> {
+    if word == NO_ROLE {
+        return Ok(Permissions::NONE);
+    }
     PredefinedRole::from_name(Resource::Project, word)
+        .map(PredefinedRole::permissions)
         .ok_or_else(|| StoreError::Corrupt(format!("a service account has the role {word}")))
 }
 

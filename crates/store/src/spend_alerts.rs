@@ -137,19 +137,22 @@ pub fn get(
     row.as_ref().map(from_row).transpose()
 }
 
-/// Whom an alert tells; none if the budget is no alert.
-pub(crate) fn recipients(
+/// Whom an alert tells, and what the subjects of its mails begin with.
+pub(crate) type Told = (Vec<String>, Option<String>);
+
+/// How an alert tells; none if the budget is no alert.
+pub(crate) fn told(
     tx: &mut Tx<'_>,
     organization: &OrganizationId,
     id: &BudgetId,
-) -> Result<Option<Vec<String>>, StoreError> {
+) -> Result<Option<Told>, StoreError> {
     let sql = "SELECT alert FROM budgets
                WHERE organization_id = $1 AND id = $2 AND alert IS NOT NULL";
     let row = tx.query_optional(sql, &[organization.as_str().into(), id.as_str().into()])?;
-    row.map(|row| Ok(channel(row.text(0)?)?.0)).transpose()
+    row.map(|row| channel(row.text(0)?)).transpose()
 }
 
-fn channel(text: &str) -> Result<(Vec<String>, Option<String>), StoreError> {
+fn channel(text: &str) -> Result<Told, StoreError> {
     let corrupt = |_| StoreError::Corrupt("a spend alert's recipients cannot be read".into());
     serde_json::from_str(text).map_err(corrupt)
 }

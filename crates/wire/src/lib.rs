@@ -5,6 +5,7 @@
 //! byte for byte, and an upstream's data can at worst be called malformed, never cause a panic.
 
 pub mod answer;
+pub mod authorization;
 pub mod chunk;
 pub mod cut;
 pub mod error;

@@ -204,7 +204,6 @@ pub(crate) async fn create(
         };
         let write = control.store.write(move |tx| -> Outcome<Response> {
             guessing::take(tx, &buckets, now)?;
-            store::people::forget(tx, now)?;
             signups::begin(tx, &step.secret.digest(), &row)?;
             let sent = step.mail(tx, &row.email)?;
             Ok(step.shown(&row, SignupStatus::EmailCodeRequired, Some(&sent)))

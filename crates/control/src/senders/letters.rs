@@ -218,6 +218,7 @@ mod tests {
 
     fn alert(force: Force, window: Window) -> Letter {
         Letter::BudgetThreshold(BudgetAlert {
+            subject_prefix: (window == Window::Day).then(|| "[money]".into()),
             organization: "Acme".into(),
             scope: "the project Search".into(),
             window,

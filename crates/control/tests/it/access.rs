@@ -127,9 +127,10 @@ async fn every_route_has_a_rule_and_every_rule_a_route() {
     }
 }
 
-/// What a role allows of a rule.
+/// What a role of somebody in the organization allows of a rule.
 fn wanted(rule: &Rule, allowed: Permissions) -> Told {
-    match allowed.contains(rule.permission()) {
+    let lists = matches!(rule.need, Need::Listed(_));
+    match lists || allowed.contains(rule.permission()) {
         true => Told::Anything,
         false => Told::Missing(rule.permission()),
     }
@@ -166,7 +167,7 @@ async fn roles_decide_about_every_route() {
         for rule in RULES {
             for (who, key, everywhere, in_project) in &cast {
                 let allowed = match rule.need {
-                    Need::Organization(_) => *everywhere,
+                    Need::Organization(_) | Need::Listed(_) => *everywhere,
                     Need::Project(_) => everywhere.and(*in_project),
                 };
                 let told = wanted(rule, allowed);
@@ -213,7 +214,7 @@ async fn a_permission_opens_its_routes_and_no_others() {
             let viewer = PredefinedRole::ProjectViewer.permissions();
             let allowed = match (rule.need, realm) {
                 (_, Realm::Organization(_)) => reader.and(*permissions),
-                (Need::Organization(_), Realm::Project(_)) => reader,
+                (Need::Organization(_) | Need::Listed(_), Realm::Project(_)) => reader,
                 (Need::Project(_), Realm::Project(_)) => viewer.and(*permissions),
             };
             let who = format!("{permissions:?} in {realm:?}");

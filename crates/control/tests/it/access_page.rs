@@ -62,6 +62,7 @@ fn page() -> String {
         let place = match rule.need {
             Need::Organization(_) => "organization",
             Need::Project(_) => "project",
+            Need::Listed(_) => "any project; lists those",
         };
         let by = rule.by.iter().map(|credential| match credential {
             Credential::AdminKey => "admin key",

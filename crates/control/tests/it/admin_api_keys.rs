@@ -1,5 +1,7 @@
 //! Admin keys: made, listed, used, deleted.
 
+use std::sync::atomic::Ordering;
+
 use http::Method;
 use serde_json::{Value, json};
 use testkit::http::Request;
@@ -125,4 +127,28 @@ async fn what_is_no_admin_key_is_refused_and_named() {
     let project_key = keys.json()["data"][0]["id"].as_str().unwrap().to_owned();
     let path = format!("{KEYS}/{project_key}");
     refused(&world.delete(&path).await, 404, Value::Null, "not_found");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_use_of_a_key_is_written_now_and_then() {
+    on_each_database(async |database| {
+        let world = World::start(database).await;
+        let made = world.post(KEYS, &json!({"name": "a"})).await.json();
+        let path = format!("{KEYS}/{}", made["id"].as_str().unwrap());
+        let last_use = async || world.get(&path).await.json()["last_used_at"].clone();
+        assert_eq!(last_use().await, Value::Null);
+        let value = made["value"].as_str().unwrap();
+        assert_eq!(status_with(&world, value).await, 200);
+        assert_eq!(last_use().await, Value::Null, "no request writes it");
+        world.caretaker.tend().await;
+        let first = last_use().await.as_i64().unwrap();
+
+        world.now.fetch_add(60_000_000, Ordering::Relaxed);
+        world.caretaker.tend().await;
+        assert_eq!(last_use().await, first);
+        assert_eq!(status_with(&world, value).await, 200);
+        world.caretaker.tend().await;
+        assert_eq!(last_use().await, first + 60);
+    })
+    .await;
 }

@@ -166,17 +166,7 @@ async fn projects(trail: &mut Trail<'_>) {
         .await;
     trail.step(one, &[project], json!({}), &[]).await;
 
-    let accounts = "POST /v1/organization/projects/{project_id}/service_accounts";
-    let keyless = json!({"name": "a", "create_service_account_only": true});
-    let created = [("service_account.created", "{made}")];
-    let account = trail.step(accounts, &[project], keyless, &created).await;
-    let account = account["id"].as_str().unwrap();
-    let delete =
-        "DELETE /v1/organization/projects/{project_id}/service_accounts/{service_account_id}";
-    let deleted = [("service_account.deleted", account)];
-    trail
-        .step(delete, &[project, account], nothing.clone(), &deleted)
-        .await;
+    service_accounts(trail, project).await;
 
     let default = trail.world.made.project.to_string();
     let keys = trail
@@ -215,6 +205,37 @@ async fn projects(trail: &mut Trail<'_>) {
     let archive = "POST /v1/organization/projects/{project_id}/archive";
     let archived = [("project.archived", project)];
     trail.step(archive, &[project], nothing, &archived).await;
+}
+
+async fn service_accounts(trail: &mut Trail<'_>, project: &str) {
+    let nothing = Value::Null;
+    let accounts = "POST /v1/organization/projects/{project_id}/service_accounts";
+    let keyless = json!({"name": "a", "create_service_account_only": true});
+    let created = [("service_account.created", "{made}")];
+    let account = trail.step(accounts, &[project], keyless, &created).await;
+    let account = account["id"].as_str().unwrap();
+    let one = "/v1/organization/projects/{project_id}/service_accounts/{service_account_id}";
+    let ids = [project, account];
+    let update = format!("POST {one}");
+    let member = json!({"role": "member"});
+    let updated = [("service_account.updated", account)];
+    trail.step(&update, &ids, member.clone(), &updated).await;
+    trail.step(&update, &ids, member, &[]).await;
+    let further = format!("POST {one}/api_keys");
+    let created = [("api_key.created", "{made}")];
+    let key = trail.step(&further, &ids, json!({}), &created).await;
+    let key = key["id"].as_str().unwrap();
+    let restrict = "POST /v1/organization/projects/{project_id}/api_keys/{key_id}";
+    let updated = [("api_key.updated", key)];
+    let scopes = json!({"scopes": ["api.model.request"]});
+    trail
+        .step(restrict, &[project, key], scopes, &updated)
+        .await;
+    let delete = format!("DELETE {one}");
+    let deleted = [("service_account.deleted", account)];
+    trail
+        .step(&delete, &[project, account], nothing.clone(), &deleted)
+        .await;
 }
 
 async fn people(trail: &mut Trail<'_>) {

@@ -37,6 +37,7 @@ mod reports;
 mod role_assignments;
 mod roles;
 mod senders;
+mod service_accounts;
 mod settings;
 mod spend_alerts;
 mod spend_limits;

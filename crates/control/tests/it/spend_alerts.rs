@@ -136,6 +136,7 @@ async fn what_was_reached_is_told_once_to_everybody() {
         assert_eq!(to, ["a@b.c", "d@e.f"]);
         let facts = mails[0].text(2).unwrap();
         assert!(facts.contains("Acme") && facts.contains("5.01"), "{facts}");
+        assert!(facts.contains("Money"), "how its subject begins: {facts}");
     })
     .await;
 }

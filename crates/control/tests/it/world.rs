@@ -11,7 +11,7 @@ use domain::lease::{Ask, AskLine, PotId};
 use domain::money::Nusd;
 use domain::people::password::PasswordHash;
 use domain::time::{AtUs, Clock};
-use farebox_control::{Control, Hasher, People, SignupMode, SignupRules};
+use farebox_control::{Caretaker, Control, Hasher, LastUses, People, SignupMode, SignupRules};
 use http::Method;
 use serde_json::Value;
 use store::grants::Grant;
@@ -30,6 +30,8 @@ pub(crate) struct World {
     pub(crate) now: Arc<AtomicI64>,
     /// The budgets that stop requests, as a data plane would tell.
     pub(crate) refusing: Arc<Mutex<HashSet<BudgetId>>>,
+    /// Tends when it is told to.
+    pub(crate) caretaker: Caretaker,
     /// Every route there is.
     pub(crate) description: OpenApi,
     _database: TestDatabase,
@@ -111,7 +113,9 @@ impl World {
                 signup,
                 hasher: Hasher::new(entropy),
             },
+            last_uses: LastUses::default(),
         };
+        let caretaker = Caretaker::new(control.clone());
         let (app, description) = farebox_control::router(control).split_for_parts();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let root = format!("http://{}", listener.local_addr().unwrap());
@@ -124,6 +128,7 @@ impl World {
             made,
             now,
             refusing,
+            caretaker,
             description,
             _database: database,
         }

@@ -164,7 +164,7 @@ CREATE TABLE service_accounts (
     organization_id TEXT NOT NULL REFERENCES organizations (id),
     project_id TEXT NOT NULL REFERENCES projects (id),
     name TEXT NOT NULL,
-    role TEXT NOT NULL CHECK (role IN ('owner', 'member')),
+    role TEXT NOT NULL CHECK (role IN ('owner', 'member', 'none')),
     created_at_us INTEGER NOT NULL,
     deleted_at_us INTEGER
 ) STRICT;

@@ -28,6 +28,7 @@ macro_rules! kinds {
 kinds! {
     ApiKeyCreated = "api_key.created",
     ApiKeyDeleted = "api_key.deleted",
+    ApiKeyUpdated = "api_key.updated",
     GroupCreated = "group.created",
     GroupDeleted = "group.deleted",
     GroupUpdated = "group.updated",
@@ -49,6 +50,7 @@ kinds! {
     RoleUpdated = "role.updated",
     ServiceAccountCreated = "service_account.created",
     ServiceAccountDeleted = "service_account.deleted",
+    ServiceAccountUpdated = "service_account.updated",
     UserAdded = "user.added",
     UserDeleted = "user.deleted",
     UserUpdated = "user.updated",

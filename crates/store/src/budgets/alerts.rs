@@ -34,7 +34,15 @@ pub(super) fn tell(
             format!("the key {}", name(tx, sql, id.as_str().into())?)
         }
     };
+    let (recipients, subject_prefix) = match spend_alerts::told(tx, organization, &budget.id)? {
+        Some(told) => told,
+        None => {
+            let owners = members::owners(tx, organization)?.into_iter();
+            (owners.map(|owner| owner.email).collect(), None)
+        }
+    };
     let alert = BudgetAlert {
+        subject_prefix,
         organization: called,
         scope,
         window: budget.window,
@@ -43,13 +51,6 @@ pub(super) fn tell(
         spent: crossing.spent,
         force: budget.force,
         at: crossing.at,
-    };
-    let recipients = match spend_alerts::recipients(tx, organization, &crossing.budget)? {
-        Some(recipients) => recipients,
-        None => {
-            let owners = members::owners(tx, organization)?.into_iter();
-            owners.map(|owner| owner.email).collect()
-        }
     };
     for to in recipients {
         let Crossing {

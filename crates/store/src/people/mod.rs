@@ -1,6 +1,7 @@
 //! People: users, how they come to be, and how they are recognised.
 
-use domain::time::{AtUs, DAY_US};
+use domain::people::throttle::Throttle;
+use domain::time::{AtUs, DAY_US, MINUTE_US};
 
 use crate::{StoreError, Tx};
 
@@ -15,6 +16,32 @@ pub mod throttles;
 pub mod totp;
 pub mod trials;
 pub mod users;
+
+/// How often what is over is forgotten: once in this time, whichever process comes first.
+const TURNS: Throttle = Throttle {
+    name: "forget",
+    every_us: 10 * MINUTE_US,
+    burst: 1,
+};
+
+/// Whether nobody has forgotten what is over for a while: then [`forget_in_turn`] is worth a write.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn is_due(tx: &mut Tx<'_>, now: AtUs) -> Result<bool, StoreError> {
+    Ok(throttles::check(tx, &TURNS, "", now)?.is_ok())
+}
+
+/// As [`forget`], if no other process of this installation did it a short time ago, or is at it.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn forget_in_turn(tx: &mut Tx<'_>, now: AtUs) -> Result<Option<u64>, StoreError> {
+    match throttles::take(tx, &TURNS, "", now)? {
+        Ok(()) => forget(tx, now).map(Some),
+        Err(_) => Ok(None),
+    }
+}
 
 /// Forgets what is over: sessions, sign-ups, codes, links and what strangers tried. What remains of
 /// it longer does no harm, so this may be called at any time, or late. Answers how much was

@@ -37,6 +37,7 @@ async fn a_list_shows_each_project_once_also_those_of_one_instant() {
                         after: seen.last().cloned(),
                         limit: 20,
                         include_archived,
+                        seen_by: None,
                     };
                     let rows = projects::list(tx, &made.organization, &page)?;
                     if rows.is_empty() {

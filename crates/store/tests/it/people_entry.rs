@@ -9,7 +9,7 @@ use domain::people::session::{IDLE_US, Lifetime};
 use domain::people::throttle::Throttle;
 use domain::time::{AtUs, MINUTE_US};
 use store::people::sessions::{self, Session};
-use store::people::{codes, password_resets, throttles, users};
+use store::people::{self, codes, password_resets, throttles, users};
 use store::{Role, Store, StoreError};
 use testkit::on_each_database;
 
@@ -224,6 +224,36 @@ async fn a_link_to_choose_a_password_works_once_and_not_after_another_change() {
             Ok::<_, StoreError>(())
         })
         .await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_processes_one_forgets_what_is_over() {
+    on_each_database(async |database| {
+        let (store, made) = set_up(&database).await;
+        let begin = move |tx: &mut store::Tx<'_>| {
+            let digest = BearerSecret::mint(entropy).digest();
+            sessions::begin(tx, &digest, &session(&made.user, NOW))
+        };
+        write(&store, begin).await;
+        let over = NOW.plus(IDLE_US);
+        let processes = (0..8).map(|_| {
+            let store = store.clone();
+            tokio::spawn(
+                async move { write(&store, move |tx| people::forget_in_turn(tx, over)).await },
+            )
+        });
+        let mut forgotten = Vec::new();
+        for process in processes.collect::<Vec<_>>() {
+            forgotten.extend(process.await.unwrap());
+        }
+        assert_eq!(forgotten, [1], "one process, and the one session");
+        for (minutes, is_due) in [(0, false), (9, false), (10, true)] {
+            let now = over.plus(minutes * MINUTE_US);
+            let read = store.read(move |tx| people::is_due(tx, now)).await;
+            assert_eq!(read.unwrap(), is_due, "after {minutes} minutes");
+        }
     })
     .await;
 }

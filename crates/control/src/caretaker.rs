@@ -1,0 +1,68 @@
+//! What nobody waits for, done now and then: writes when admin keys were last used, and forgets
+//! sessions, sign-ups, codes and links that are over.
+
+use std::time::Duration;
+
+use store::{StoreError, keys, people};
+use tokio_util::sync::CancellationToken;
+
+use crate::Control;
+
+/// How long what is noted may wait.
+const EVERY: Duration = Duration::from_secs(10);
+
+/// Looks after the control plane.
+pub struct Caretaker(Control);
+
+impl Caretaker {
+    /// One that has not begun.
+    #[must_use]
+    pub fn new(control: Control) -> Self {
+        Caretaker(control)
+    }
+
+    /// Tends until `stop`, and then once more.
+    pub async fn run(self, stop: CancellationToken) {
+        while !stop.is_cancelled() {
+            self.tend().await;
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(EVERY) => {}
+            }
+        }
+        self.write_last_uses().await;
+    }
+
+    /// Does what is to be done. What fails is logged, and done the next time.
+    pub async fn tend(&self) {
+        self.write_last_uses().await;
+        if let Err(error) = self.forget().await {
+            tracing::warn!(%error, "what is over could not be forgotten; trying again");
+        }
+    }
+
+    async fn write_last_uses(&self) {
+        let uses = self.0.last_uses.take();
+        if uses.is_empty() {
+            return;
+        }
+        let writing = uses.clone();
+        let write = move |tx: &mut store::Tx<'_>| keys::touch_last_used(tx, &writing);
+        if let Err(error) = self.0.store.write(write).await {
+            tracing::warn!(%error, "when admin keys were last used is not written; trying again");
+            uses.iter()
+                .for_each(|(key, at)| self.0.last_uses.note(key, *at));
+        }
+    }
+
+    async fn forget(&self) -> Result<(), StoreError> {
+        let (store, now) = (&self.0.store, self.0.now());
+        if store.read(move |tx| people::is_due(tx, now)).await? {
+            let forgotten = store
+                .write(move |tx| people::forget_in_turn(tx, now))
+                .await?;
+            tracing::debug!(forgotten, "forgot what is over");
+        }
+        Ok(())
+    }
+}
