@@ -12,7 +12,8 @@ use crate::{
     Control, admin_api_keys, audit_logs, budget_events, budgets, costs, fallback, group_users,
     groups, invites, model_permissions, operator, organization_users, outbox, people,
     project_api_keys, project_groups, project_rate_limits, project_settings, project_users,
-    projects, rate_limits, roles, service_account_keys, service_accounts, spend_alerts, spend_limits, usage, usage_kinds,
+    projects, rate_limits, roles, service_account_keys, service_accounts, spend_alerts,
+    spend_limits, usage, usage_kinds,
 };
 
 /// The control plane's routes, and their description.
