@@ -11,8 +11,8 @@ const READ_ALL: &str = "api.all.read";
 /// The most scopes that a list names.
 const MOST: usize = 64;
 
-/// What `scopes` restricts a key to, if it is there: to nothing less than its owner may do where the
-/// list is empty.
+/// What `scopes` restricts a key to, if it is there: to nothing less than its owner may do where
+/// the list is empty.
 pub(crate) fn scopes(fields: &Fields) -> Outcome<Option<Option<Permissions>>> {
     let Some(names) = fields.ids("scopes", MOST)? else {
         return Ok(None);

@@ -177,8 +177,8 @@ fn rules(rows: Vec<RateLimitRow>) -> RateRules {
 }
 
 /// What an organization used lately: what was charged, by the hours of its admission, and what open
-/// holds were seen to use. The latest moment that each can have been used is the end of its hour, or
-/// `now`.
+/// holds were seen to use. The latest moment that each can have been used is the end of its hour,
+/// or `now`.
 ///
 /// # Errors
 /// [`StoreError`].

@@ -51,8 +51,8 @@ pub(crate) struct Model {
     next_price: Option<Price>,
 }
 
-/// What is wrong with a model: it is `disabled`, or has no price in force (`not_priced`), and cannot
-/// be called; or the latest request to each of its upstreams failed (`upstreams_failing`), which
+/// What is wrong with a model: it is `disabled`, or has no price in force (`not_priced`), and
+/// cannot be called; or the latest request to each of its upstreams failed (`upstreams_failing`), which
 /// are tried all the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]

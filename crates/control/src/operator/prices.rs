@@ -276,7 +276,7 @@ pub(crate) async fn retrieve(
     answer(&control, read.await.map(Json))
 }
 
-/// Add a price to the book, in force at once or from a later date on. Requests in flight keep theirs.
+/// Add a price to the book, in force at once or from a later date on. What is in flight keeps its.
 #[utoipa::path(
     post, path = "/api/operator/models/{model_id}/prices", tag = "Operator",
     operation_id = "create_price", request_body = NewPrice,

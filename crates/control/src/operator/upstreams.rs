@@ -16,7 +16,7 @@ use crate::path::Ids;
 use crate::respond::{Outcome, Refusal, answer};
 use crate::{Control, OfferedModel, UpstreamSeen};
 
-/// A server that runs models, as requests of this process found it since its configuration was read.
+/// A server that runs models, as this process's requests found it since its configuration was read.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Upstream {
     #[schema(example = "vllm")]

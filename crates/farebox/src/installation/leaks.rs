@@ -68,8 +68,8 @@ impl Registry {
         read.await.map_err(failed)
     }
 
-    /// Revokes a key, and tells its owner; false if it did not work any more. A running server hears
-    /// of it.
+    /// Revokes a key, and tells its owner; false if it did not work any more. A running server
+    /// hears of it.
     ///
     /// # Errors
     /// [`Failure`] if the database cannot be written.

@@ -59,7 +59,7 @@ pub(super) fn per_million(raw: &str) -> Result<PerMillion, &'static str> {
     })
 }
 
-/// A number above zero times ten to a power, rounded up, and whether it was; none if it is too large.
+/// A number above zero times ten to a power, rounded up, and whether it was; none if too large.
 fn scaled(number: i128, power: i64) -> Option<(i128, bool)> {
     let ten_to = |power: u64| 10_i128.checked_pow(u32::try_from(power).ok()?);
     if power >= 0 {

@@ -1,7 +1,8 @@
 //! Limits a day, and what the books have of their use: it outlives whoever counted it.
 //!
 //! A process that has all limits to itself reads it when it starts; the office when a node is gone
-//! that cannot say any more what it used of its share; and a copy of an installation takes it along.
+//! that cannot say any more what it used of its share; and a copy of an installation takes it
+//! along.
 
 use std::collections::HashMap;
 use std::sync::Arc;
