@@ -19,6 +19,9 @@ use crate::{DatabaseUrl, OpenError, StoreError, Tx};
 
 const POOL_CONNECTIONS: usize = 16;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Statements that a connection keeps prepared. Those that are used often are fewer; lists with many
+/// filters have many texts.
+const MOST_PREPARED: usize = 500;
 /// A connection that says nothing for this long is lost.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(30);
 /// No read or write may hold a connection for longer, or keep others from their rows.
@@ -220,6 +223,9 @@ impl PostgresServer {
             .runtime
             .block_on(self.pool.get())
             .map_err(StoreError::from)?;
+        if client.statement_cache.size() >= MOST_PREPARED {
+            client.statement_cache.clear();
+        }
         let builder = client.build_transaction();
         let builder = match read_only {
             true => builder

@@ -3,7 +3,8 @@
 //! Its methods are plain synchronous functions, so that an aggregate's code reads top to bottom and
 //! is the same for both. They run where waiting is allowed: on SQLite's writer thread, or on a
 //! thread for blocking work that waits for PostgreSQL. SQL is written once, with `$1` parameters,
-//! in the subset that both understand.
+//! in the subset that both understand. Connections keep statements prepared, so that each takes one
+//! round trip to PostgreSQL.
 
 use std::sync::Arc;
 
@@ -53,7 +54,10 @@ impl<'a> Tx<'a> {
             Engine::Postgres {
                 transaction,
                 runtime,
-            } => Ok(runtime.block_on(transaction.execute(sql, &borrowed(params)))?),
+            } => runtime.block_on(async {
+                let statement = transaction.prepare_cached(sql).await?;
+                Ok(transaction.execute(&statement, &borrowed(params)).await?)
+            }),
         }
     }
 
@@ -75,7 +79,10 @@ impl<'a> Tx<'a> {
                 transaction,
                 runtime,
             } => runtime
-                .block_on(transaction.query(sql, &borrowed(params)))?
+                .block_on(async {
+                    let statement = transaction.prepare_cached(sql).await?;
+                    transaction.query(&statement, &borrowed(params)).await
+                })?
                 .iter()
                 .map(|row| {
                     let mut answer = Row::of_nulls(row.len());
@@ -116,7 +123,10 @@ impl<'a> Tx<'a> {
                 runtime,
             } => {
                 let portal = runtime
-                    .block_on(transaction.bind(sql, &borrowed(params)))
+                    .block_on(async {
+                        let statement = transaction.prepare_cached(sql).await?;
+                        transaction.bind(&statement, &borrowed(params)).await
+                    })
                     .map_err(StoreError::from)?;
                 let mut answer = Row::of_nulls(0);
                 loop {
