@@ -55,6 +55,16 @@ pub const OWN_ACCOUNT: &[&str] = &[
 /// the same words, whatever there is or is not behind a path.
 pub const OPERATORS: &[(&str, &[&str])] = &[
     ("/api/operator/audit_logs", &["GET"]),
+    ("/api/operator/job_counts", &["GET"]),
+    ("/api/operator/jobs", &["GET"]),
+    ("/api/operator/jobs/{job_id}", &["GET", "DELETE"]),
+    ("/api/operator/jobs/{job_id}/retry", &["POST"]),
+    ("/api/operator/ledger", &["GET"]),
+    ("/api/operator/ledger/verifications", &["GET", "POST"]),
+    (
+        "/api/operator/ledger/verifications/{verification_id}",
+        &["GET"],
+    ),
     ("/api/operator/models", &["GET"]),
     ("/api/operator/models/{model_id}", &["GET", "POST"]),
     ("/api/operator/models/{model_id}/prices", &["GET", "POST"]),
@@ -63,10 +73,40 @@ pub const OPERATORS: &[(&str, &[&str])] = &[
         &["GET", "DELETE"],
     ),
     ("/api/operator/models/{model_id}/price_previews", &["POST"]),
+    ("/api/operator/organizations", &["GET"]),
+    ("/api/operator/organizations/{organization_id}", &["GET"]),
+    (
+        "/api/operator/organizations/{organization_id}/suspend",
+        &["POST"],
+    ),
+    (
+        "/api/operator/organizations/{organization_id}/resume",
+        &["POST"],
+    ),
+    (
+        "/api/operator/organizations/{organization_id}/credits",
+        &["POST"],
+    ),
+    (
+        "/api/operator/organizations/{organization_id}/adjustments",
+        &["POST"],
+    ),
+    ("/api/operator/settings", &["GET"]),
+    ("/api/operator/signup_policy", &["GET", "POST", "DELETE"]),
     ("/api/operator/upstreams", &["GET"]),
     ("/api/operator/upstreams/{upstream_id}", &["GET"]),
     ("/api/operator/upstreams/{upstream_id}/check", &["POST"]),
+    ("/api/operator/users", &["GET"]),
+    ("/api/operator/users/{user_id}", &["GET"]),
+    ("/api/operator/users/{user_id}/email", &["POST"]),
+    ("/api/operator/users/{user_id}/lock", &["POST"]),
+    (
+        "/api/operator/users/{user_id}/operator",
+        &["POST", "DELETE"],
+    ),
+    ("/api/operator/users/{user_id}/second_factors", &["DELETE"]),
     ("/api/operator/users/{user_id}/sign_out", &["POST"]),
+    ("/api/operator/users/{user_id}/unlock", &["POST"]),
 ];
 
 /// The name of the part of a path that names the project.

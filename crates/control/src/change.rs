@@ -4,12 +4,12 @@
 
 use domain::id::OrganizationId;
 use domain::time::AtUs;
-use store::Tx;
 use store::audit::{self, Act, Event};
+use store::{Tx, organizations};
 
 use crate::Control;
 use crate::authenticate::Caller;
-use crate::respond::Outcome;
+use crate::respond::{Outcome, Refusal};
 
 /// A change that was made: the answer, and what the audit log says of it.
 pub(crate) struct Done<T> {
@@ -56,6 +56,10 @@ impl Control {
                 actor,
                 ..
             } = caller;
+            // Whatever is to be changed, a suspended organization stays as it is.
+            if organizations::is_suspended(tx, &organization)? {
+                return Err(Refusal::Suspended);
+            }
             let Done { answer, events } = change(tx, &organization, now)?;
             let act = Act {
                 actor: &actor,

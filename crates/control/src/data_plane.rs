@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use domain::admission::DefaultRates;
 use domain::id::{BudgetId, OrganizationId};
+use domain::money::Nusd;
 use domain::time::AtUs;
+use store::StoreError;
 
 /// Tells of an organization and one of its budgets whether requests are refused for it now.
 pub type IsRefusing = Arc<dyn Fn(&OrganizationId, &BudgetId) -> bool + Send + Sync>;
@@ -16,6 +18,25 @@ pub type CheckUpstream = Arc<dyn Fn(String) -> Checking + Send + Sync>;
 
 /// The answer to it.
 pub type Checking = Pin<Box<dyn Future<Output = Option<UpstreamCheck>> + Send>>;
+
+/// Takes money of an organization's wallet out of the reach of requests, before the ledger takes
+/// it.
+pub type Withhold = Arc<dyn Fn(OrganizationId, Nusd) -> Withholding + Send + Sync>;
+
+/// Answers when the money is out of reach.
+pub type Withholding = Pin<Box<dyn Future<Output = Result<GiveBack, NotWithheld>> + Send>>;
+
+/// Gives back what was withheld, as the ledger did not take it.
+pub type GiveBack = Box<dyn FnOnce() + Send>;
+
+/// Why money is not withheld.
+#[derive(Debug)]
+pub enum NotWithheld {
+    /// Only so much is neither spent nor held.
+    Short(Nusd),
+    /// The database.
+    Store(StoreError),
+}
 
 /// What can be asked of the data plane.
 #[derive(Clone)]
@@ -32,6 +53,8 @@ pub struct DataPlane {
     pub upstreams: Arc<dyn Fn() -> Vec<UpstreamSeen> + Send + Sync>,
     /// Asks an upstream whether it is there.
     pub check_upstream: CheckUpstream,
+    /// Takes money out of the reach of requests.
+    pub withhold: Withhold,
 }
 
 /// A model of the configuration.

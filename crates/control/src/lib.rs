@@ -54,11 +54,11 @@ mod whole;
 
 pub use caretaker::Caretaker;
 pub use data_plane::{
-    CheckUpstream, Checking, DataPlane, DeployedAt, IsRefusing, OfferedModel, UpstreamCheck,
-    UpstreamSeen,
+    CheckUpstream, Checking, DataPlane, DeployedAt, GiveBack, IsRefusing, NotWithheld,
+    OfferedModel, UpstreamCheck, UpstreamSeen, Withhold, Withholding,
 };
 pub use last_uses::LastUses;
 pub use outbox::is_loopback_url;
 pub use people::{Hasher, People, SignupMode, SignupRules};
 pub use routes::router;
-pub use state::Control;
+pub use state::{Control, Settings, ShowSettings};

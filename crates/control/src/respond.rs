@@ -13,13 +13,17 @@ use crate::people::refusal::PeopleRefusal;
 
 /// Every error code that the control plane itself answers with. docs/errors.md explains each.
 pub const CODES: &[&str] = &[
+    "account_locked",
+    "billing_not_active",
     "code_expired",
     "cross_origin",
     "enrolment_expired",
+    "idempotency_key_reused",
     "internal_error",
     "invalid_api_key",
     "invalid_type",
     "invalid_value",
+    "last_operator",
     "last_owner",
     "link_expired",
     "mismatched_organization",
@@ -43,6 +47,7 @@ pub const CODES: &[&str] = &[
     "too_many_attempts",
     "too_many_limits",
     "unsupported_parameter",
+    "verification_running",
     "wrong_code",
     "wrong_credentials",
     "wrong_factor",
@@ -65,6 +70,10 @@ pub(crate) enum Refusal {
     Access(AccessRefusal),
     /// The caller would give somebody permissions that they do not have themselves.
     NotToGive(Permissions),
+    /// An operator suspended the organization, and it would be changed.
+    Suspended,
+    /// The caller's own key for this call was used for another one.
+    KeyReused,
     /// Only who runs this installation may do this, and the caller does not.
     NotOperator,
     /// Nobody said who may call this route: a bug, which opens it to nobody.
@@ -104,6 +113,10 @@ pub(crate) enum Refusal {
     TooManyLimits { message: String },
     /// The price is not to be withdrawn.
     PriceStands { message: &'static str },
+    /// A proof of the books is running.
+    Proving,
+    /// The installation would be without an operator.
+    LastOperator,
     /// The organization would be without an owner.
     LastOwner,
     /// The project is archived, or cannot be.
@@ -203,12 +216,6 @@ fn decide(refusal: &Refusal, url: &str) -> (StatusCode, ErrorBody) {
         Refusal::Nowhere { what, id } => {
             not_found(format!("There is no {what} '{id}' in this installation."))
         }
-        Refusal::NotOperator => error(
-            StatusCode::FORBIDDEN,
-            Some("operator_required"),
-            None,
-            "Only who runs this installation may do this. Sign in as one of its operators.".into(),
-        ),
         Refusal::NoLimit { message } => not_found(message.clone()),
         Refusal::TooManyLimits { message } => bad(Some("too_many_limits"), None, message.clone()),
         Refusal::NotHere { message } => bad(Some("not_supported"), None, (*message).into()),
@@ -227,8 +234,46 @@ fn decide(refusal: &Refusal, url: &str) -> (StatusCode, ErrorBody) {
             let names = names.collect::<Vec<_>>().join(", ");
             forbidden(missing_scopes(&names))
         }
+        Refusal::NotOperator
+        | Refusal::Suspended
+        | Refusal::KeyReused
+        | Refusal::Proving
+        | Refusal::LastOperator => of_operators(refusal),
         _ => body(refusal),
     }
+}
+
+/// What operators decide, and what they are told.
+fn of_operators(refusal: &Refusal) -> (StatusCode, ErrorBody) {
+    let (status, code, message) = match refusal {
+        Refusal::NotOperator => (
+            StatusCode::FORBIDDEN,
+            "operator_required",
+            "Only who runs this installation may do this. Sign in as one of its operators.",
+        ),
+        Refusal::Suspended => (
+            StatusCode::FORBIDDEN,
+            "billing_not_active",
+            "Your account is not active, please check your billing details on our website. The operator of this installation has suspended it: it can be looked at, and not changed. Ask them.",
+        ),
+        Refusal::KeyReused => (
+            StatusCode::CONFLICT,
+            "idempotency_key_reused",
+            "This key came before with another amount, or for another kind of change. Send a new key.",
+        ),
+        Refusal::Proving => (
+            StatusCode::CONFLICT,
+            "verification_running",
+            "A proof of the books is running. Wait for its end, and begin another one then.",
+        ),
+        _ => (
+            StatusCode::BAD_REQUEST,
+            "last_operator",
+            "An installation keeps an operator who can sign in, and this is the last one. Make somebody else an operator first.",
+        ),
+    };
+    let param = matches!(refusal, Refusal::KeyReused).then(|| "key".to_owned());
+    error(status, Some(code), param, message.into())
 }
 
 fn body(refusal: &Refusal) -> (StatusCode, ErrorBody) {
@@ -309,6 +354,11 @@ fn people(refusal: PeopleRefusal) -> (StatusCode, ErrorBody) {
             Status::UNAUTHORIZED,
             "wrong_credentials",
             "The email address or the password is wrong.",
+        ),
+        It::Locked => (
+            Status::FORBIDDEN,
+            "account_locked",
+            "The operator of this installation has locked this account. Ask them.",
         ),
         It::TooMany { .. } => (
             Status::TOO_MANY_REQUESTS,

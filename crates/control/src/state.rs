@@ -28,6 +28,22 @@ pub struct Control {
     pub people: People,
     /// When admin keys were last used, until [`crate::Caretaker`] writes it.
     pub last_uses: LastUses,
+    /// Shows the configuration in force.
+    pub settings: ShowSettings,
+}
+
+/// Shows the configuration in force: it may be read again while servers run.
+pub type ShowSettings = Arc<dyn Fn() -> Settings + Send + Sync>;
+
+/// The configuration in force. Whoever made it left every secret out.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The file it was read from, if any.
+    pub file: Option<String>,
+    /// All of it, as TOML.
+    pub toml: String,
+    /// What was stated, by name, and where; the rest is as usual.
+    pub stated: Vec<(String, String)>,
 }
 
 impl Control {

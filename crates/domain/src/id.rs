@@ -138,6 +138,11 @@ text_id!(
     "invite-"
 );
 text_id!(
+    /// A proof of the books that was asked for.
+    VerificationId,
+    "verification_"
+);
+text_id!(
     /// An entry of the audit log.
     AuditLogId,
     "audit_log-"

@@ -74,15 +74,18 @@ pub enum TransferCode {
     UpstreamCost,
     /// Free credit: grants to wallet.
     Grant,
+    /// Credit that an operator takes back: wallet to grants.
+    Adjustment,
 }
 
 impl TransferCode {
     /// Every code.
-    pub const ALL: [TransferCode; 4] = [
+    pub const ALL: [TransferCode; 5] = [
         TransferCode::Usage,
         TransferCode::Overrun,
         TransferCode::UpstreamCost,
         TransferCode::Grant,
+        TransferCode::Adjustment,
     ];
 
     /// The word the code is stored as.
@@ -93,6 +96,7 @@ impl TransferCode {
             TransferCode::Overrun => "overrun",
             TransferCode::UpstreamCost => "upstream_cost",
             TransferCode::Grant => "grant",
+            TransferCode::Adjustment => "adjustment",
         }
     }
 }
@@ -282,7 +286,8 @@ mod tests {
     #[test]
     fn codes_are_stored_as_these_words() {
         let words = TransferCode::ALL.map(TransferCode::as_str);
-        assert_eq!(words, ["usage", "overrun", "upstream_cost", "grant"]);
+        let wanted = ["usage", "overrun", "upstream_cost", "grant", "adjustment"];
+        assert_eq!(words, wanted);
     }
 
     #[test]

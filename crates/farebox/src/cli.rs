@@ -7,6 +7,7 @@ use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
@@ -438,7 +439,10 @@ pub fn main() -> ExitCode {
             )));
         }
     };
-    match runtime.block_on(commands::run(cli, &Environment::of_this_process())) {
+    let outcome = runtime.block_on(commands::run(cli, &Environment::of_this_process()));
+    // What still reads, such as a proof of the books, changes nothing, and nobody waits for it.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => report(&failure),
     }

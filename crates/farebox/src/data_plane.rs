@@ -2,13 +2,21 @@
 
 use std::sync::Arc;
 
-use control::{Checking, DataPlane, DeployedAt, OfferedModel, UpstreamCheck, UpstreamSeen};
+use control::{
+    Checking, DataPlane, DeployedAt, GiveBack, OfferedModel, UpstreamCheck, UpstreamSeen,
+    Withholding,
+};
 use domain::admission::DefaultRates;
-use gateway::{Check, CheckOutcome, Deployment, Gateway, Model, Upstream, UpstreamHealth};
+use domain::id::OrganizationId;
+use domain::money::Nusd;
+use gateway::{
+    Check, CheckOutcome, Deployment, Gateway, Model, NotWithheld, Upstream, UpstreamHealth,
+};
 
 /// What can be asked of `gateway`.
 pub(crate) fn of(gateway: &Gateway, rates: DefaultRates) -> DataPlane {
-    let [named, asked, offering, calling, checking] = [(); 5].map(|()| gateway.clone());
+    let [named, asked, offering, calling, checking, withholding] =
+        [(); 6].map(|()| gateway.clone());
     DataPlane {
         models: Arc::new(move || named.models()),
         rates,
@@ -26,7 +34,24 @@ pub(crate) fn of(gateway: &Gateway, rates: DefaultRates) -> DataPlane {
             let gateway = checking.clone();
             Box::pin(async move { gateway.check_upstream(&id).await.map(checked) })
         }),
+        withhold: Arc::new(move |organization, amount| -> Withholding {
+            Box::pin(withhold(withholding.clone(), organization, amount))
+        }),
     }
+}
+
+/// Takes money out of the reach of requests, and answers what gives it back.
+async fn withhold(
+    gateway: Gateway,
+    organization: OrganizationId,
+    amount: Nusd,
+) -> Result<GiveBack, control::NotWithheld> {
+    let withheld = gateway.withhold(&organization, amount).await;
+    withheld.map_err(|why| match why {
+        NotWithheld::Short(free) => control::NotWithheld::Short(free),
+        NotWithheld::Ledger(error) => control::NotWithheld::Store(error),
+    })?;
+    Ok(Box::new(move || gateway.give_back(&organization, amount)))
 }
 
 fn offered(model: &Model) -> OfferedModel {

@@ -323,15 +323,23 @@ fn add_price(tx: &mut Tx<'_>, line: &Line, now: AtUs) -> Result<(), PriceError> 
 /// Gives credit, and tells the organization's audit log of it.
 fn give(tx: &mut Tx<'_>, grant: &grants::Grant, now: AtUs) -> Result<(), GrantError> {
     grants::give(tx, grant, now)?;
-    let act = Act {
-        actor: &Actor::operator(),
-        organization: &grant.organization,
-        at: now,
-        entropy: entropy::system,
-    };
     let event = Event::new(Kind::CreditGranted, &grant.id)
         .data(json!({"amount_usd": grant.amount.to_usd(), "reason": grant.reason}));
-    Ok(audit::record(tx, &act, &[event])?)
+    let mut record = |log: &OrganizationId, event: Event| {
+        let act = Act {
+            actor: &Actor::operator(),
+            organization: log,
+            at: now,
+            entropy: entropy::system,
+        };
+        audit::record(tx, &act, &[event])
+    };
+    record(&grant.organization, event.clone())?;
+    let concerned = json!([grant.organization.as_str()]);
+    Ok(record(
+        &audit::operators(),
+        event.with("organization_ids", concerned),
+    )?)
 }
 
 /// An id for a grant; like a request's, it sorts by time.

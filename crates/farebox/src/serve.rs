@@ -81,9 +81,13 @@ pub async fn start(
     }
     // Addresses first: what fails cheaply and often should not have started anything.
     let doors = Doors::open(&loaded.config, listener).await?;
-    let config = doors.settled(loaded.config.clone());
+    let loaded = Loaded {
+        config: doors.settled(loaded.config.clone()),
+        ..loaded.clone()
+    };
+    let config = loaded.config.clone();
     let engines = Engines::start(&config, environment)?;
-    let planes = match wiring::planes(&config, &engines.healths()).await {
+    let planes = match wiring::planes(&loaded, &engines.healths()).await {
         Ok(planes) => planes,
         Err(failure) => {
             engines.end().await;
@@ -151,7 +155,7 @@ impl Running {
         for warning in &loaded.warnings {
             tracing::warn!("{warning}");
         }
-        match self.provisioner.apply(&loaded.config).await {
+        match self.provisioner.apply(&loaded).await {
             Ok(()) => {
                 let models = loaded.config.models.len();
                 tracing::info!(models, "read the configuration again");

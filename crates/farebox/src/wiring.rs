@@ -10,6 +10,7 @@ use domain::bound::ModelSize;
 use domain::price::{PriceEntry, PriceHistory, UnitPrices};
 use domain::time::AtUs;
 use gateway::{BaseUrl, Catalog, Deployment, Gateway, Model, Tokenizer, Upstream, UpstreamSpec};
+use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use store::prices::{self, Stated};
 use store::{Fleet, LedgerState, Options, Role, Store, StoreError};
@@ -19,7 +20,8 @@ use wire::request::{ChatLimit, Endpoint};
 use crate::care::Care;
 use crate::cli::Failure;
 use crate::config::{
-    self, Config, HoldDurability, OutputLimitField, PhoneVerification, SignupMode, Target,
+    self, Config, HoldDurability, Loaded, Origin, OutputLimitField, PhoneVerification, SignupMode,
+    Target,
 };
 use crate::local_model::Health;
 use crate::sending::{self, Sending};
@@ -50,18 +52,33 @@ pub(crate) struct Provisioner {
     store: Store,
     gateway: Gateway,
     engines: Vec<(String, watch::Receiver<Health>)>,
+    in_force: InForce,
 }
 
+/// The configuration that is in force, as it is shown to operators.
+type InForce = Arc<Mutex<Loaded>>;
+
 impl Provisioner {
-    /// Makes `config` what can be called, from the next request on. Requests in flight keep the
-    /// price and the upstream that they began with.
+    /// Makes what is configured what can be called, from the next request on. Requests in flight
+    /// keep the price and the upstream that they began with.
     ///
     /// # Errors
     /// [`StoreError`] if its prices cannot be written; what was in force stays.
-    pub(crate) async fn apply(&self, config: &Config) -> Result<(), StoreError> {
+    pub(crate) async fn apply(&self, loaded: &Loaded) -> Result<(), StoreError> {
+        let config = &loaded.config;
         provision_prices(&self.store, config).await?;
         self.gateway.set_catalog(catalog(config, &self.engines));
         warm_up(&self.gateway, config);
+        // Everything else needs a restart, and is as it was.
+        let mut in_force = self.in_force.lock();
+        in_force.config.upstreams.clone_from(&config.upstreams);
+        in_force.config.models.clone_from(&config.models);
+        let is_of_models = |(name, _): &(String, Origin)| {
+            name.starts_with("upstreams[") || name.starts_with("models[")
+        };
+        in_force.stated.retain(|it| !is_of_models(it));
+        let anew = loaded.stated.iter().filter(|it| is_of_models(it));
+        in_force.stated.extend(anew.cloned());
         Ok(())
     }
 }
@@ -103,9 +120,11 @@ pub(crate) fn options(config: &Config, role: Role) -> Options {
 /// # Errors
 /// [`Failure`] when the database cannot be used.
 pub(crate) async fn planes(
-    config: &Config,
+    loaded: &Loaded,
     engines: &[(String, watch::Receiver<Health>)],
 ) -> Result<Planes, Failure> {
+    let config = &loaded.config;
+    let in_force = Arc::new(Mutex::new(loaded.clone()));
     let routes = sending::routes(config)?;
     let store = open(config, Role::Server).await?;
     let failed = |error: StoreError| Failure::new(error.to_string());
@@ -128,26 +147,13 @@ pub(crate) async fn planes(
         data_plane: data_plane::of(&gateway, default_rates(config)),
         people: people(config),
         last_uses: control::LastUses::default(),
+        settings: shown(&in_force),
     };
     let care = Care::start(state.clone());
     let sending = Sending::start(store.clone(), routes, config, &mut registry);
     let (control, control_description) = control::router(state).split_for_parts();
     let url = config.public_url.as_str();
     let description = openapi::document(data_description, control_description, url);
-    let asked = gateway.clone();
-    let ready: Ready = Arc::new(move || {
-        let state = asked.ledger_state();
-        Box::pin(async move {
-            match state {
-                LedgerState::Healthy => Ok(()),
-                // Why is in the log: here it is shown to whoever asks.
-                LedgerState::Stalled(_) => Err("the ledger cannot commit just now".to_owned()),
-                LedgerState::Poisoned(_) => {
-                    Err("the ledger broke; restart this server, its log says why".to_owned())
-                }
-            }
-        })
-    });
     let fleet = store.fleet().cloned();
     let ending = gateway.clone();
     let provisioned = store.clone();
@@ -164,16 +170,35 @@ pub(crate) async fn planes(
         store: provisioned,
         gateway: gateway.clone(),
         engines: engines.to_vec(),
+        in_force,
     };
     Ok(Planes {
         data,
         control,
+        ready: ready(&gateway),
         gateway,
         provisioner,
         registry,
-        ready,
         end,
         fleet,
+    })
+}
+
+/// Asks a gateway whether its ledger can commit.
+fn ready(gateway: &Gateway) -> Ready {
+    let asked = gateway.clone();
+    Arc::new(move || {
+        let state = asked.ledger_state();
+        Box::pin(async move {
+            match state {
+                LedgerState::Healthy => Ok(()),
+                // Why is in the log: here it is shown to whoever asks.
+                LedgerState::Stalled(_) => Err("the ledger cannot commit just now".to_owned()),
+                LedgerState::Poisoned(_) => {
+                    Err("the ledger broke; restart this server, its log says why".to_owned())
+                }
+            }
+        })
     })
 }
 
@@ -227,6 +252,20 @@ fn default_rates(config: &Config) -> DefaultRates {
         requests_per_minute: config.limits.requests_per_minute,
         tokens_per_minute: config.limits.tokens_per_minute,
     }
+}
+
+/// Shows the configuration in force, without secrets.
+fn shown(in_force: &InForce) -> control::ShowSettings {
+    let in_force = Arc::clone(in_force);
+    Arc::new(move || {
+        let loaded = in_force.lock();
+        let from = |(name, origin): &(String, Origin)| (name.clone(), origin.to_string());
+        control::Settings {
+            file: loaded.file.as_ref().map(|file| file.display().to_string()),
+            toml: config::effective(&loaded.config),
+            stated: loaded.stated.iter().map(from).collect(),
+        }
+    })
 }
 
 /// What was decided about accounts.

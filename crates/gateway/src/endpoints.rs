@@ -244,6 +244,7 @@ async fn look_up(
             },
         )?;
         stamp.caller = Some((principal.organization.clone(), project.clone()));
+        gateway.0.suspended.pass(&principal.organization)?;
         let catalog = gateway.0.catalog.load();
         let allowed = |model: &&std::sync::Arc<Model>| {
             access::model(principal, &model.id).is_ok()

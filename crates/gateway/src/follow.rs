@@ -7,7 +7,9 @@ use domain::id::{KeyId, OrganizationId, ProjectId, UserId};
 use domain::model_permissions::ModelPermissions;
 use store::changes::{self, Change, ChangeKind};
 use store::keys::{self, ActiveKey};
-use store::{Store, StoreError, Tx, budgets, idempotency, model_permissions, wallets};
+use store::{
+    Store, StoreError, Tx, budgets, idempotency, model_permissions, organizations, wallets,
+};
 
 use crate::admission::Limits;
 use crate::state::Gateway;
@@ -53,6 +55,7 @@ enum Effect {
     Limits(OrganizationId, Limits),
     Models(ProjectId, Option<ModelPermissions>),
     Terms(String, Terms),
+    Suspended(OrganizationId, bool),
 }
 
 impl Effect {
@@ -82,23 +85,27 @@ async fn step(gateway: &Gateway, store: &Store, seq: i64) -> Result<Reached, Sto
         Ok::<_, StoreError>((changes.last().map_or(seq, |change| change.seq), effects))
     });
     let (seq, effects) = read.await?;
+    let limits = put_into_force(gateway, effects).await?;
+    Ok(Reached { seq, limits })
+}
+
+/// Puts changes into force; answers whether limits were among them.
+async fn put_into_force(gateway: &Gateway, effects: Vec<Effect>) -> Result<bool, StoreError> {
     let mut limits_changed = false;
     for effect in effects {
         match effect {
             Effect::Key(id, key) => gateway.0.directory.set(&id, key),
-            Effect::Credits(id, credits) => books.set_credits(&id, credits),
+            Effect::Credits(id, credits) => gateway.0.books.set_credits(&id, credits),
             Effect::Terms(model, terms) => gateway.0.terms.set(model, terms),
             Effect::Models(id, models) => gateway.0.project_models.set(id, models),
+            Effect::Suspended(id, is_suspended) => gateway.0.suspended.set(id, is_suspended),
             Effect::Limits(id, limits) => {
-                books.set_limits(&id, limits).await?;
+                gateway.0.books.set_limits(&id, limits).await?;
                 limits_changed = true;
             }
         }
     }
-    Ok(Reached {
-        seq,
-        limits: limits_changed,
-    })
+    Ok(limits_changed)
 }
 
 /// Reads what a change means: how things are now, which may be later than the change.
@@ -146,6 +153,11 @@ fn add_effects(
         ChangeKind::Model => {
             let terms = Terms::read(tx, reference)?;
             effects.push(Effect::Terms(reference.clone(), terms));
+        }
+        ChangeKind::Organization => {
+            let id = OrganizationId::new(reference);
+            let is_suspended = organizations::is_suspended(tx, &id)?;
+            effects.push(Effect::Suspended(id, is_suspended));
         }
         ChangeKind::Other => {}
     }

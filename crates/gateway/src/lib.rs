@@ -30,6 +30,7 @@ mod routes;
 mod size;
 mod state;
 mod stream;
+mod suspended;
 mod terms;
 mod upstream;
 
@@ -37,5 +38,5 @@ pub use catalog::{BaseUrl, Catalog, Deployment, Model, OnDisconnect, ResponsesMo
 pub use count::Tokenizer;
 pub use fallback::with_unknown;
 pub use routes::router;
-pub use state::{Gateway, Settings};
+pub use state::{Gateway, NotWithheld, Settings};
 pub use upstream::{Check, CheckOutcome, Upstream, UpstreamHealth};

@@ -102,6 +102,7 @@ async fn run(
             model: None,
         })?;
     stamp.caller = Some((caller.principal.organization.clone(), project.clone()));
+    gateway.0.suspended.pass(&caller.principal.organization)?;
 
     // Looked at in every request: a slip in it must not wait for an empty wallet to be found.
     let allow_shorter = headers::allow_shorter(&head.headers)?;

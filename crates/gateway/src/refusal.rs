@@ -2,7 +2,7 @@
 
 use domain::access::AccessRefusal;
 use domain::admission;
-use domain::id::{ProjectId, RequestId};
+use domain::id::{OrganizationId, ProjectId, RequestId};
 use domain::money::Nusd;
 use wire::error::ErrorBody;
 use wire::request::RequestError;
@@ -19,6 +19,8 @@ pub(crate) enum Refusal {
         refusal: AccessRefusal,
         model: Option<String>,
     },
+    /// An operator suspended the organization.
+    Suspended(OrganizationId),
     /// The `Content-Type` is not JSON.
     ContentType(String),
     /// The body is compressed or encoded.

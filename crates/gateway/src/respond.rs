@@ -7,6 +7,7 @@ use axum::body::Body;
 use domain::access::AccessRefusal;
 use domain::admission::{self, BudgetRefusal, RateKind, RateStop};
 use domain::budget::Scope;
+use domain::id::OrganizationId;
 use domain::rate::RateRefusal;
 use domain::window::Window;
 use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
@@ -20,6 +21,7 @@ use crate::refusal::{Refusal, Repeated, UpstreamFailure};
 /// Every error code that the data plane itself answers with. docs/errors.md explains each.
 pub const CODES: &[&str] = &[
     "array_above_max_length",
+    "billing_not_active",
     "credit_balance_exhausted",
     "empty_array",
     "empty_string",
@@ -148,6 +150,7 @@ fn answer(refusal: &Refusal, url: &str) -> Answer {
             model,
             organization,
         } => admission(refusal, model, organization, url),
+        Refusal::Suspended(organization) => suspended(organization),
         Refusal::Upstream { status, error } => Answer {
             status: StatusCode::from_u16(*status).unwrap_or(StatusCode::BAD_REQUEST),
             error: error.clone(),
@@ -328,6 +331,18 @@ fn admission(refusal: &admission::Refusal, model: &str, organization: &str, url:
         ),
         admission::Refusal::Budget(refusal) => budget(refusal, url),
         admission::Refusal::Rate(stop) => limited(stop, (model, organization, url)),
+    }
+}
+
+/// Trying again mends it only once the operator has.
+fn suspended(organization: &OrganizationId) -> Answer {
+    let code = "billing_not_active";
+    let message = format!(
+        "Your account is not active, please check your billing details on our website. The operator of this installation has suspended organization `{organization}`; ask them."
+    );
+    Answer {
+        retry: Retry::Never,
+        ..plain(StatusCode::TOO_MANY_REQUESTS, code, Some(code), message)
     }
 }
 

@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use domain::Entropy;
 use domain::admission::DefaultRates;
 use domain::id::{BudgetId, OrganizationId};
+use domain::money::Nusd;
 use domain::time::{AtUs, Clock, MonoClock, MonoUs};
 use prometheus_client::registry::Registry;
 use store::{Ledger, LedgerState, Store, StoreError};
@@ -21,6 +22,7 @@ use crate::follow;
 use crate::idempotency::Turns;
 use crate::metrics::Metrics;
 use crate::project_models::ProjectModels;
+use crate::suspended::Suspended;
 use crate::terms::AllTerms;
 use crate::upstream::{Check, Upstream, UpstreamHealth};
 
@@ -35,6 +37,7 @@ pub(crate) struct Inner {
     pub(crate) directory: Directory,
     pub(crate) project_models: ProjectModels,
     pub(crate) terms: AllTerms,
+    pub(crate) suspended: Suspended,
     pub(crate) books: Arc<Books>,
     pub(crate) store: Store,
     pub(crate) turns: Turns,
@@ -66,6 +69,15 @@ pub struct Settings {
     pub entropy: Entropy,
 }
 
+/// Why money is not withheld.
+#[derive(Debug)]
+pub enum NotWithheld {
+    /// Only so much is neither spent nor held.
+    Short(Nusd),
+    /// What made it free cannot be committed.
+    Ledger(StoreError),
+}
+
 impl Gateway {
     /// Reads wallets and keys, and begins to follow the changes that others make.
     ///
@@ -77,7 +89,7 @@ impl Gateway {
         settings: Settings,
     ) -> Result<Self, StoreError> {
         let leased = store.fleet().is_some();
-        let (seq, wallets, directory, project_models, terms, limits) = store
+        let (seq, wallets, directory, (project_models, terms, suspended), limits) = store
             .read(move |tx| {
                 let seq = store::changes::latest(tx)?;
                 let (wallets, directory) = (Books::wallets(tx, leased)?, Directory::read(tx)?);
@@ -87,8 +99,8 @@ impl Gateway {
                     limits.push((organization, of));
                 }
                 let project_models = ProjectModels::read(tx)?;
-                let terms = AllTerms::read(tx)?;
-                Ok::<_, StoreError>((seq, wallets, directory, project_models, terms, limits))
+                let barred = (project_models, AllTerms::read(tx)?, Suspended::read(tx)?);
+                Ok::<_, StoreError>((seq, wallets, directory, barred, limits))
             })
             .await?;
         let around = Around {
@@ -103,6 +115,7 @@ impl Gateway {
             directory,
             project_models,
             terms,
+            suspended,
             books: Books::open(wallets, settings.rates, around, &store),
             store: store.clone(),
             turns: Turns::default(),
@@ -187,6 +200,25 @@ impl Gateway {
     pub fn is_refusing(&self, organization: &OrganizationId, budget: &BudgetId) -> bool {
         let book = self.0.books.of(organization);
         book.lock().is_refusing(budget, self.now())
+    }
+
+    /// Takes money of a wallet out of the reach of requests, so that it can be taken from the
+    /// ledger too; when this returns, the ledger knows of everything that made it free. Where
+    /// nodes lease what they spend, the database alone knows what is free, and nothing is done.
+    ///
+    /// # Errors
+    /// [`NotWithheld`].
+    pub async fn withhold(
+        &self,
+        organization: &OrganizationId,
+        amount: Nusd,
+    ) -> Result<(), NotWithheld> {
+        self.0.books.take_out(organization, amount).await
+    }
+
+    /// Gives back what was withheld and not taken.
+    pub fn give_back(&self, organization: &OrganizationId, amount: Nusd) {
+        self.0.books.put_back(organization, amount);
     }
 
     /// Whether requests can be charged.

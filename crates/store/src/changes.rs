@@ -30,6 +30,8 @@ pub enum ChangeKind {
     /// A model got a price, lost one that was to come, or was switched on or off; the reference is
     /// its public name.
     Model,
+    /// An organization was suspended, or is not any more; the reference is its id.
+    Organization,
     /// A kind that a newer program knows.
     Other,
 }
@@ -44,6 +46,7 @@ impl ChangeKind {
             ChangeKind::Wallet => "wallet",
             ChangeKind::Limits => "limits",
             ChangeKind::Model => "model",
+            ChangeKind::Organization => "organization",
             ChangeKind::Other => "other",
         }
     }
@@ -57,6 +60,7 @@ impl ChangeKind {
             ChangeKind::Wallet,
             ChangeKind::Limits,
             ChangeKind::Model,
+            ChangeKind::Organization,
         ];
         known
             .into_iter()

@@ -154,6 +154,8 @@ const TABLES: &[&str] = &[
     "rate_limits",
     "jobs",
     "outbox",
+    "settings",
+    "verifications",
     "audit_log",
     "model_permissions",
     "invites",

@@ -5,6 +5,8 @@
 //! of it. If it dies meanwhile, the job is found again when the lease has ended: at least once,
 //! never lost. A worker that comes back too late has lost its claim, and is not heard any more.
 
+mod seen;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -16,6 +18,8 @@ use domain::time::AtUs;
 
 use crate::outbox::{self, Entry};
 use crate::{Row, StoreError, Tx};
+
+pub use seen::{Seen, State, get, hurry, list, place, remove, tally};
 
 /// The longest reason that is kept, in characters.
 const REASON_CHARS: usize = 500;

@@ -159,15 +159,16 @@ const ACTIVE: &str = "SELECT k.digest, k.id, k.class, k.user_id, k.service_accou
      FROM keys k
      LEFT JOIN projects p ON p.id = k.project_id
      LEFT JOIN service_accounts s ON s.id = k.service_account_id
-     WHERE k.revoked_at_us IS NULL";
+     LEFT JOIN users u ON u.id = k.user_id
+     WHERE k.revoked_at_us IS NULL AND u.locked_at_us IS NULL";
 
 /// Hands out every key that works, one by one: what a server starts from, however many there are.
 ///
 /// # Errors
 /// [`StoreError`].
 pub fn each_active(tx: &mut Tx<'_>, mut each: impl FnMut(ActiveKey)) -> Result<(), StoreError> {
-    // Few projects are archived, and few accounts are no plain members: knowing those spares a look
-    // at the project and account of each key.
+    // Few projects are archived, few people are locked out, and few accounts are no plain members:
+    // knowing those spares a look at the project and owner of each key.
     let mut archived = HashSet::new();
     let sql = "SELECT id FROM projects WHERE archived_at_us IS NOT NULL";
     for row in tx.query(sql, &[])? {
@@ -178,6 +179,10 @@ pub fn each_active(tx: &mut Tx<'_>, mut each: impl FnMut(ActiveKey)) -> Result<(
     for row in tx.query(sql, &[])? {
         let allowed = service_accounts::permissions(row.text(1)?)?;
         account_roles.insert(ServiceAccountId::new(row.text(0)?), allowed);
+    }
+    let mut locked = HashSet::new();
+    for row in tx.query("SELECT id FROM users WHERE locked_at_us IS NOT NULL", &[])? {
+        locked.insert(UserId::new(row.text(0)?));
     }
     let held = HeldRoles::read(tx, &Whose::Everybodys)?;
     let mut shared = Shared::default();
@@ -193,6 +198,9 @@ pub fn each_active(tx: &mut Tx<'_>, mut each: impl FnMut(ActiveKey)) -> Result<(
             && let Some(allowed) = account_roles.get(account)
         {
             principal.granted = Some(*allowed);
+        }
+        if matches!(&principal.owner, Owner::User(user) if locked.contains(user)) {
+            return Ok(());
         }
         each(key);
         Ok(())

@@ -5,10 +5,12 @@
 //! - The other modules are the aggregates: plain functions on a [`Tx`], one SQL text for both.
 //! - [`verify`] proves the invariants that all of this promises.
 
+pub mod adjustments;
 pub mod admin_keys;
 pub mod audit;
 mod ballast;
 mod batch;
+pub mod books;
 pub mod budgets;
 mod chain;
 pub mod changes;
@@ -47,16 +49,18 @@ pub mod rate_limits;
 pub mod role_assignments;
 pub mod roles;
 pub mod service_accounts;
+pub mod settings;
 pub mod spend_alerts;
 mod sqlite;
 mod sqlite_batch;
 pub mod standing;
 mod store;
-mod transfers;
+pub mod transfers;
 mod tx;
 mod url;
 pub mod usage_reports;
 mod value;
+pub mod verifications;
 pub mod verify;
 pub mod wallets;
 

@@ -19,6 +19,20 @@ pub struct Page {
     pub limit: i64,
 }
 
+/// The pattern of a `LIKE` that finds texts in small letters which hold `part`, in whatever letters
+/// that is written. Its escape is a backslash.
+pub(crate) fn containing(part: &str) -> String {
+    let mut pattern = String::from("%");
+    for letter in part.to_lowercase().chars() {
+        if matches!(letter, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(letter);
+    }
+    pattern.push('%');
+    pattern
+}
+
 impl Page {
     /// The end of a query: a condition on the columns of the place, the order and the limit.
     pub(crate) fn tail(&self, at: &str, id: &str, params: &mut Vec<Value>) -> String {

@@ -3,11 +3,49 @@
 //! They share one chain of batches, a batch for each, so they wait for each other: at the change
 //! log, which such a transaction locks anyway.
 
+use domain::id::OrganizationId;
 use domain::ledger::Transfer;
 use domain::money::Nusd;
+use domain::time::AtUs;
 
 use crate::chain::{self, Link, Linking};
 use crate::{StoreError, Tx, changes};
+
+/// A transfer that was booked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Booked {
+    /// Why money moved, as a word.
+    pub code: String,
+    /// How much.
+    pub amount: Nusd,
+    /// Why, as a person put it.
+    pub reason: String,
+    /// When.
+    pub at: AtUs,
+}
+
+/// A transfer of an organization.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn find(
+    tx: &mut Tx<'_>,
+    organization: &OrganizationId,
+    id: &str,
+) -> Result<Option<Booked>, StoreError> {
+    let sql = "SELECT code, amount_nusd, reason, at_us FROM transfers
+               WHERE organization_id = $1 AND id = $2";
+    let row = tx.query_optional(sql, &[organization.as_str().into(), id.into()])?;
+    row.map(|row| {
+        Ok(Booked {
+            code: row.text(0)?.to_owned(),
+            amount: Nusd::new(row.int(1)?),
+            reason: row.text(2)?.to_owned(),
+            at: AtUs(row.int(3)?),
+        })
+    })
+    .transpose()
+}
 
 /// Books a transfer: keeps it, chains it and moves both accounts. False if it was booked before,
 /// and nothing moved.

@@ -270,12 +270,31 @@ pub fn verify(tx: &mut Tx<'_>) -> Result<Report, StoreError> {
 /// # Errors
 /// [`StoreError`] if the database cannot be read: nothing was proved.
 pub fn verify_expecting(tx: &mut Tx<'_>, heads: &[String]) -> Result<Report, StoreError> {
+    verify_heeding(tx, heads, &mut |_, _| Ok(()))
+}
+
+/// Is told now and then how many steps of a proof are done, and of how many; an error ends the
+/// proof.
+pub type Heed<'a> = &'a mut dyn FnMut(usize, usize) -> Result<(), StoreError>;
+
+/// As [`verify_expecting`], telling `heed` how far it is.
+///
+/// # Errors
+/// [`StoreError`] if the database cannot be read, or what `heed` answers: nothing was proved.
+pub fn verify_heeding(
+    tx: &mut Tx<'_>,
+    heads: &[String],
+    heed: Heed<'_>,
+) -> Result<Report, StoreError> {
     if !tx.is_sqlite() {
         // Proving takes as long as there are rows; nobody waits for it on the way.
         tx.batch("SET LOCAL statement_timeout = 0")?;
     }
     let mut checks = Vec::with_capacity(INVARIANTS.len());
-    for invariant in INVARIANTS {
+    // The walk of the chains is the last step.
+    let steps = INVARIANTS.len() + 1;
+    for (done, invariant) in INVARIANTS.iter().enumerate() {
+        heed(done, steps)?;
         let sql = format!("{} LIMIT $1", invariant.sql);
         let shown = i64::try_from(SHOWN).expect("a small number");
         let rows = tx.query(&sql, &[shown.into()])?;
@@ -289,7 +308,7 @@ pub fn verify_expecting(tx: &mut Tx<'_>, heads: &[String]) -> Result<Report, Sto
             violations,
         });
     }
-    let chains = chains::walk(tx, heads)?;
+    let chains = chains::walk(tx, heads, &mut || heed(steps - 1, steps))?;
     checks.extend(chains.checks);
     let mut rows_of = |table: &str| {
         let none: &[Value] = &[];

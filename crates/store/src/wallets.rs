@@ -37,6 +37,21 @@ pub fn get(tx: &mut Tx<'_>, organization: &OrganizationId) -> Result<Option<Wall
     .transpose()
 }
 
+/// What is held for an organization's requests in flight. What its wallet holds beyond that, nodes
+/// have leased.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn held_for_requests(
+    tx: &mut Tx<'_>,
+    organization: &OrganizationId,
+) -> Result<Nusd, StoreError> {
+    let sql = "SELECT CAST(COALESCE(SUM(amount_nusd), 0) AS BIGINT) FROM holds
+               WHERE organization_id = $1";
+    let row = tx.query_one(sql, &[organization.as_str().into()])?;
+    row.int(0).map(Nusd::new)
+}
+
 /// What was ever paid into one wallet; none if there is no such organization.
 ///
 /// # Errors

@@ -40,10 +40,8 @@ impl<T> Acted<T> {
 
     /// Nothing was to be done: it is as it was.
     pub(crate) fn nothing(answer: T) -> Self {
-        Acted {
-            answer,
-            told: Vec::new(),
-        }
+        let told = Vec::new();
+        Acted { answer, told }
     }
 
     /// And it concerns these organizations, whose logs tell it too.

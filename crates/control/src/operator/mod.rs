@@ -8,9 +8,17 @@
 mod audit_logs;
 mod caller;
 mod change;
+mod credits;
+mod filter;
+mod jobs;
+mod ledger;
 mod models;
+mod organizations;
 mod price_previews;
 mod prices;
+mod proving;
+mod settings;
+mod signup_policy;
 mod upstreams;
 mod users;
 
@@ -31,5 +39,31 @@ pub(crate) fn routes() -> OpenApiRouter<Control> {
         .routes(routes!(upstreams::list))
         .routes(routes!(upstreams::retrieve))
         .routes(routes!(upstreams::check))
+        .routes(routes!(organizations::list))
+        .routes(routes!(organizations::retrieve))
+        .routes(routes!(organizations::suspend))
+        .routes(routes!(organizations::resume))
+        .routes(routes!(credits::grant))
+        .routes(routes!(credits::take_back))
+        .routes(routes!(jobs::list))
+        .routes(routes!(jobs::retrieve, jobs::discard))
+        .routes(routes!(jobs::retry))
+        .routes(routes!(jobs::count))
+        .routes(routes!(ledger::retrieve))
+        .routes(routes!(ledger::list, ledger::verify))
+        .routes(routes!(ledger::show))
+        .routes(routes!(
+            signup_policy::retrieve,
+            signup_policy::update,
+            signup_policy::reset
+        ))
+        .routes(routes!(settings::retrieve))
+        .routes(routes!(users::list))
+        .routes(routes!(users::retrieve))
+        .routes(routes!(users::lock))
+        .routes(routes!(users::unlock))
         .routes(routes!(users::sign_out))
+        .routes(routes!(users::set_email))
+        .routes(routes!(users::reset_factors))
+        .routes(routes!(users::make_operator, users::unmake_operator))
 }

@@ -66,6 +66,8 @@ impl SignedIn {
                 return Ok(None);
             };
             let user = users::get(tx, &session.user)?;
+            // However they came in.
+            let user = user.filter(|user| user.locked_at.is_none());
             Ok(user.map(|user| (session, user)))
         });
         let (session, user) = read.await?.ok_or(PeopleRefusal::NotSignedIn)?;

@@ -45,6 +45,9 @@ pub(crate) struct MyOrganization {
     #[schema(example = "owner")]
     role: String,
     default_project_id: String,
+    /// Whether the operator of this installation suspended it: it can be looked at, and not
+    /// changed or used.
+    is_suspended: bool,
 }
 
 /// What is to change; what is absent stays.
@@ -62,6 +65,7 @@ impl From<Membership> for MyOrganization {
             name: membership.name,
             role: membership.role,
             default_project_id: membership.default_project.to_string(),
+            is_suspended: membership.is_suspended,
         }
     }
 }

@@ -15,6 +15,7 @@ mod letters;
 pub(crate) mod me;
 mod origin;
 pub(crate) mod password;
+pub(crate) mod policy;
 pub(crate) mod proof;
 pub(crate) mod refusal;
 mod sending;
@@ -35,14 +36,14 @@ use crate::Control;
 /// What the operator decided about accounts, and what handlers share.
 #[derive(Clone)]
 pub struct People {
-    /// Who may sign up, and what they get.
+    /// Who may sign up, and what they get, as configured: operators may have said otherwise since.
     pub signup: SignupRules,
     /// Hashes passwords.
     pub hasher: Hasher,
 }
 
 /// Who may sign up, and what they get.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SignupRules {
     /// Who may.
     pub mode: SignupMode,

@@ -15,6 +15,8 @@ pub(crate) enum PeopleRefusal {
     CrossOrigin,
     /// There is no such account, or this is not its password.
     WrongCredentials,
+    /// An operator locked the account; said only to who knows its password.
+    Locked,
     /// Too much was tried; some seconds later it may be tried again.
     TooMany {
         /// How many seconds.

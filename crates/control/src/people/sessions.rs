@@ -283,6 +283,10 @@ async fn prove(control: &Control, visitor: &Visitor, given: Credentials) -> Outc
     let (user, hash) = found.map_or((None, None), |(user, hash)| (Some(user), hash));
     let matches = control.people.hasher.verify(given.password, hash).await?;
     match user {
+        Some(user) if matches && user.locked_at.is_some() => {
+            failed_to_sign_in(control, user.id, visitor, "account_locked");
+            Err(PeopleRefusal::Locked.into())
+        }
         Some(user) if matches => Ok(user),
         Some(user) => {
             failed_to_sign_in(control, user.id, visitor, "wrong_credentials");

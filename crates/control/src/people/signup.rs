@@ -25,7 +25,7 @@ use super::sending::{Sending, mails, texts};
 use super::sessions::{enter, with_cookie};
 use super::telling::Deed;
 use super::visitor::Visitor;
-use super::{SignupMode, SignupRules};
+use super::{SignupMode, SignupRules, policy};
 use crate::Control;
 use crate::body::Fields;
 use crate::respond::{Outcome, Refusal, answer};
@@ -128,18 +128,16 @@ const DEFAULT_ORGANIZATION: &str = "Personal";
     responses((status = 200, body = SignupTerms))
 )]
 pub(crate) async fn terms(State(control): State<Control>) -> Response {
-    let rules = control.people.signup;
-    let terms = SignupTerms {
-        object: "signup_terms",
-        mode: match rules.mode {
-            SignupMode::Open => "open",
-            SignupMode::Invite => "invite",
-            SignupMode::Closed => "closed",
-        },
-        is_phone_required: rules.needs_phone,
-        trial_credit_usd: rules.trial_credit.to_usd(),
+    let outcome = async {
+        let rules = control.signup_rules().await?;
+        Ok(Json(SignupTerms {
+            object: "signup_terms",
+            mode: rules.mode.as_str(),
+            is_phone_required: rules.needs_phone,
+            trial_credit_usd: rules.trial_credit.to_usd(),
+        }))
     };
-    answer(&control, Ok(Json(terms)))
+    answer(&control, outcome.await)
 }
 
 /// Sign up. A code is mailed to the address.
@@ -154,7 +152,8 @@ pub(crate) async fn create(
     fields: Fields,
 ) -> Response {
     let outcome = async {
-        allowed(control.people.signup, fields.has("invite"))?;
+        let rules = control.signup_rules().await?;
+        allowed(rules, fields.has("invite"))?;
         let new = NewSignup {
             email: fields.address("email")?,
             password: fields
@@ -227,7 +226,7 @@ pub(crate) async fn verify_email(
     let outcome = async {
         let given = SignupCode::read(&fields)?;
         let step = Step::of(&control, given.id, visitor)?;
-        let needs_phone = control.people.signup.needs_phone;
+        let needs_phone = control.signup_rules().await?.needs_phone;
         let write = control
             .store
             .write(move |tx| -> Outcome<Outcome<Response>> {
@@ -429,7 +428,7 @@ impl Step {
     /// Makes the user, and signs them in.
     fn complete(&self, tx: &mut Tx<'_>, row: &Row, phone: Option<&Phone>) -> Outcome<Response> {
         let (now, entropy) = (self.now, self.control.entropy);
-        let amount = self.control.people.signup.trial_credit;
+        let amount = policy::rules(tx, self.control.people.signup)?.trial_credit;
         let phone = phone.map(|phone| (phone, amount));
         let made = signups::activate(tx, &self.secret.digest(), phone, now, entropy);
         let made = made.map_err(|error| match error {

@@ -87,7 +87,11 @@ pub(super) fn failed_to_sign_in(
                 now,
                 entropy,
             };
-            deed.tell(tx, &failed(&user, code, "The password was wrong."))
+            let message = match code {
+                "account_locked" => "The account is locked.",
+                _ => "The password was wrong.",
+            };
+            deed.tell(tx, &failed(&user, code, message))
         });
         if let Err(error) = write.await {
             tracing::error!(%error, "a failed sign-in is missing in the audit log");

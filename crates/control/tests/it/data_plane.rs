@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use domain::id::BudgetId;
 use domain::time::AtUs;
-use farebox_control::{Checking, DataPlane, DeployedAt, OfferedModel, UpstreamCheck, UpstreamSeen};
+use farebox_control::{
+    Checking, DataPlane, DeployedAt, GiveBack, OfferedModel, UpstreamCheck, UpstreamSeen,
+    Withholding,
+};
 
 use crate::world::{MODELS, RATES, START_S};
 
@@ -26,6 +29,10 @@ pub(crate) fn double(is_refusing: impl Fn(&BudgetId) -> bool + Send + Sync + 'st
         }),
         upstreams: Arc::new(|| vec![seen(WELL), seen(FAILING)]),
         check_upstream: Arc::new(|id| -> Checking { Box::pin(async move { checked(&id) }) }),
+        // Nothing is held here that the database does not know of.
+        withhold: Arc::new(|_, _| -> Withholding {
+            Box::pin(async { Ok(Box::new(|| ()) as GiveBack) })
+        }),
     }
 }
 

@@ -105,15 +105,13 @@ async fn nobody_but_an_operator_is_let_in_and_all_are_told_the_same() {
             refused(&answer, 401, Value::Null, "not_signed_in");
         }
         for (method, path) in routes(&world) {
+            // Another session each time: some of the routes end it.
+            let operator = world.operator().await;
             let request = operator.request(method.clone(), &path).json(&json!({}));
             let answer = request.send().await.unwrap();
             let shown = format!("{method} {path}: {} {}", answer.status, answer.text());
             assert!(![401, 403, 405, 500].contains(&answer.status), "{shown}");
             assert!(!answer.text().contains("Invalid URL"), "{shown}");
-            // Whoever signs the operator out is one.
-            if path.ends_with("/sign_out") {
-                break;
-            }
         }
     })
     .await;

@@ -2,14 +2,21 @@
 //! it concerns; a route that this test does not try fails it.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 
+use domain::id::UserId;
+use domain::people::totp::TotpSecret;
+use domain::time::AtUs;
 use farebox_control::access::OPERATORS;
 use serde_json::{Value, json};
+use store::people::totp;
+use store::{StoreError, jobs};
 use testkit::on_each_database;
 
 use crate::cast::member;
+use crate::operator_jobs::{begun, mail};
 use crate::people_world::Browser;
-use crate::world::{START_S, World};
+use crate::world::{START_S, World, entropy};
 
 const LOG: &str = "/api/operator/audit_logs";
 
@@ -28,6 +35,14 @@ fn told<'a>(kind: &'a str, id: &'a str) -> Entry<'a> {
         kind,
         id,
         is_told: true,
+    }
+}
+
+/// One that is for operators alone.
+fn untold<'a>(kind: &'a str, id: &'a str) -> Entry<'a> {
+    Entry {
+        is_told: false,
+        ..told(kind, id)
     }
 }
 
@@ -122,8 +137,11 @@ async fn every_change_of_an_operator_leaves_an_entry() {
             newest: [None, None],
             tried: BTreeSet::new(),
         };
+        // First, while no mail waits but its own.
+        machinery(&mut trail).await;
         models(&mut trail).await;
         people(&mut trail, other.as_str()).await;
+        organizations(&mut trail).await;
         let changing = OPERATORS.iter().flat_map(|(path, methods)| {
             let methods = methods.iter().filter(|method| **method != "GET");
             methods.map(move |method| format!("{method} {path}"))
@@ -139,14 +157,6 @@ const ASKING: [&str; 2] = [
     "POST /api/operator/models/{model_id}/price_previews",
     "POST /api/operator/upstreams/{upstream_id}/check",
 ];
-
-/// One that is a matter of the installation.
-fn untold<'a>(kind: &'a str, id: &'a str) -> Entry<'a> {
-    Entry {
-        is_told: false,
-        ..told(kind, id)
-    }
-}
 
 async fn models(trail: &mut Trail<'_>) {
     let model = "POST /api/operator/models/{model_id}";
@@ -168,9 +178,81 @@ async fn models(trail: &mut Trail<'_>) {
 }
 
 async fn people(trail: &mut Trail<'_>, user: &str) {
-    let nothing = Value::Null;
-    let sign_out = "POST /api/operator/users/{user_id}/sign_out";
+    let nothing = || Value::Null;
+    let of = |what: &str| format!("POST /api/operator/users/{{user_id}}/{what}");
+    let reason = json!({"reason": "a"});
+    let entry = told("farebox.user.locked", user);
+    let locked = trail.step(&of("lock"), &[user], reason, entry).await;
+    assert_eq!(locked["state"], "locked");
+    let entry = told("farebox.user.unlocked", user);
+    trail.step(&of("unlock"), &[user], nothing(), entry).await;
     let entry = told("farebox.user.signed_out", user);
-    let done = trail.step(sign_out, &[user], nothing, entry).await;
+    let done = trail.step(&of("sign_out"), &[user], nothing(), entry).await;
     assert_eq!(done["sessions"], 0);
+    let email = json!({"email": "eve@new.example"});
+    let entry = told("farebox.user.email_set", user);
+    trail.step(&of("email"), &[user], email, entry).await;
+    give_a_factor(trail.world, user).await;
+    let entry = told("farebox.account.updated", user);
+    let reset = "DELETE /api/operator/users/{user_id}/second_factors";
+    trail.step(reset, &[user], nothing(), entry).await;
+    let entry = untold("farebox.operator.added", user);
+    trail.step(&of("operator"), &[user], nothing(), entry).await;
+    let entry = untold("farebox.operator.removed", user);
+    let unmake = "DELETE /api/operator/users/{user_id}/operator";
+    trail.step(unmake, &[user], nothing(), entry).await;
+}
+
+/// Gives a user an authenticator app.
+async fn give_a_factor(world: &World, user: &str) {
+    let user = UserId::new(user);
+    let now = AtUs(world.now.load(Ordering::Relaxed));
+    let write = world.store.write(move |tx| -> Result<_, StoreError> {
+        let secret = TotpSecret::mint(entropy);
+        totp::begin(tx, &user, &secret, now)?;
+        totp::confirm(tx, &user, &secret.code_at(now), now)
+    });
+    assert!(write.await.unwrap().is_ok());
+}
+
+async fn organizations(trail: &mut Trail<'_>) {
+    let id = trail.world.made.organization.to_string();
+    let of = |what: &str| format!("POST /api/operator/organizations/{{organization_id}}/{what}");
+    let reason = json!({"reason": "a"});
+    let entry = told("farebox.organization.suspended", &id);
+    trail.step(&of("suspend"), &[&id], reason, entry).await;
+    let entry = told("farebox.organization.resumed", &id);
+    trail.step(&of("resume"), &[&id], Value::Null, entry).await;
+    let credit = json!({"amount_usd": "1", "reason": "a", "key": "a"});
+    let entry = told("farebox.credit.granted", "{made}");
+    trail.step(&of("credits"), &[&id], credit, entry).await;
+    let credit = json!({"amount_usd": "1", "reason": "a", "key": "b"});
+    let entry = told("farebox.credit.taken_back", "{made}");
+    trail.step(&of("adjustments"), &[&id], credit, entry).await;
+}
+
+async fn machinery(trail: &mut Trail<'_>) {
+    let job = mail(trail.world, "a@example.com", false).await;
+    let entry = untold("farebox.message.retried", &job);
+    let retry = "POST /api/operator/jobs/{job_id}/retry";
+    begun(trail.world, |tx, job, now| {
+        jobs::bury(tx, job, "refused", now)
+    })
+    .await;
+    trail.step(retry, &[&job], Value::Null, entry).await;
+    let entry = untold("farebox.message.dropped", &job);
+    let discard = "DELETE /api/operator/jobs/{job_id}";
+    trail.step(discard, &[&job], Value::Null, entry).await;
+    let entry = untold("farebox.ledger.verified", "{made}");
+    let verify = "POST /api/operator/ledger/verifications";
+    trail.step(verify, &[], Value::Null, entry).await;
+    let policy = "/api/operator/signup_policy";
+    let entry = untold("farebox.signup_policy.updated", "signup");
+    let change = json!({"mode": "closed"});
+    trail
+        .step(&format!("POST {policy}"), &[], change, entry)
+        .await;
+    let entry = untold("farebox.signup_policy.reset", "signup");
+    let reset = format!("DELETE {policy}");
+    trail.step(&reset, &[], Value::Null, entry).await;
 }

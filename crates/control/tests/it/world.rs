@@ -11,7 +11,9 @@ use domain::lease::{Ask, AskLine, PotId};
 use domain::money::Nusd;
 use domain::people::password::PasswordHash;
 use domain::time::{AtUs, Clock};
-use farebox_control::{Caretaker, Control, Hasher, LastUses, People, SignupMode, SignupRules};
+use farebox_control::{
+    Caretaker, Control, Hasher, LastUses, People, Settings, SignupMode, SignupRules,
+};
 use http::Method;
 use serde_json::Value;
 use store::grants::Grant;
@@ -114,6 +116,11 @@ impl World {
                 hasher: Hasher::new(entropy),
             },
             last_uses: LastUses::default(),
+            settings: Arc::new(|| Settings {
+                file: None,
+                toml: String::new(),
+                stated: Vec::new(),
+            }),
         };
         let caretaker = Caretaker::new(control.clone());
         let (app, description) = farebox_control::router(control).split_for_parts();

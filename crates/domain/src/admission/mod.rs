@@ -292,6 +292,18 @@ impl Book {
         self.rates.end(&who, &open.applied, unused);
     }
 
+    /// Takes money out of the wallet before the ledger does, so that no request can hold it any
+    /// more; false, and nothing is taken, if not so much is free.
+    #[must_use]
+    pub fn take_out(&mut self, amount: Nusd) -> bool {
+        self.wallet.take_out(amount)
+    }
+
+    /// Puts back what was taken out, as the ledger did not.
+    pub fn put_back(&mut self, amount: Nusd) {
+        self.wallet.put_back(amount);
+    }
+
     /// Follows the ledger: money came in elsewhere. Credits only ever grow there.
     pub fn set_credits(&mut self, credits: Nusd) {
         self.wallet.set_credits(credits);

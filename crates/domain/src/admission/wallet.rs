@@ -45,6 +45,20 @@ impl Wallet {
         self.debits += charge;
     }
 
+    /// Takes money out that nothing holds, or nothing.
+    pub(super) fn take_out(&mut self, amount: Nusd) -> bool {
+        let has_it = amount <= self.available();
+        if has_it {
+            self.debits += amount;
+        }
+        has_it
+    }
+
+    /// Puts back what was taken out and is still there.
+    pub(super) fn put_back(&mut self, amount: Nusd) {
+        self.debits -= amount;
+    }
+
     pub(super) fn is_held(&self) -> bool {
         self.held > Nusd::ZERO
     }

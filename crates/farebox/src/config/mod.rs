@@ -47,6 +47,8 @@ pub struct Loaded {
     pub config: Config,
     /// The file they were read from, if any.
     pub file: Option<PathBuf>,
+    /// What was stated elsewhere than in the example file: each value's name, and where.
+    pub stated: Vec<(String, Origin)>,
     /// Secrets that are named and not set: an error to serve with, a warning before.
     pub unset_secrets: Vec<Problem>,
     /// What is allowed and probably not meant.
@@ -121,6 +123,7 @@ pub fn from_text(
     Ok(Loaded {
         config,
         file: None,
+        stated: root.stated(),
         unset_secrets,
         warnings,
     })

@@ -68,6 +68,36 @@ impl Value {
     }
 }
 
+impl Item {
+    /// What was written elsewhere than in the example file: each value's name, and where.
+    pub(super) fn stated(&self) -> Vec<(String, Origin)> {
+        let mut stated = Vec::new();
+        self.add_stated(String::new(), &mut stated);
+        stated
+    }
+
+    fn add_stated(&self, name: String, stated: &mut Vec<(String, Origin)>) {
+        match &self.value {
+            Value::Table(members) => {
+                for (key, item) in members {
+                    let name = match name.is_empty() {
+                        true => key.clone(),
+                        false => format!("{name}.{key}"),
+                    };
+                    item.add_stated(name, stated);
+                }
+            }
+            Value::List(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    item.add_stated(format!("{name}[{index}]"), stated);
+                }
+            }
+            _ if self.origin == Origin::Default => {}
+            _ => stated.push((name, self.origin.clone())),
+        }
+    }
+}
+
 /// Reads a TOML document; `locate` tells the origin of a line.
 ///
 /// # Errors

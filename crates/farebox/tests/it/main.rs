@@ -26,6 +26,7 @@ mod local_model;
 mod messages;
 mod migrate;
 mod openapi;
+mod operator;
 mod people;
 mod place;
 mod postgres_faults;

@@ -13,9 +13,10 @@ const EMAIL: &str = "grace@example.com";
 const PHONE: &str = "+4930901820";
 const PASSWORD: &str = "correct horse battery staple";
 
-struct Browser<'a> {
-    place: &'a Place,
-    cookie: String,
+/// Somebody with a browser, which keeps one cookie.
+pub(crate) struct Browser<'a> {
+    pub(crate) place: &'a Place,
+    pub(crate) cookie: String,
 }
 
 impl Browser<'_> {
@@ -29,12 +30,12 @@ impl Browser<'_> {
         answer
     }
 
-    async fn post(&mut self, path: &str, body: &Value) -> Value {
+    pub(crate) async fn post(&mut self, path: &str, body: &Value) -> Value {
         let request = Request::post(&self.place.url(path)).json(body);
         self.send(request).await.json()
     }
 
-    async fn get(&mut self, path: &str) -> Value {
+    pub(crate) async fn get(&mut self, path: &str) -> Value {
         let request = Request::get(&self.place.url(path));
         self.send(request).await.json()
     }

@@ -13,6 +13,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::branch::{self, Around, Branch, Listener};
 use super::desk::Desk;
+use crate::state::NotWithheld;
 
 /// The limits of an organization, as they are kept.
 pub(crate) struct Limits {
@@ -149,6 +150,40 @@ impl Books {
                 tracing::warn!(%error, "a wallet could not be read");
                 None
             }
+        }
+    }
+
+    /// Takes money out of a wallet before the ledger does; nothing where it is leased.
+    ///
+    /// # Errors
+    /// [`NotWithheld`]; nothing was taken.
+    pub(crate) async fn take_out(
+        &self,
+        organization: &OrganizationId,
+        amount: Nusd,
+    ) -> Result<(), NotWithheld> {
+        if self.are_leased() {
+            return Ok(());
+        }
+        let desk = self.of(organization);
+        let committed = {
+            let mut desk = desk.lock();
+            if !desk.take_out(amount) {
+                return Err(NotWithheld::Short(desk.wallet().available()));
+            }
+            // Under the lock: whatever freed this money is in the ledger's queue, before this.
+            self.store.read_in_order(|_| Ok(()))
+        };
+        committed.await.map_err(|error| {
+            desk.lock().put_back(amount);
+            NotWithheld::Ledger(error)
+        })
+    }
+
+    /// Puts back what [`Books::take_out`] took.
+    pub(crate) fn put_back(&self, organization: &OrganizationId, amount: Nusd) {
+        if !self.are_leased() {
+            self.of(organization).lock().put_back(amount);
         }
     }
 

@@ -21,6 +21,7 @@ mod responses;
 mod rush;
 mod shorter;
 mod streams;
+mod suspension;
 mod terms;
 mod upstreams;
 mod world;

@@ -34,8 +34,12 @@ CREATE INDEX change_log_by_ref ON change_log (ref, kind, seq);
 CREATE TABLE organizations (
     id TEXT PRIMARY KEY,
     name TEXT NOT NULL,
-    created_at_us INTEGER NOT NULL
+    created_at_us INTEGER NOT NULL,
+    suspended_at_us INTEGER,
+    suspension_reason TEXT,
+    CHECK ((suspended_at_us IS NULL) = (suspension_reason IS NULL))
 ) STRICT;
+CREATE INDEX organizations_by_age ON organizations (created_at_us, id);
 
 CREATE TABLE users (
     id TEXT PRIMARY KEY,
@@ -44,8 +48,12 @@ CREATE TABLE users (
     password_hash TEXT,
     phone TEXT,
     operator_since_us INTEGER,
+    locked_at_us INTEGER,
     created_at_us INTEGER NOT NULL
 ) STRICT;
+CREATE INDEX users_by_age ON users (created_at_us, id);
+CREATE INDEX users_operators ON users (operator_since_us) WHERE operator_since_us IS NOT NULL;
+CREATE INDEX users_locked ON users (locked_at_us) WHERE locked_at_us IS NOT NULL;
 
 CREATE TABLE members (
     organization_id TEXT NOT NULL REFERENCES organizations (id),
@@ -593,6 +601,7 @@ CREATE TABLE jobs (
 ) STRICT;
 CREATE INDEX jobs_due ON jobs (due_at_us, id) WHERE state = 'waiting';
 CREATE INDEX jobs_ended ON jobs (state, ended_at_us, id) WHERE state <> 'waiting';
+CREATE INDEX jobs_by_age ON jobs (created_at_us, id);
 
 -- Where messages end that are not to be sent: an installation to try Farebox with shows them.
 CREATE TABLE outbox (
@@ -604,6 +613,28 @@ CREATE TABLE outbox (
     at_us INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX outbox_by_age ON outbox (at_us, id);
+
+-- What an operator changed of the configuration while servers run.
+CREATE TABLE settings (
+    name TEXT PRIMARY KEY,
+    value TEXT NOT NULL,
+    set_at_us INTEGER NOT NULL
+) STRICT;
+
+-- Proofs of the books that were asked for, one at a time; the report is JSON. The server that is at it
+-- was seen to be then.
+CREATE TABLE verifications (
+    id TEXT PRIMARY KEY,
+    state TEXT NOT NULL CHECK (state IN ('running', 'proved', 'broken', 'failed', 'given_up')),
+    steps_done INTEGER NOT NULL,
+    steps INTEGER NOT NULL,
+    begun_at_us INTEGER NOT NULL,
+    seen_at_us INTEGER NOT NULL,
+    ended_at_us INTEGER,
+    report TEXT,
+    CHECK ((state = 'running') = (ended_at_us IS NULL))
+) STRICT;
+CREATE UNIQUE INDEX verifications_one ON verifications (state) WHERE state = 'running';
 
 -- Append-only: who changed what. Written by the transaction that makes the change. The detail is the
 -- JSON that OpenAI's audit log shows under the name of the event. Who did it is a key and its owner,

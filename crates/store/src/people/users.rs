@@ -1,14 +1,19 @@
 //! Users: people with a login.
 
+mod list;
+
 use domain::Entropy;
-use domain::id::{OrganizationId, ProjectId, UserId};
+use domain::id::{KeyId, OrganizationId, ProjectId, UserId};
 use domain::people::email::Email;
 use domain::people::password::PasswordHash;
 use domain::people::phone::Phone;
 use domain::time::AtUs;
 
 use super::pending_sign_ins;
+use crate::changes::{self, ChangeKind};
 use crate::{Row, StoreError, Tx};
+
+pub use list::{Filter, list, place};
 
 /// A user.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +30,19 @@ pub struct User {
     pub is_operator: bool,
     /// When they were made.
     pub created_at: AtUs,
+    /// Since when they are locked out, if they are.
+    pub locked_at: Option<AtUs>,
+}
+
+/// Why an operator is not let go.
+#[derive(Debug, thiserror::Error)]
+pub enum OperatorError {
+    /// Nobody could run the installation any more.
+    #[error("an installation keeps an operator")]
+    Last,
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 /// A user to be made.
@@ -53,6 +71,8 @@ pub struct Membership {
     pub role: String,
     /// Its default project.
     pub default_project: ProjectId,
+    /// Whether an operator suspended it.
+    pub is_suspended: bool,
 }
 
 /// Makes a user.
@@ -82,7 +102,8 @@ pub fn create(
     Ok(id)
 }
 
-const COLUMNS: &str = "id, email, name, phone, operator_since_us, created_at_us, password_hash";
+const COLUMNS: &str =
+    "id, email, name, phone, operator_since_us, created_at_us, password_hash, locked_at_us";
 
 /// A user.
 ///
@@ -161,13 +182,82 @@ pub fn rename(tx: &mut Tx<'_>, id: &UserId, name: &str) -> Result<(), StoreError
     tx.execute_one(sql, &[id.as_str().into(), name.into()])
 }
 
+/// Locks a user out: their sessions end, and their keys work on no server that hears of it. False
+/// if they were locked out already.
+///
+/// # Errors
+/// [`OperatorError`].
+pub fn lock(tx: &mut Tx<'_>, id: &UserId, now: AtUs) -> Result<bool, OperatorError> {
+    keep_an_operator(tx, id)?;
+    let sql = "UPDATE users SET locked_at_us = $2 WHERE id = $1 AND locked_at_us IS NULL";
+    let locked = tx.execute(sql, &[id.as_str().into(), now.0.into()])?;
+    super::sessions::end_others(tx, id, None)?;
+    pending_sign_ins::end_all(tx, id)?;
+    Ok(told_of_keys(tx, locked, id, now)?)
+}
+
+/// Lets a user in again; false if they were not locked out.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn unlock(tx: &mut Tx<'_>, id: &UserId, now: AtUs) -> Result<bool, StoreError> {
+    let sql = "UPDATE users SET locked_at_us = NULL WHERE id = $1 AND locked_at_us IS NOT NULL";
+    let unlocked = tx.execute(sql, &[id.as_str().into()])?;
+    told_of_keys(tx, unlocked, id, now)
+}
+
+/// Tells servers that the keys of a user work, or do not, if that changed.
+fn told_of_keys(tx: &mut Tx<'_>, changed: u64, id: &UserId, now: AtUs) -> Result<bool, StoreError> {
+    if changed == 0 {
+        return Ok(false);
+    }
+    let sql = "SELECT id FROM keys WHERE user_id = $1 AND revoked_at_us IS NULL";
+    for row in tx.query(sql, &[id.as_str().into()])? {
+        let key = KeyId::new(row.text(0)?);
+        changes::record(tx, ChangeKind::Key, key.as_str(), now)?;
+    }
+    Ok(true)
+}
+
+/// Makes a user an operator; false if they are one.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn make_operator(tx: &mut Tx<'_>, id: &UserId, now: AtUs) -> Result<bool, StoreError> {
+    let sql = "UPDATE users SET operator_since_us = $2 WHERE id = $1 AND operator_since_us IS NULL";
+    Ok(tx.execute(sql, &[id.as_str().into(), now.0.into()])? == 1)
+}
+
+/// Takes the operator's role from a user; false if they are none.
+///
+/// # Errors
+/// [`OperatorError`].
+pub fn unmake_operator(tx: &mut Tx<'_>, id: &UserId) -> Result<bool, OperatorError> {
+    keep_an_operator(tx, id)?;
+    let sql =
+        "UPDATE users SET operator_since_us = NULL WHERE id = $1 AND operator_since_us IS NOT NULL";
+    Ok(tx.execute(sql, &[id.as_str().into()])? == 1)
+}
+
+/// Refuses to lose the last operator who can sign in. Whoever takes one away at the same time waits
+/// here.
+fn keep_an_operator(tx: &mut Tx<'_>, id: &UserId) -> Result<(), OperatorError> {
+    changes::lock(tx)?;
+    let sql = "SELECT id FROM users
+               WHERE operator_since_us IS NOT NULL AND locked_at_us IS NULL LIMIT 2";
+    match tx.query(sql, &[])?.as_slice() {
+        [only] if only.text(0)? == id.as_str() => Err(OperatorError::Last),
+        _ => Ok(()),
+    }
+}
+
 /// The organizations that a user belongs to, in the order in which they came to them.
 ///
 /// # Errors
 /// [`StoreError`].
 pub fn memberships(tx: &mut Tx<'_>, id: &UserId) -> Result<Vec<Membership>, StoreError> {
     let rows = tx.query(
-        "SELECT o.id, o.name, m.role, p.id
+        "SELECT o.id, o.name, m.role, p.id, o.suspended_at_us
          FROM members m
          JOIN organizations o ON o.id = m.organization_id
          JOIN projects p ON p.organization_id = o.id AND p.default_since_us IS NOT NULL
@@ -180,6 +270,7 @@ pub fn memberships(tx: &mut Tx<'_>, id: &UserId) -> Result<Vec<Membership>, Stor
             name: row.text(1)?.to_owned(),
             role: row.text(2)?.to_owned(),
             default_project: ProjectId::new(row.text(3)?),
+            is_suspended: row.opt_int(4)?.is_some(),
         })
     };
     rows.iter().map(membership).collect()
@@ -193,6 +284,7 @@ fn from_row(row: &Row) -> Result<User, StoreError> {
         phone: row.opt_text(3)?.map(ToOwned::to_owned),
         is_operator: row.opt_int(4)?.is_some(),
         created_at: AtUs(row.int(5)?),
+        locked_at: row.opt_int(7)?.map(AtUs),
     })
 }
 

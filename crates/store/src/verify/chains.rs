@@ -17,13 +17,28 @@ pub(super) struct Chains {
     pub(super) heads: Vec<Head>,
 }
 
-/// Walks every chain. Each hash of `expected` must be that of some batch.
-pub(super) fn walk(tx: &mut Tx<'_>, expected: &[String]) -> Result<Chains, StoreError> {
+/// How many rows are walked between two looks at whether to go on.
+const HEED_ROWS: u64 = 10_000;
+
+/// Walks every chain. Each hash of `expected` must be that of some batch. `heed` is called now and
+/// then, and ends the walk with an error.
+pub(super) fn walk(
+    tx: &mut Tx<'_>,
+    expected: &[String],
+    heed: &mut dyn FnMut() -> Result<(), StoreError>,
+) -> Result<Chains, StoreError> {
     let mut walk = Walk {
         missing: expected.iter().cloned().collect(),
         ..Walk::default()
     };
-    tx.for_each(&query(), &[], |row| walk.take(row))?;
+    let mut rows = 0_u64;
+    tx.for_each(&query(), &[], |row| {
+        if rows.is_multiple_of(HEED_ROWS) {
+            heed()?;
+        }
+        rows += 1;
+        walk.take(row)
+    })?;
     walk.end_batch();
     walk.end_chain();
     Ok(walk.into_chains(!expected.is_empty()))

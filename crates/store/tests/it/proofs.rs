@@ -115,7 +115,9 @@ async fn lease_of_a_budget(store: &Store, customer: &Customer) {
     let organization = &customer.organization;
     let most = i64::MAX;
     for sql in [
-        format!("INSERT INTO organizations VALUES ('{organization}', '', 0)"),
+        format!(
+            "INSERT INTO organizations (id, name, created_at_us) VALUES ('{organization}', '', 0)"
+        ),
         format!(
             "INSERT INTO budgets (id, organization_id, calendar, limit_nusd, force, thresholds,
                  created_at_us)
