@@ -52,8 +52,8 @@ pub(crate) struct Model {
 }
 
 /// What is wrong with a model: it is `disabled`, or has no price in force (`not_priced`), and
-/// cannot be called; or the latest request to each of its upstreams failed (`upstreams_failing`), which
-/// are tried all the same.
+/// cannot be called; or the latest request to each of its upstreams failed (`upstreams_failing`),
+/// which are tried all the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ModelProblem {
@@ -195,10 +195,7 @@ pub(super) fn ensure_offered(control: &Control, id: &str) -> Outcome<()> {
 #[utoipa::path(
     get, path = "/api/operator/models", tag = "Operator",
     operation_id = "list_operator_models",
-    params(
-        ("limit" = Option<i64>, Query, description = "1 to 100; 20 if absent"),
-        ("after" = Option<String>, Query, description = "The last id of the page before"),
-    ),
+    params(Page),
     responses((status = 200, body = List<Model>)), security(("session" = []))
 )]
 pub(crate) async fn list(State(control): State<Control>, _: Operator, page: Page) -> Response {

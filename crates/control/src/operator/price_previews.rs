@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 
 use super::caller::Operator;
 use super::models::ensure_offered;
-use super::prices::{Amounts, NewPrice};
+use super::prices::{Amounts, MOST_SECONDS, NewPrice};
 use crate::Control;
 use crate::body::Fields;
 use crate::pagination::{List, Listed, Page, between};
@@ -111,10 +111,10 @@ pub(crate) struct NewPricePreview {
     /// What the operator would pay; what it is now if absent.
     cost: Option<super::prices::StatedAmounts>,
     /// The day that is looked at first holds this second (UTC); last month's first day if absent.
-    #[schema(example = 1_796_083_200)]
+    #[schema(minimum = 0, maximum = 253_402_300_799_i64, example = 1_796_083_200)]
     start_time: Option<i64>,
     /// The second after the last day, which is rounded up to whole days; last month's if absent.
-    #[schema(example = 1_798_761_600)]
+    #[schema(minimum = 0, maximum = 253_402_300_799_i64, example = 1_798_761_600)]
     end_time: Option<i64>,
 }
 
@@ -122,8 +122,6 @@ pub(crate) struct NewPricePreview {
 const MOST_DAYS: i64 = 92;
 /// The most requests that are priced one by one: a second's work for a small machine.
 const MOST_RECORDS: i64 = 100_000;
-/// Unix seconds until the year 9999.
-const MOST_SECONDS: i64 = 253_402_300_799;
 
 impl From<&Usage> for Tokens {
     fn from(usage: &Usage) -> Self {
@@ -178,8 +176,7 @@ impl Listed for AffectedOrganization {
     operation_id = "preview_price", request_body = NewPricePreview,
     params(
         ("model_id" = String, Path, description = "The model, its slashes as %2F"),
-        ("limit" = Option<i64>, Query, description = "Organizations, 1 to 100; 20 if absent"),
-        ("after" = Option<String>, Query, description = "The last id of the page before"),
+        Page,
     ),
     responses((status = 200, body = PricePreview)), security(("session" = []))
 )]

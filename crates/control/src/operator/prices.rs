@@ -116,12 +116,15 @@ pub(crate) struct NewPrice {
     #[schema(value_type = Option<StatedAmounts>)]
     cost: Option<UnitPrices>,
     /// When it comes into force, in Unix seconds; at once if absent.
-    #[schema(value_type = Option<i64>, example = 1_798_761_600)]
+    #[schema(
+        value_type = Option<i64>, minimum = 0, maximum = 253_402_300_799_i64,
+        example = 1_798_761_600
+    )]
     effective_at: Option<AtUs>,
 }
 
 /// Unix seconds until the year 9999.
-const MOST_SECONDS: i64 = 253_402_300_799;
+pub(super) const MOST_SECONDS: i64 = 253_402_300_799;
 
 impl Amounts {
     pub(crate) fn of(prices: &UnitPrices) -> Self {
@@ -226,8 +229,7 @@ fn stated(fields: &Fields, param: &str) -> Outcome<Option<UnitPrices>> {
     operation_id = "list_prices",
     params(
         ("model_id" = String, Path, description = "The model, its slashes as %2F"),
-        ("limit" = Option<i64>, Query, description = "1 to 100; 20 if absent"),
-        ("after" = Option<String>, Query, description = "The last id of the page before"),
+        Page,
     ),
     responses((status = 200, body = List<Price>)), security(("session" = []))
 )]

@@ -184,10 +184,7 @@ fn nowhere(id: &str) -> Refusal {
 #[utoipa::path(
     get, path = "/api/operator/upstreams", tag = "Operator",
     operation_id = "list_upstreams",
-    params(
-        ("limit" = Option<i64>, Query, description = "1 to 100; 20 if absent"),
-        ("after" = Option<String>, Query, description = "The last id of the page before"),
-    ),
+    params(Page),
     responses((status = 200, body = List<Upstream>)), security(("session" = []))
 )]
 pub(crate) async fn list(State(control): State<Control>, _: Operator, page: Page) -> Response {

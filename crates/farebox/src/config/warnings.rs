@@ -66,7 +66,7 @@ fn unpriced<'a>(config: &'a Config, root: &'a Item) -> impl Iterator<Item = Prob
             origin: origin_of(root, "models", index, "id"),
             path: format!("models[{index}].price"),
             message: format!(
-                "is missing: calls of \"{}\" are refused until it has one",
+                "is missing: calls of \"{}\" are refused until the price book has one",
                 model.id
             ),
         })

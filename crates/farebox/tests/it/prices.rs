@@ -28,7 +28,19 @@ struct Operator<'a> {
     cookie: String,
 }
 
-impl Operator<'_> {
+impl<'a> Operator<'a> {
+    /// Whoever set the installation up, signed in.
+    async fn at(place: &'a Place, made: &Value) -> Self {
+        let mut operator = Operator {
+            place,
+            cookie: String::new(),
+        };
+        let password = made["password"].as_str().unwrap();
+        let login = json!({"email": "ada@example.com", "password": password});
+        operator.post("/api/sessions", &login).await;
+        operator
+    }
+
     async fn send(&mut self, request: Request) -> Value {
         let answer = request.header("cookie", &self.cookie).send().await.unwrap();
         assert_eq!(answer.status, 200, "{}", answer.text());
@@ -158,13 +170,7 @@ async fn prices_come_into_force_when_they_are_to_and_stay() {
         let server = place.serve().await;
         assert_eq!(cost(&place, key).await, "0.000018", "the file's: $1 and $2");
 
-        let mut operator = Operator {
-            place: &place,
-            cookie: String::new(),
-        };
-        let password = made["password"].as_str().unwrap();
-        let login = json!({"email": "ada@example.com", "password": password});
-        operator.post("/api/sessions", &login).await;
+        let mut operator = Operator::at(&place, &made).await;
         a_date_comes(&mut operator, key).await;
         a_file_is_imported(&place, key).await;
         operator
@@ -193,6 +199,43 @@ async fn prices_come_into_force_when_they_are_to_and_stay() {
         assert!(verified.status.success(), "the books are in order");
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_node_hears_of_prices_and_of_models_switched_off() {
+    let database = testkit::databases::postgres().await;
+    let upstream = Upstream::start(|_| Reply::chat_with_usage("Hello.", USED.0, USED.1)).await;
+    let [one, other] = [(); 2].map(|()| Place::new(&database.url, &upstream.base_url()));
+    let made = one.set_up("5");
+    let key = made["api_key"].as_str().unwrap();
+    let servers = [one.serve().await, other.serve().await];
+    let mut operator = Operator::at(&one, &made).await;
+    let prices = "/api/operator/models/m/prices";
+    operator.post(prices, &price("10", "20")).await;
+    assert_eq!(
+        cost(&one, key).await,
+        "0.00018",
+        "at once where it was stated"
+    );
+    eventually("the other hears of it", async || {
+        cost(&other, key).await == "0.00018"
+    })
+    .await;
+    for (is_enabled, status) in [(false, 404), (true, 200)] {
+        let switch = json!({"is_enabled": is_enabled});
+        operator.post("/api/operator/models/m", &switch).await;
+        assert_eq!(chat(&one, key).await.status, status);
+        eventually("the other hears of it", async || {
+            chat(&other, key).await.status == status
+        })
+        .await;
+    }
+    for server in servers {
+        stop(server).await;
+    }
+    // Requests while a node's view was older are in order, too: each has the price that it pinned.
+    let verified = one.run(&["ledger", "verify"]);
+    assert!(verified.status.success(), "the books are in order");
 }
 
 #[test]
