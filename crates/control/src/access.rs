@@ -25,6 +25,8 @@ pub enum Need {
     Project(Permission),
     /// To belong to the organization: the answer lists those projects in which this is allowed.
     Listed(Permission),
+    /// The same; or to belong to the project, and then only about what is one's own there.
+    Own(Permission),
 }
 
 /// Who may call a route.
@@ -362,6 +364,18 @@ rules! {
     "/v1/organization/costs" {
         GET Organization UsageRead,
     }
+    "/api/projects/{project_id}/keys" {
+        GET Own ApiKeysRead,
+        POST Own ApiKeysWrite,
+    }
+    "/api/projects/{project_id}/keys/{key_id}" {
+        GET Own ApiKeysRead,
+        POST Own ApiKeysWrite,
+        DELETE Own ApiKeysWrite,
+    }
+    "/api/projects/{project_id}/keys/{key_id}/rotate" {
+        POST Own ApiKeysWrite,
+    }
     "/api/budgets" {
         GET Organization RateLimitsRead,
         POST Organization RateLimitsWrite,
@@ -400,7 +414,8 @@ impl Rule {
         match self.need {
             Need::Organization(permission)
             | Need::Project(permission)
-            | Need::Listed(permission) => permission,
+            | Need::Listed(permission)
+            | Need::Own(permission) => permission,
         }
     }
 
@@ -412,6 +427,9 @@ impl Rule {
             Need::Project(permission) => standing.in_project().contains(permission),
             // Every role that a member may have allows something.
             Need::Listed(_) => !standing.in_organization().is_empty(),
+            Need::Own(permission) => {
+                standing.belongs() || standing.in_project().contains(permission)
+            }
         }
     }
 }

@@ -1,15 +1,13 @@
 //! Recognises who calls, and refuses who may not: by the table of [`crate::access`].
 
-use std::net::SocketAddr;
-
-use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath, RawPathParams};
+use axum::extract::{FromRequestParts, MatchedPath, RawPathParams};
 use axum::response::Response;
-use domain::access::{self, AccessRefusal, Claims, Owner, Principal};
+use domain::access::{self, AccessRefusal, Claims, Owner};
 use domain::id::{OrganizationId, ProjectId};
 use domain::key::{KeySecret, mask};
 use domain::permission::Standing;
 use http::HeaderMap;
-use http::header::{AUTHORIZATION, USER_AGENT};
+use http::header::AUTHORIZATION;
 use http::request::Parts;
 use store::audit::{Actor, Who};
 use store::people::users;
@@ -18,6 +16,7 @@ use wire::authorization;
 
 use crate::Control;
 use crate::access::{Credential, PROJECT_PART, Rule};
+use crate::peer;
 use crate::people::caller::{SignedIn, has_session};
 use crate::respond::{self, Outcome, Refusal};
 
@@ -35,9 +34,6 @@ pub(crate) struct Caller {
     /// What the audit log says of whoever calls.
     pub(crate) actor: Actor,
 }
-
-/// The most characters of a user agent that are kept.
-const USER_AGENT_CHARS: usize = 256;
 
 impl FromRequestParts<Control> for Admin {
     type Rejection = Response;
@@ -81,17 +77,6 @@ async fn project(parts: &mut Parts, control: &Control) -> Option<ProjectId> {
         .ok()?;
     let named = path.iter().find(|(part, _)| *part == PROJECT_PART);
     named.map(|(_, id)| ProjectId::new(id))
-}
-
-fn actor(principal: Principal, parts: &Parts) -> Actor {
-    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-    let user_agent = parts.headers.get(USER_AGENT);
-    let user_agent = user_agent.and_then(|value| value.to_str().ok());
-    Actor {
-        who: Who::Key(principal.key, principal.owner),
-        ip_address: peer.map(|ConnectInfo(peer)| peer.ip().to_string()),
-        user_agent: user_agent.map(|text| text.chars().take(USER_AGENT_CHARS).collect()),
-    }
 }
 
 /// Somebody who is signed in, in the organization that the request names, or else the one that they
@@ -164,13 +149,19 @@ async fn with_key(parts: &Parts, project: Option<ProjectId>, control: &Control) 
     let claims = Claims {
         organization: organization(headers),
         project: None,
+        address: peer::address(parts, &control.trusted_proxies),
     };
     let now = control.now();
     access::administration(&principal, claims, now).map_err(Refusal::Access)?;
     control.last_uses.note(&principal.key, now);
+    let actor = Actor {
+        who: Who::Key(principal.key, principal.owner),
+        ip_address: claims.address.map(|address| address.to_string()),
+        user_agent: peer::user_agent(headers),
+    };
     Ok(Caller {
-        organization: principal.organization.clone(),
+        organization: principal.organization,
         standing,
-        actor: actor(principal, parts),
+        actor,
     })
 }

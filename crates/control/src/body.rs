@@ -86,6 +86,20 @@ impl Fields {
         self.given(param).is_some()
     }
 
+    /// What is to become of something that may be none: none if nobody says, and the inner one if
+    /// `param` is null. `value` is what was read of it.
+    pub(crate) fn or_null<T>(&self, param: &str, value: Option<T>) -> Option<Option<T>> {
+        match self.members.get(param) {
+            Some(Value::Null) => Some(None),
+            _ => value.map(Some),
+        }
+    }
+
+    /// The name of every member.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.members.keys().map(String::as_str)
+    }
+
     /// A member that must be there.
     pub(crate) fn required<T>(&self, param: &str, value: Option<T>) -> Result<T, Refusal> {
         value.ok_or_else(|| Refusal::Missing {

@@ -29,6 +29,7 @@ mod organization_users;
 mod outbox;
 mod pagination;
 mod path;
+mod peer;
 mod people;
 mod project_api_keys;
 mod project_groups;
@@ -50,6 +51,8 @@ mod spend_limits;
 mod state;
 mod usage;
 mod usage_kinds;
+mod user_key_changes;
+mod user_keys;
 mod whole;
 
 pub use caretaker::Caretaker;

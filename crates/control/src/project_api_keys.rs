@@ -9,7 +9,8 @@ use domain::time::SECOND_US;
 use serde::Serialize;
 use serde_json::json;
 use store::audit::{Event, Kind};
-use store::keys::{self, KeyRow, OwnerRow, Restriction};
+use store::keys::settings::{self, Settings};
+use store::keys::{self, KeyRow, OwnerRow};
 use utoipa::ToSchema;
 
 use crate::Control;
@@ -219,10 +220,10 @@ pub(crate) async fn update(
     fields: Fields,
 ) -> Response {
     let outcome = async {
-        let scopes = key_scopes::scopes(&fields)?;
+        let permissions = key_scopes::scopes(&fields)?;
         let lifetime_us = key_lifetime_us(&fields)?;
-        if scopes.is_none() && lifetime_us.is_none() {
-            fields.required("scopes", scopes)?;
+        if permissions.is_none() && lifetime_us.is_none() {
+            fields.required("scopes", permissions)?;
         }
         let change = control.change(admin, move |tx, organization, now| {
             let project = find_active(tx, organization, &project_id)?.id;
@@ -233,14 +234,17 @@ pub(crate) async fn update(
                     message: "This key has expired. Make a new one.",
                 });
             }
-            let to = Restriction {
-                scopes,
-                expires_at: lifetime_us.map(|us| now.plus(us)),
-            };
-            keys::restrict(tx, &key.id, to, now)?;
+            let mut settings = Settings::from(&key);
+            if let Some(permissions) = permissions {
+                settings.restrictions.permissions = permissions;
+            }
+            if let Some(us) = lifetime_us {
+                settings.expires_at = Some(now.plus(us));
+            }
+            settings::set(tx, &key.id, &settings, now)?;
             let event = Event::new(Kind::ApiKeyUpdated, &key.id).in_project(&project);
             let asked = json!({
-                "scopes": scopes.map(key_scopes::names),
+                "scopes": permissions.map(key_scopes::names),
                 "expires_in_seconds": lifetime_us.map(|us| us / SECOND_US),
             });
             Ok(Done::new(
@@ -304,8 +308,13 @@ fn access(query: &Query) -> Outcome<Option<bool>> {
 }
 
 fn find_key(tx: &mut store::Tx<'_>, project: &ProjectId, id: &str) -> Outcome<KeyRow> {
-    keys::get(tx, project, &KeyId::new(id))?.ok_or_else(|| Refusal::NotFound {
+    keys::get(tx, project, &KeyId::new(id))?.ok_or_else(|| no_key(id))
+}
+
+/// There is no such key, or not for this caller.
+pub(crate) fn no_key(id: &str) -> Refusal {
+    Refusal::NotFound {
         what: "key",
         id: id.to_owned(),
-    })
+    }
 }

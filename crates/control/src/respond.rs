@@ -3,6 +3,7 @@
 use axum::response::{IntoResponse, Response};
 use domain::access::AccessRefusal;
 use domain::permission::{Permission, Permissions};
+use domain::rotation::MOST_RETIRED;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::{HeaderName, StatusCode};
 use store::StoreError;
@@ -24,6 +25,7 @@ pub const CODES: &[&str] = &[
     "invalid_type",
     "invalid_value",
     "last_operator",
+    "ip_not_authorized",
     "last_owner",
     "link_expired",
     "mismatched_organization",
@@ -34,6 +36,7 @@ pub const CODES: &[&str] = &[
     "not_found",
     "not_signed_in",
     "not_supported",
+    "not_your_key",
     "operator_required",
     "price_stands",
     "project_archived",
@@ -46,6 +49,7 @@ pub const CODES: &[&str] = &[
     "store_unavailable",
     "too_many_attempts",
     "too_many_limits",
+    "too_many_secrets",
     "unsupported_parameter",
     "verification_running",
     "wrong_code",
@@ -119,6 +123,10 @@ pub(crate) enum Refusal {
     LastOperator,
     /// The organization would be without an owner.
     LastOwner,
+    /// The key is somebody else's, whose new secret is nobody else's business.
+    NotYourKey,
+    /// As many earlier secrets of the key work as may.
+    TooManySecrets,
     /// The project is archived, or cannot be.
     Archived { message: &'static str },
     /// A person may not do this, or not now.
@@ -225,6 +233,7 @@ fn decide(refusal: &Refusal, url: &str) -> (StatusCode, ErrorBody) {
             None,
             "An organization keeps an owner, and this is the last one. Make somebody else an owner first.".into(),
         ),
+        Refusal::NotYourKey | Refusal::TooManySecrets => rotation(refusal),
         Refusal::Archived { message } => bad(Some("project_archived"), None, (*message).into()),
         Refusal::People(refusal) => people(*refusal),
         Refusal::Store(failure) => store(failure),
@@ -274,6 +283,25 @@ fn of_operators(refusal: &Refusal) -> (StatusCode, ErrorBody) {
     };
     let param = matches!(refusal, Refusal::KeyReused).then(|| "key".to_owned());
     error(status, Some(code), param, message.into())
+}
+
+fn rotation(refusal: &Refusal) -> (StatusCode, ErrorBody) {
+    match refusal {
+        Refusal::NotYourKey => error(
+            StatusCode::FORBIDDEN,
+            Some("not_your_key"),
+            None,
+            "Only its owner rotates a key: whoever does sees the new secret. Ask them, or revoke the key.".into(),
+        ),
+        _ => error(
+            StatusCode::BAD_REQUEST,
+            Some("too_many_secrets"),
+            None,
+            format!(
+                "{MOST_RETIRED} earlier secrets of this key still work. Wait until one of them ends, or rotate with 'grace_seconds' 0, which ends them all."
+            ),
+        ),
+    }
 }
 
 fn body(refusal: &Refusal) -> (StatusCode, ErrorBody) {
@@ -446,6 +474,13 @@ fn access(refusal: &AccessRefusal, url: &str) -> (StatusCode, ErrorBody) {
         AccessRefusal::MissingScope(permission) => {
             return forbidden(missing_scopes(permission.in_refusals()));
         }
+        AccessRefusal::AddressNotAllowed(address) => (
+            "ip_not_authorized",
+            format!(
+                "IP not authorized: this key may not be used from {}.",
+                address.map_or_else(|| "an unknown address".into(), |it| it.to_string()),
+            ),
+        ),
         AccessRefusal::MismatchedOrganization => (
             "mismatched_organization",
             "OpenAI-Organization header should match organization for API key".into(),

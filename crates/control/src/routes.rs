@@ -13,7 +13,7 @@ use crate::{
     groups, invites, model_permissions, operator, organization_users, outbox, people,
     project_api_keys, project_groups, project_rate_limits, project_settings, project_users,
     projects, rate_limits, roles, service_account_keys, service_accounts, spend_alerts,
-    spend_limits, usage, usage_kinds,
+    spend_limits, usage, usage_kinds, user_keys,
 };
 
 /// The control plane's routes, and their description.
@@ -147,6 +147,13 @@ fn ours() -> OpenApiRouter<Control> {
             rate_limits::put,
             rate_limits::delete
         ))
+        .routes(routes!(user_keys::list, user_keys::create))
+        .routes(routes!(
+            user_keys::retrieve,
+            user_keys::update,
+            user_keys::revoke
+        ))
+        .routes(routes!(user_keys::rotate))
         .routes(routes!(outbox::list))
 }
 

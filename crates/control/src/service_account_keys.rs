@@ -7,13 +7,15 @@ use axum::response::Response;
 use domain::access::Owner;
 use domain::id::{KeyId, OrganizationId, ProjectId};
 use domain::key::{KeyClass, KeySecret};
-use domain::permission::{Permissions, Realm, Standing};
+use domain::permission::{Realm, Standing};
+use domain::restriction::{KeyPermissions, Restrictions};
 use domain::time::{AtUs, SECOND_US};
 use serde::Serialize;
 use serde_json::json;
 use store::Tx;
 use store::audit::{Event, Kind};
-use store::keys::{self, NewKey, Restriction};
+use store::keys::settings::{self, Settings};
+use store::keys::{self, NewKey};
 use store::service_accounts::ServiceAccount;
 use utoipa::ToSchema;
 
@@ -68,7 +70,7 @@ pub(crate) struct AccountKey {
     secret: KeySecret,
     name: String,
     lifetime_us: Option<i64>,
-    scopes: Option<Permissions>,
+    permissions: KeyPermissions,
 }
 
 /// How long a key that is asked for is to work, in microseconds; for good if none.
@@ -85,7 +87,7 @@ impl AccountKey {
             secret: KeySecret::mint(KeyClass::ServiceAccount, control.entropy),
             name: UNNAMED.into(),
             lifetime_us: key_lifetime_us(fields)?,
-            scopes: None,
+            permissions: KeyPermissions::All,
         })
     }
 
@@ -94,7 +96,7 @@ impl AccountKey {
         let first = AccountKey::first(fields, control)?;
         Ok(AccountKey {
             name: fields.name("name")?.unwrap_or(first.name),
-            scopes: key_scopes::scopes(fields)?.flatten(),
+            permissions: key_scopes::scopes(fields)?.unwrap_or_default(),
             ..first
         })
     }
@@ -117,15 +119,19 @@ impl AccountKey {
             expires_at,
         };
         keys::create(tx, &new, &self.secret, now)?;
-        if self.scopes.is_some() {
-            let to = Restriction {
-                scopes: Some(self.scopes),
-                ..Restriction::default()
+        if self.permissions != KeyPermissions::All {
+            let settings = Settings {
+                name: self.name.clone(),
+                restrictions: Restrictions {
+                    permissions: self.permissions,
+                    ..Restrictions::default()
+                },
+                expires_at,
             };
-            keys::restrict(tx, &self.id, to, now)?;
+            settings::set(tx, &self.id, &settings, now)?;
         }
         let event = Event::new(Kind::ApiKeyCreated, &self.id).in_project(project);
-        let event = event.data(json!({"scopes": key_scopes::names(self.scopes)}));
+        let event = event.data(json!({"scopes": key_scopes::names(self.permissions)}));
         let created = CreatedKey {
             id: self.id.to_string(),
             object: "organization.project.service_account.api_key",

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use domain::Entropy;
+use domain::network::TrustedProxies;
 use domain::time::{AtUs, Clock};
 use store::Store;
 
@@ -19,6 +20,8 @@ pub struct Control {
     pub entropy: Entropy,
     /// Where this installation's console is, without a slash at the end.
     pub public_url: Arc<str>,
+    /// Who is believed about the addresses that requests come from.
+    pub trusted_proxies: Arc<TrustedProxies>,
     /// Whether messages are kept here instead of sent, on an installation that only its own machine
     /// reaches: they are shown then.
     pub shows_outbox: bool,

@@ -1,10 +1,11 @@
 //! Who may call what: the rules between a key that was recognised and a request that is admitted.
 
-use std::sync::Arc;
+use std::net::IpAddr;
 
 use crate::id::{KeyId, OrganizationId, ProjectId, ServiceAccountId, UserId};
 use crate::key::KeyClass;
 use crate::permission::{Permission, Permissions};
+use crate::restriction::{Call, KeyScope, Restrictions};
 use crate::time::AtUs;
 
 /// Who a key acts for.
@@ -32,10 +33,8 @@ pub struct Principal {
     pub project: Option<ProjectId>,
     /// The project takes no more requests.
     pub project_archived: bool,
-    /// Models the key may use; none means all.
-    pub models: Option<Vec<Arc<str>>>,
-    /// What the key is restricted to; none means to nothing less than its owner may do.
-    pub scopes: Option<Permissions>,
+    /// What the key is restricted to, of what its owner may do.
+    pub restrictions: Restrictions,
     /// What its owner's roles allow in the project; none if the owner does not belong to it.
     pub granted: Option<Permissions>,
     /// When the key stops working; never if none.
@@ -47,6 +46,8 @@ pub struct Principal {
 pub enum AccessRefusal {
     /// The key's time is over.
     Expired,
+    /// The secret is an earlier one of its key, and its time is over.
+    Replaced,
     /// An admin key called the data plane.
     AdminKeyOnDataPlane,
     /// A data key called the Administration API.
@@ -59,8 +60,12 @@ pub enum AccessRefusal {
     MismatchedProject,
     /// The key's owner does not belong to the project any more.
     OwnerLeft(ProjectId),
-    /// The key, or its owner, may not do this.
+    /// The key may not be used from where the request comes from.
+    AddressNotAllowed(Option<IpAddr>),
+    /// The key's owner may not do this.
     MissingScope(Permission),
+    /// The owner may, and the key is restricted to other things.
+    KeyLacks(KeyScope),
     /// The key may not use this model.
     ModelNotAllowed,
 }
@@ -72,6 +77,8 @@ pub struct Claims<'a> {
     pub organization: Option<&'a str>,
     /// The `OpenAI-Project` header.
     pub project: Option<&'a str>,
+    /// Where it comes from, as far as that is known.
+    pub address: Option<IpAddr>,
 }
 
 /// Admits a key to the data plane, and names the project it pays from.
@@ -81,10 +88,11 @@ pub struct Claims<'a> {
 pub fn data_plane<'a>(
     principal: &'a Principal,
     claims: Claims<'_>,
-    needed: Permission,
+    call: Call,
     now: AtUs,
 ) -> Result<&'a ProjectId, AccessRefusal> {
     not_expired(principal, now)?;
+    from_allowed_address(principal, claims)?;
     let project = match (principal.class, &principal.project) {
         (KeyClass::Admin, _) | (_, None) => return Err(AccessRefusal::AdminKeyOnDataPlane),
         (_, Some(project)) => project,
@@ -102,11 +110,12 @@ pub fn data_plane<'a>(
     let Some(granted) = principal.granted else {
         return Err(AccessRefusal::OwnerLeft(project.clone()));
     };
-    let restricted = principal.scopes;
-    match granted.contains(needed) && restricted.is_none_or(|scopes| scopes.contains(needed)) {
-        true => Ok(project),
-        false => Err(AccessRefusal::MissingScope(needed)),
+    if !granted.contains(call.permission()) {
+        return Err(AccessRefusal::MissingScope(call.permission()));
     }
+    let by_key = principal.restrictions.permissions.allow(call);
+    by_key.map_err(AccessRefusal::KeyLacks)?;
+    Ok(project)
 }
 
 /// Admits a key to the Administration API.
@@ -119,6 +128,7 @@ pub fn administration(
     now: AtUs,
 ) -> Result<(), AccessRefusal> {
     not_expired(principal, now)?;
+    from_allowed_address(principal, claims)?;
     if principal.class != KeyClass::Admin {
         return Err(AccessRefusal::DataKeyOnAdministration);
     }
@@ -130,11 +140,9 @@ pub fn administration(
 /// # Errors
 /// [`AccessRefusal::ModelNotAllowed`].
 pub fn model(principal: &Principal, name: &str) -> Result<(), AccessRefusal> {
-    match &principal.models {
-        Some(models) if !models.iter().any(|allowed| &**allowed == name) => {
-            Err(AccessRefusal::ModelNotAllowed)
-        }
-        _ => Ok(()),
+    match principal.restrictions.allow_model(name) {
+        true => Ok(()),
+        false => Err(AccessRefusal::ModelNotAllowed),
     }
 }
 
@@ -142,6 +150,13 @@ fn not_expired(principal: &Principal, now: AtUs) -> Result<(), AccessRefusal> {
     match principal.expires_at {
         Some(expires_at) if expires_at <= now => Err(AccessRefusal::Expired),
         _ => Ok(()),
+    }
+}
+
+fn from_allowed_address(principal: &Principal, claims: Claims<'_>) -> Result<(), AccessRefusal> {
+    match principal.restrictions.allow_address(claims.address) {
+        true => Ok(()),
+        false => Err(AccessRefusal::AddressNotAllowed(claims.address)),
     }
 }
 
@@ -157,7 +172,9 @@ fn same_organization(principal: &Principal, claims: Claims<'_>) -> Result<(), Ac
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::network::Network;
     use crate::permission::PredefinedRole;
+    use crate::restriction::KeyPermissions;
 
     fn principal() -> Principal {
         Principal {
@@ -167,8 +184,7 @@ mod tests {
             organization: OrganizationId::new("org-a"),
             project: Some(ProjectId::new("proj_a")),
             project_archived: false,
-            models: None,
-            scopes: None,
+            restrictions: Restrictions::default(),
             granted: Some(PredefinedRole::ProjectMember.permissions()),
             expires_at: None,
         }
@@ -190,13 +206,14 @@ mod tests {
                 Some(ProjectArchived(ProjectId::new("proj_a"))),
             ),
             (
-                with(|it| it.scopes = Some(Permissions::of(&[Permission::ModelRead]))),
-                Some(MissingScope(Permission::ModelRequest)),
+                with(|it| it.restrictions.permissions = KeyPermissions::ReadOnly),
+                Some(KeyLacks(KeyScope::CapabilitiesRequest)),
             ),
             (
                 with(|it| {
                     it.granted = Some(PredefinedRole::ProjectViewer.permissions());
-                    it.scopes = Some(Permissions::of(&[Permission::ModelRequest]));
+                    let all = KeyScope::ALL.iter().copied().collect();
+                    it.restrictions.permissions = KeyPermissions::Restricted(all);
                 }),
                 Some(MissingScope(Permission::ModelRequest)),
             ),
@@ -206,8 +223,7 @@ mod tests {
             ),
         ];
         for (key, refusal) in keys {
-            let claims = Claims::default();
-            let got = data_plane(&key, claims, Permission::ModelRequest, AtUs(5));
+            let got = data_plane(&key, Claims::default(), Call::Chat, AtUs(5));
             assert_eq!(got.err(), refusal);
         }
     }
@@ -223,9 +239,10 @@ mod tests {
             let claims = Claims {
                 organization,
                 project,
+                address: None,
             };
             let key = principal();
-            let got = data_plane(&key, claims, Permission::ModelRequest, AtUs(5));
+            let got = data_plane(&key, claims, Call::Chat, AtUs(5));
             assert_eq!(got.err(), refusal);
         }
     }
@@ -250,7 +267,7 @@ mod tests {
         assert_eq!(administration(&admin, none, AtUs(0)), Ok(()));
         let elsewhere = Claims {
             organization: Some("org-b"),
-            project: None,
+            ..Claims::default()
         };
         let refused = administration(&admin, elsewhere, AtUs(0));
         assert_eq!(refused, Err(AccessRefusal::MismatchedOrganization));
@@ -258,12 +275,39 @@ mod tests {
 
     #[test]
     fn a_key_for_some_models_gets_no_others() {
-        let some = Principal {
-            models: Some(vec!["a".into()]),
-            ..principal()
-        };
+        let some = with(|it| it.restrictions.models = Some(vec!["a".into()]));
         assert_eq!(model(&some, "a"), Ok(()));
         assert_eq!(model(&some, "b"), Err(AccessRefusal::ModelNotAllowed));
         assert_eq!(model(&principal(), "b"), Ok(()));
+    }
+
+    #[test]
+    fn a_key_for_some_networks_is_refused_elsewhere_on_both_planes() {
+        let office = Network::parse("203.0.113.0/24").unwrap();
+        let key = with(|it| it.restrictions.networks = Some(vec![office]));
+        let admin = Principal {
+            class: KeyClass::Admin,
+            project: None,
+            ..key.clone()
+        };
+        for (address, is_allowed) in [
+            (Some("203.0.113.9"), true),
+            (Some("198.51.100.9"), false),
+            (None, false),
+        ] {
+            let claims = Claims {
+                address: address.map(|text| text.parse().unwrap()),
+                ..Claims::default()
+            };
+            let refusal = AccessRefusal::AddressNotAllowed(claims.address);
+            let wanted = if is_allowed { Ok(()) } else { Err(refusal) };
+            let got = data_plane(&key, claims, Call::Chat, AtUs(0)).map(|_| ());
+            assert_eq!(got, wanted, "{address:?}");
+            assert_eq!(
+                administration(&admin, claims, AtUs(0)),
+                wanted,
+                "{address:?}"
+            );
+        }
     }
 }

@@ -412,12 +412,16 @@ impl Standing {
         self.organization.and(self.project.unwrap_or_default())
     }
 
+    /// Whether the person belongs to the project. Owners of the organization belong to every one.
+    #[must_use]
+    pub fn belongs(&self) -> bool {
+        self.is_owner || self.project.is_some()
+    }
+
     /// What keys of the person may do in the project; none if the person does not belong to it.
-    /// Owners of the organization belong to every project.
     #[must_use]
     pub fn of_keys(&self) -> Option<Permissions> {
-        let belongs = self.is_owner || self.project.is_some();
-        belongs.then(|| self.in_project())
+        self.belongs().then(|| self.in_project())
     }
 }
 

@@ -1,38 +1,72 @@
 //! Recognises the key of a request, without a round trip to any database.
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use domain::access::Claims;
+use axum::extract::ConnectInfo;
+use domain::access::{self, AccessRefusal, Claims};
+use domain::id::ProjectId;
 use domain::key::{KeySecret, mask};
-use http::HeaderMap;
+use domain::network::TrustedProxies;
+use domain::restriction::Call;
+use domain::time::AtUs;
 use http::header::AUTHORIZATION;
+use http::request::Parts;
+use http::{HeaderMap, HeaderName};
 use wire::authorization;
 
-use crate::directory::{Caller, Directory};
+use crate::directory::{Caller, Found};
 use crate::refusal::Refusal;
+use crate::state::Gateway;
 
-/// The caller whose key came with the request.
-pub(crate) fn caller(directory: &Directory, headers: &HeaderMap) -> Result<Arc<Caller>, Refusal> {
-    let secret = secret(headers)?;
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// The caller of a request: it has a key that may make this call, from where it comes from, and
+/// for whom it says.
+pub(crate) fn caller(
+    gateway: &Gateway,
+    head: &Parts,
+    call: Call,
+    now: AtUs,
+) -> Result<(Arc<Caller>, ProjectId), Refusal> {
+    let refused = |refusal: AccessRefusal| Refusal::Access {
+        refusal,
+        model: None,
+    };
+    let secret = secret(&head.headers)?;
     let bad = || Refusal::BadKey {
         masked: mask(&secret),
     };
     let key = KeySecret::parse(&secret).map_err(|_| bad())?;
-    directory.find(&key.digest()).ok_or_else(bad)
+    let Found { caller, ends_at } = gateway.0.directory.find(&key.digest()).ok_or_else(bad)?;
+    if ends_at.is_some_and(|end| end <= now) {
+        return Err(refused(AccessRefusal::Replaced));
+    }
+    let claims = claims(head, &gateway.0.settings.trusted_proxies);
+    let project = access::data_plane(&caller.principal, claims, call, now).map_err(refused)?;
+    let project = project.clone();
+    Ok((caller, project))
 }
 
-/// What the headers say about whom the request is for.
-pub(crate) fn claims(headers: &HeaderMap) -> Claims<'_> {
+/// What a request says about whom it is for, and what is known of where it comes from.
+fn claims<'a>(head: &'a Parts, proxies: &TrustedProxies) -> Claims<'a> {
     let named = |name: &str| {
-        headers
-            .get(name)
-            .map(|value| value.to_str().unwrap_or("unreadable").trim())
+        let value = head.headers.get(name);
+        value.map(|value| value.to_str().unwrap_or("unreadable").trim())
     };
     let given = |name: &str| named(name).filter(|value| !value.is_empty());
     Claims {
         organization: given("openai-organization"),
         project: given("openai-project"),
+        address: address(head, proxies),
     }
+}
+
+fn address(head: &Parts, proxies: &TrustedProxies) -> Option<IpAddr> {
+    let ConnectInfo(peer) = head.extensions.get::<ConnectInfo<SocketAddr>>()?;
+    let lines = head.headers.get_all(FORWARDED_FOR).iter();
+    let lines = lines.map(|line| line.to_str().unwrap_or("unreadable"));
+    Some(proxies.client(peer.ip(), lines))
 }
 
 fn secret(headers: &HeaderMap) -> Result<String, Refusal> {

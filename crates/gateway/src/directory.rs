@@ -10,6 +10,7 @@ use domain::key::KeyDigest;
 use domain::time::AtUs;
 use parking_lot::RwLock;
 use store::keys::ActiveKey;
+use store::keys::rotation::Retired;
 use store::{StoreError, Tx};
 
 /// A key that was recognised.
@@ -26,19 +27,48 @@ pub(crate) struct Directory {
     keys: RwLock<Keys>,
 }
 
+/// Whom a secret belongs to.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) caller: Arc<Caller>,
+    /// When the secret stops working, if its key has a newer one.
+    pub(crate) ends_at: Option<AtUs>,
+}
+
 #[derive(Debug, Default)]
 struct Keys {
     by_digest: HashMap<KeyDigest, Arc<Caller>>,
     digests: HashMap<KeyId, KeyDigest>,
+    /// Earlier secrets; few keys have any.
+    retired: HashMap<KeyDigest, (Arc<Caller>, AtUs)>,
+    retired_of: HashMap<KeyId, Vec<Retired>>,
 }
 
 /// A key's use is written when it is this much later than what was written before.
 const LAST_USE_STEP_US: i64 = 10_000_000;
 
 impl Caller {
+    fn new(principal: Principal) -> Self {
+        Caller {
+            principal,
+            last_used_us: AtomicI64::new(0),
+            written_us: AtomicI64::new(0),
+        }
+    }
+
     /// Notes that the key was used.
     pub(crate) fn used(&self, now: AtUs) {
         self.last_used_us.store(now.0, Ordering::Relaxed);
+    }
+
+    /// Takes over what is known of the use of the same key.
+    fn used_as(&self, before: &Caller) {
+        for (mine, known) in [
+            (&self.last_used_us, &before.last_used_us),
+            (&self.written_us, &before.written_us),
+        ] {
+            mine.fetch_max(known.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
     }
 }
 
@@ -60,18 +90,31 @@ impl Directory {
     }
 
     /// The caller that a secret belongs to.
-    pub(crate) fn find(&self, digest: &KeyDigest) -> Option<Arc<Caller>> {
-        self.keys.read().by_digest.get(digest).cloned()
+    pub(crate) fn find(&self, digest: &KeyDigest) -> Option<Found> {
+        let keys = self.keys.read();
+        if let Some(caller) = keys.by_digest.get(digest) {
+            let caller = Arc::clone(caller);
+            let ends_at = None;
+            return Some(Found { caller, ends_at });
+        }
+        let (caller, end) = keys.retired.get(digest)?;
+        Some(Found {
+            caller: Arc::clone(caller),
+            ends_at: Some(*end),
+        })
     }
 
     /// Follows the database: the key `id` is now `key`, or works no more.
     pub(crate) fn set(&self, id: &KeyId, key: Option<ActiveKey>) {
         let mut keys = self.keys.write();
-        if let Some(digest) = keys.digests.remove(id) {
-            keys.by_digest.remove(&digest);
-        }
+        let before = keys.remove(id);
         if let Some(key) = key {
+            let digest = key.digest;
             keys.insert(key);
+            // A use that is not written yet is not forgotten because the key was changed.
+            if let (Some(before), Some(now)) = (before, keys.by_digest.get(&digest)) {
+                now.used_as(&before);
+            }
         }
     }
 
@@ -93,11 +136,22 @@ impl Directory {
 impl Keys {
     fn insert(&mut self, key: ActiveKey) {
         self.digests.insert(key.principal.key.clone(), key.digest);
-        let caller = Caller {
-            principal: key.principal,
-            last_used_us: AtomicI64::new(0),
-            written_us: AtomicI64::new(0),
-        };
-        self.by_digest.insert(key.digest, Arc::new(caller));
+        let caller = Arc::new(Caller::new(key.principal));
+        for retired in &key.retired {
+            let known = (Arc::clone(&caller), retired.ends_at);
+            self.retired.insert(retired.digest, known);
+        }
+        if !key.retired.is_empty() {
+            let id = caller.principal.key.clone();
+            self.retired_of.insert(id, key.retired);
+        }
+        self.by_digest.insert(key.digest, caller);
+    }
+
+    fn remove(&mut self, id: &KeyId) -> Option<Arc<Caller>> {
+        for retired in self.retired_of.remove(id).unwrap_or_default() {
+            self.retired.remove(&retired.digest);
+        }
+        self.by_digest.remove(&self.digests.remove(id)?)
     }
 }

@@ -2,11 +2,12 @@
 
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, Method, Request, Response, Uri};
+use axum::http::request::Parts;
+use axum::http::{Method, Request, Response, Uri};
 use domain::access;
 use domain::id::RequestId;
 use domain::money::Nusd;
-use domain::permission::Permission;
+use domain::restriction::Call;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use utoipa::IntoParams;
 use wire::models;
@@ -146,11 +147,8 @@ pub(crate) async fn embeddings(
     }))),
     security(("key" = []))
 )]
-pub(crate) async fn list_models(
-    State(gateway): State<Gateway>,
-    headers: HeaderMap,
-) -> Response<Body> {
-    look_up(&gateway, &headers, |visible| {
+pub(crate) async fn list_models(State(gateway): State<Gateway>, head: Parts) -> Response<Body> {
+    look_up(&gateway, &head, |visible| {
         let list = models::ModelList::new(visible.iter().map(|model| shown(model)).collect());
         Ok(serde_json::to_vec(&list).unwrap_or_default())
     })
@@ -169,22 +167,22 @@ pub(crate) async fn list_models(
 pub(crate) async fn retrieve_model(
     State(gateway): State<Gateway>,
     Path(id): Path<String>,
-    headers: HeaderMap,
+    head: Parts,
 ) -> Response<Body> {
-    model_named(&gateway, &id, &headers).await
+    model_named(&gateway, &id, &head).await
 }
 
 /// As [`retrieve_model`], for an id with slashes that the client did not encode.
 pub(crate) async fn retrieve_slashed_model(
     State(gateway): State<Gateway>,
     Path((vendor, rest)): Path<(String, String)>,
-    headers: HeaderMap,
+    head: Parts,
 ) -> Response<Body> {
-    model_named(&gateway, &format!("{vendor}/{rest}"), &headers).await
+    model_named(&gateway, &format!("{vendor}/{rest}"), &head).await
 }
 
-async fn model_named(gateway: &Gateway, id: &str, headers: &HeaderMap) -> Response<Body> {
-    look_up(gateway, headers, |visible| {
+async fn model_named(gateway: &Gateway, id: &str, head: &Parts) -> Response<Body> {
+    look_up(gateway, head, |visible| {
         let model = visible.iter().find(|model| *model.id == *id);
         let model = model.ok_or_else(|| Refusal::NoModel {
             model: id.to_owned(),
@@ -228,27 +226,20 @@ fn refuse(gateway: &Gateway, refusal: &Refusal) -> Response<Body> {
 /// A look at the catalogue, which costs nothing and still wants a key.
 async fn look_up(
     gateway: &Gateway,
-    headers: &HeaderMap,
+    head: &Parts,
     read: impl FnOnce(&[std::sync::Arc<Model>]) -> Result<Vec<u8>, Refusal>,
 ) -> Response<Body> {
     let now = gateway.now();
     let mut stamp = Stamp::new(RequestId::random(now, gateway.0.settings.entropy));
     let outcome = (|| {
-        let caller = authenticate::caller(&gateway.0.directory, headers)?;
+        let (caller, project) = authenticate::caller(gateway, head, Call::Models, now)?;
         let principal = &caller.principal;
-        let claims = authenticate::claims(headers);
-        let project = access::data_plane(principal, claims, Permission::ModelRead, now).map_err(
-            |refusal| Refusal::Access {
-                refusal,
-                model: None,
-            },
-        )?;
         stamp.caller = Some((principal.organization.clone(), project.clone()));
         gateway.0.suspended.pass(&principal.organization)?;
         let catalog = gateway.0.catalog.load();
         let allowed = |model: &&std::sync::Arc<Model>| {
             access::model(principal, &model.id).is_ok()
-                && gateway.0.project_models.allow(project, &model.id)
+                && gateway.0.project_models.allow(&project, &model.id)
                 && !gateway.0.terms.is_disabled(&model.id)
         };
         let visible: Vec<_> = catalog.models.values().filter(allowed).cloned().collect();

@@ -8,8 +8,8 @@ use domain::admission as rules;
 use domain::bound::{TokenBound, token_bound};
 use domain::id::{ProjectId, RequestId};
 use domain::idempotency::RequestDigest;
-use domain::permission::Permission;
 use domain::price::PriceEntry;
+use domain::restriction::Call;
 use domain::time::AtUs;
 use http::{Request, Response};
 use store::LedgerState;
@@ -94,13 +94,8 @@ async fn run(
     arrived: AtUs,
 ) -> Result<Response<Body>, Refusal> {
     let (head, body) = request.into_parts();
-    let caller = authenticate::caller(&gateway.0.directory, &head.headers)?;
-    let claims = authenticate::claims(&head.headers);
-    let project = access::data_plane(&caller.principal, claims, Permission::ModelRequest, arrived)
-        .map_err(|refusal| Refusal::Access {
-            refusal,
-            model: None,
-        })?;
+    let (caller, project) = authenticate::caller(gateway, &head, call(endpoint), arrived)?;
+    let project = &project;
     stamp.caller = Some((caller.principal.organization.clone(), project.clone()));
     gateway.0.suspended.pass(&caller.principal.organization)?;
 
@@ -166,6 +161,16 @@ async fn run(
     };
     let told = InPlace::new(relay::run(job, reply), answer, &gateway.0.tasks).await;
     told.unwrap_or(Err(Refusal::Internal))
+}
+
+/// What a request for an endpoint asks for, as keys are restricted.
+fn call(endpoint: Endpoint) -> Call {
+    match endpoint {
+        Endpoint::Chat => Call::Chat,
+        Endpoint::Completions => Call::Completions,
+        Endpoint::Responses => Call::Responses,
+        Endpoint::Embeddings => Call::Embeddings,
+    }
 }
 
 /// How a request is refused that a limit has no room for. One that waits for a rate limit is shown

@@ -35,6 +35,7 @@ pub const CODES: &[&str] = &[
     "invalid_api_key",
     "invalid_type",
     "invalid_value",
+    "ip_not_authorized",
     "key_spend_limit_exceeded",
     "ledger_unavailable",
     "method_not_supported",
@@ -167,65 +168,89 @@ fn access(refusal: &Refusal, url: &str) -> Answer {
     let unauthorized = |code: Option<&'static str>, message: String| {
         plain(StatusCode::UNAUTHORIZED, INVALID, code, message)
     };
-    let (refusal, model) = match refusal {
+    match refusal {
         Refusal::BadKey { masked } => {
             let message = format!(
                 "Incorrect API key provided: {masked}. You can find your API key at {url}/api-keys."
             );
-            return unauthorized(Some("invalid_api_key"), message);
+            unauthorized(Some("invalid_api_key"), message)
         }
-        Refusal::Access { refusal, model } => (refusal, model.as_deref().unwrap_or_default()),
-        _ => return unauthorized(None, no_key_message(url)),
+        Refusal::Access { refusal, model } => match dead(refusal, url) {
+            Some(why) => {
+                let message = format!("Incorrect API key provided: {why}");
+                unauthorized(Some("invalid_api_key"), message)
+            }
+            None => not_for(refusal, model.as_deref().unwrap_or_default(), url),
+        },
+        _ => unauthorized(None, no_key_message(url)),
+    }
+}
+
+/// Why a key works nowhere on this plane, and what to do; none if it does somewhere.
+fn dead(refusal: &AccessRefusal, url: &str) -> Option<String> {
+    let keys = format!("{url}/api-keys");
+    Some(match refusal {
+        AccessRefusal::Expired => format!("it has expired. Make a new one at {keys}."),
+        AccessRefusal::Replaced => format!(
+            "it was replaced by a new secret, and its time is over. Use the new one, or rotate the key again at {keys}."
+        ),
+        AccessRefusal::AdminKeyOnDataPlane => format!(
+            "an admin key cannot call models. Use a project key; you can find yours at {keys}."
+        ),
+        AccessRefusal::DataKeyOnAdministration => {
+            format!("the Administration API needs an admin key. You can find yours at {keys}.")
+        }
+        AccessRefusal::OwnerLeft(project) => format!(
+            "whoever made it does not belong to project `{project}` any more. Use another key, or ask an owner of the project to add them again."
+        ),
+        _ => return None,
+    })
+}
+
+/// A key that works, and not for this request.
+fn not_for(refusal: &AccessRefusal, model: &str, url: &str) -> Answer {
+    let forbidden = |code: &'static str, message: String| {
+        plain(StatusCode::FORBIDDEN, INVALID, Some(code), message)
     };
     match refusal {
-        AccessRefusal::Expired => unauthorized(
-            Some("invalid_api_key"),
-            format!(
-                "Incorrect API key provided: it has expired. Make a new one at {url}/api-keys."
-            ),
-        ),
-        AccessRefusal::AdminKeyOnDataPlane => unauthorized(
-            Some("invalid_api_key"),
-            format!(
-                "Incorrect API key provided: an admin key cannot call models. Use a project key; you can find yours at {url}/api-keys."
-            ),
-        ),
-        AccessRefusal::DataKeyOnAdministration => unauthorized(
-            Some("invalid_api_key"),
-            format!(
-                "Incorrect API key provided: the Administration API needs an admin key. You can find yours at {url}/api-keys."
-            ),
-        ),
         AccessRefusal::MismatchedOrganization => mismatched("organization"),
         AccessRefusal::MismatchedProject => mismatched("project"),
-        AccessRefusal::ProjectArchived(project) => plain(
-            StatusCode::FORBIDDEN,
-            INVALID,
-            Some("project_archived"),
+        AccessRefusal::AddressNotAllowed(address) => {
+            let address = address.map_or_else(|| "an unknown address".into(), |it| it.to_string());
+            let message = format!(
+                "IP not authorized: this key may not be used from {address}. Call from an allowed address, or change the key's IP ranges at {url}/api-keys."
+            );
+            plain(
+                StatusCode::UNAUTHORIZED,
+                INVALID,
+                Some("ip_not_authorized"),
+                message,
+            )
+        }
+        AccessRefusal::ProjectArchived(project) => forbidden(
+            "project_archived",
             format!(
                 "Project `{project}` is archived and takes no more requests. Use a key of another project."
             ),
         ),
-        AccessRefusal::OwnerLeft(project) => unauthorized(
-            Some("invalid_api_key"),
-            format!(
-                "Incorrect API key provided: whoever made it does not belong to project `{project}` any more. Use another key, or ask an owner of the project to add them again."
-            ),
-        ),
-        AccessRefusal::MissingScope(scope) => plain(
-            StatusCode::FORBIDDEN,
-            INVALID,
-            Some("missing_scope"),
-            missing_scopes(scope.in_refusals()),
-        ),
-        AccessRefusal::ModelNotAllowed => plain(
-            StatusCode::FORBIDDEN,
-            INVALID,
-            Some("model_not_found"),
+        AccessRefusal::MissingScope(permission) => {
+            forbidden("missing_scope", missing_scopes(permission.in_refusals()))
+        }
+        AccessRefusal::KeyLacks(scope) => {
+            forbidden("missing_scope", missing_scopes(scope.in_refusals()))
+        }
+        AccessRefusal::ModelNotAllowed => forbidden(
+            "model_not_found",
             format!(
                 "This key does not have access to model `{model}`. Use a key that has, or change its models at {url}/api-keys."
             ),
         ),
+        // `dead` says why.
+        AccessRefusal::Expired
+        | AccessRefusal::Replaced
+        | AccessRefusal::AdminKeyOnDataPlane
+        | AccessRefusal::DataKeyOnAdministration
+        | AccessRefusal::OwnerLeft(_) => ours(&Refusal::Internal),
     }
 }
 

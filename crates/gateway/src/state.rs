@@ -8,6 +8,7 @@ use domain::Entropy;
 use domain::admission::DefaultRates;
 use domain::id::{BudgetId, OrganizationId};
 use domain::money::Nusd;
+use domain::network::TrustedProxies;
 use domain::time::{AtUs, Clock, MonoClock, MonoUs};
 use prometheus_client::registry::Registry;
 use store::{Ledger, LedgerState, Store, StoreError};
@@ -61,6 +62,8 @@ pub struct Settings {
     pub rates: DefaultRates,
     /// Where this installation's console is, without a slash at the end.
     pub public_url: String,
+    /// Who is believed about the addresses that requests come from.
+    pub trusted_proxies: TrustedProxies,
     /// Tells the time.
     pub clock: Clock,
     /// Tells how time passes, by which rate limits drain.

@@ -3,6 +3,7 @@
 use domain::access::Owner;
 use domain::id::{KeyId, OrganizationId, UserId};
 use domain::key::KeyClass;
+use domain::restriction::Restrictions;
 use domain::time::AtUs;
 
 use crate::keys::{Cursor, KeyRow, OwnerRow};
@@ -101,5 +102,7 @@ fn from_row(row: &Row) -> Result<KeyRow, StoreError> {
             created_at: AtUs(row.int(10)?),
         },
         owner_has_access: true,
+        restrictions: Restrictions::default(),
+        retired_until: None,
     })
 }

@@ -129,6 +129,7 @@ const TABLES: &[&str] = &[
     "role_assignments",
     "service_accounts",
     "keys",
+    "retired_secrets",
     "sessions",
     "signups",
     "codes",

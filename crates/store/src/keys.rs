@@ -1,22 +1,29 @@
 //! Keys: kept as digests, found by them, revoked for good.
 
+pub mod rotation;
+pub mod settings;
+
 use std::collections::{HashMap, HashSet};
 
 use domain::access::{Owner, Principal};
 use domain::id::{KeyId, OrganizationId, ProjectId, ServiceAccountId, UserId};
 use domain::key::{KeyClass, KeyDigest, KeySecret};
-use domain::permission::Permissions;
+use domain::restriction::Restrictions;
 use domain::time::AtUs;
+
+use self::rotation::Retired;
 
 use crate::changes::{self, ChangeKind};
 use crate::standing::{HeldRoles, Whose};
-use crate::{Row, StoreError, Tx, Value, roles, service_accounts};
+use crate::{Row, StoreError, Tx, Value, service_accounts};
 
 /// A key that works: what recognises it, and whom it stands for.
 #[derive(Clone, Debug)]
 pub struct ActiveKey {
     /// What is kept of the secret.
     pub digest: KeyDigest,
+    /// Earlier secrets, which may still work.
+    pub retired: Vec<Retired>,
     /// Everything that decides what it may do.
     pub principal: Principal,
 }
@@ -42,6 +49,10 @@ pub struct KeyRow {
     pub expires_at: Option<AtUs>,
     /// When it was last used, within seconds.
     pub last_used_at: Option<AtUs>,
+    /// What it is restricted to.
+    pub restrictions: Restrictions,
+    /// When the last of its earlier secrets stops working, or did.
+    pub retired_until: Option<AtUs>,
 }
 
 /// The owner of a key, with what lists show of it.
@@ -111,33 +122,6 @@ pub fn create(
     changes::record(tx, ChangeKind::Key, new.id.as_str(), now)
 }
 
-/// What is to change of a key; none leaves it as it is.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Restriction {
-    /// What it is restricted to; the inner none restricts it to nothing less than its owner may do.
-    pub scopes: Option<Option<Permissions>>,
-    /// When it stops working.
-    pub expires_at: Option<AtUs>,
-}
-
-/// Restricts a key, or lets it do more.
-///
-/// # Errors
-/// [`StoreError`]; a conflict if it does not work any more.
-pub fn restrict(tx: &mut Tx<'_>, id: &KeyId, to: Restriction, now: AtUs) -> Result<(), StoreError> {
-    let Restriction { scopes, expires_at } = to;
-    if let Some(scopes) = scopes {
-        let sql = "UPDATE keys SET scopes = $2 WHERE id = $1 AND revoked_at_us IS NULL";
-        let scopes = scopes.map(roles::text);
-        tx.execute_one(sql, &[id.as_str().into(), scopes.as_deref().into()])?;
-    }
-    if let Some(at) = expires_at {
-        let sql = "UPDATE keys SET expires_at_us = $2 WHERE id = $1 AND revoked_at_us IS NULL";
-        tx.execute_one(sql, &[id.as_str().into(), at.0.into()])?;
-    }
-    changes::record(tx, ChangeKind::Key, id.as_str(), now)
-}
-
 /// Revokes a key; false if it does not work any more.
 ///
 /// # Errors
@@ -155,7 +139,7 @@ pub fn revoke(tx: &mut Tx<'_>, id: &KeyId, now: AtUs) -> Result<bool, StoreError
 
 const ACTIVE: &str = "SELECT k.digest, k.id, k.class, k.user_id, k.service_account_id,
         k.organization_id, k.project_id, p.archived_at_us, k.models, k.scopes, k.expires_at_us,
-        s.role
+        s.role, k.ip_ranges
      FROM keys k
      LEFT JOIN projects p ON p.id = k.project_id
      LEFT JOIN service_accounts s ON s.id = k.service_account_id
@@ -185,12 +169,14 @@ pub fn each_active(tx: &mut Tx<'_>, mut each: impl FnMut(ActiveKey)) -> Result<(
         locked.insert(UserId::new(row.text(0)?));
     }
     let held = HeldRoles::read(tx, &Whose::Everybodys)?;
+    let mut retired = rotation::retired(tx, "", &[])?;
     let mut shared = Shared::default();
     let sql = "SELECT digest, id, class, user_id, service_account_id, organization_id, project_id,
-                      NULL, models, scopes, expires_at_us, 'member'
+                      NULL, models, scopes, expires_at_us, 'member', ip_ranges
                FROM keys WHERE revoked_at_us IS NULL";
     tx.for_each(sql, &[], |row| {
         let mut key = active_key(row, &mut shared, &held)?;
+        key.retired = retired.remove(&key.principal.key).unwrap_or_default();
         let principal = &mut key.principal;
         let project = principal.project.as_ref();
         principal.project_archived = project.is_some_and(|id| archived.contains(id));
@@ -272,10 +258,14 @@ fn active(tx: &mut Tx<'_>, filter: &str, params: &[Value]) -> Result<Vec<ActiveK
         owners.extend(row.opt_text(3)?.map(UserId::new));
     }
     let held = HeldRoles::of_users(tx, &owners)?;
+    let mut retired = rotation::retired(tx, filter, params)?;
     let mut shared = Shared::default();
-    rows.iter()
-        .map(|row| active_key(row, &mut shared, &held))
-        .collect()
+    let key = |row: &Row| -> Result<ActiveKey, StoreError> {
+        let mut key = active_key(row, &mut shared, &held)?;
+        key.retired = retired.remove(&key.principal.key).unwrap_or_default();
+        Ok(key)
+    };
+    rows.iter().map(key).collect()
 }
 
 /// Ids that many keys have in common: kept in memory once, however many keys there are.
@@ -298,8 +288,7 @@ fn shared<T: Clone>(known: &mut HashMap<String, T>, text: &str, new: fn(&str) ->
 fn active_key(row: &Row, ids: &mut Shared, held: &HeldRoles) -> Result<ActiveKey, StoreError> {
     let corrupt = |what: &str| StoreError::Corrupt(format!("a key has {what}"));
     let digest = KeyDigest::from_hex(row.text(0)?).ok_or_else(|| corrupt("no digest"))?;
-    let models =
-        words(row.opt_text(8)?)?.map(|it| it.iter().map(|model| (**model).into()).collect());
+    let restrictions = settings::read(row.opt_text(8)?, row.opt_text(9)?, row.opt_text(12)?)?;
     let owner = match (row.opt_text(3)?, row.opt_text(4)?) {
         (Some(user), None) => Owner::User(shared(&mut ids.users, user, UserId::new)),
         (user, account) => owner(user, account)?,
@@ -321,18 +310,15 @@ fn active_key(row: &Row, ids: &mut Shared, held: &HeldRoles) -> Result<ActiveKey
         organization,
         project,
         project_archived: row.opt_int(7)?.is_some(),
-        models,
-        scopes: row.opt_text(9)?.map(roles::permissions).transpose()?,
+        restrictions,
         granted,
         expires_at: row.opt_int(10)?.map(AtUs),
     };
-    Ok(ActiveKey { digest, principal })
-}
-
-fn words(json: Option<&str>) -> Result<Option<Vec<String>>, StoreError> {
-    json.map(serde_json::from_str)
-        .transpose()
-        .map_err(|error| StoreError::Corrupt(format!("a key's list is no list: {error}")))
+    Ok(ActiveKey {
+        digest,
+        retired: Vec::new(),
+        principal,
+    })
 }
 
 /// The class that a key is stored with.
@@ -353,7 +339,8 @@ const SHOWN: &str = "SELECT k.id, k.name, k.redacted_value, k.class, k.user_id,
         k.service_account_id, k.created_at_us, k.expires_at_us, k.last_used_at_us,
         COALESCE(u.name, s.name), COALESCE(u.email, ''),
         COALESCE(s.role, CASE WHEN m.role = 'owner' THEN 'owner' ELSE p.role END, 'member'),
-        COALESCE(u.created_at_us, s.created_at_us), k.organization_id
+        COALESCE(u.created_at_us, s.created_at_us), k.organization_id, k.models, k.scopes,
+        k.ip_ranges, (SELECT MAX(ends_at_us) FROM retired_secrets r WHERE r.key_id = k.id)
      FROM keys k
      LEFT JOIN users u ON u.id = k.user_id
      LEFT JOIN members m ON m.user_id = k.user_id AND m.organization_id = k.organization_id
@@ -474,6 +461,8 @@ fn shown(row: &Row) -> Result<KeyRow, StoreError> {
         created_at: AtUs(row.int(6)?),
         expires_at: row.opt_int(7)?.map(AtUs),
         last_used_at: row.opt_int(8)?.map(AtUs),
+        restrictions: settings::read(row.opt_text(14)?, row.opt_text(15)?, row.opt_text(16)?)?,
+        retired_until: row.opt_int(17)?.map(AtUs),
     })
 }
 

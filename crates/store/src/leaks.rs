@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::audit::{self, Act, Actor, Event, Kind};
 use crate::jobs::{self, Job};
+use crate::keys::rotation;
 use crate::{Row, StoreError, Tx, keys, members};
 
 /// A key of this installation, whether it works or not.
@@ -83,21 +84,36 @@ pub struct Leak {
     pub source: Option<String>,
 }
 
-/// The key of this installation with this digest, whatever became of it.
+const FOUND: &str = "SELECT k.id, k.name, k.redacted_value, k.class, k.user_id,
+        k.service_account_id, u.email, k.organization_id, o.name, k.project_id, p.name,
+        k.expires_at_us, k.revoked_at_us
+     FROM keys k
+     JOIN organizations o ON o.id = k.organization_id
+     LEFT JOIN projects p ON p.id = k.project_id
+     LEFT JOIN users u ON u.id = k.user_id";
+
+/// The key of this installation with this digest, whatever became of it. An earlier secret of a key
+/// that was rotated stands for it, as long as it works.
 ///
 /// # Errors
 /// [`StoreError`].
 pub fn find(tx: &mut Tx<'_>, digest: &KeyDigest) -> Result<Option<FoundKey>, StoreError> {
-    let sql = "SELECT k.id, k.name, k.redacted_value, k.class, k.user_id, k.service_account_id,
-                      u.email, k.organization_id, o.name, k.project_id, p.name, k.expires_at_us,
-                      k.revoked_at_us
-               FROM keys k
-               JOIN organizations o ON o.id = k.organization_id
-               LEFT JOIN projects p ON p.id = k.project_id
-               LEFT JOIN users u ON u.id = k.user_id
-               WHERE k.digest = $1";
-    let row = tx.query_optional(sql, &[digest.to_hex().into()])?;
-    row.as_ref().map(from_row).transpose()
+    let sql = format!("{FOUND} WHERE k.digest = $1");
+    if let Some(row) = tx.query_optional(&sql, &[digest.to_hex().into()])? {
+        return from_row(&row).map(Some);
+    }
+    let Some(earlier) = rotation::earlier(tx, digest)? else {
+        return Ok(None);
+    };
+    let sql = format!("{FOUND} WHERE k.id = $1");
+    let row = tx.query_one(&sql, &[earlier.key.as_str().into()])?;
+    let key = from_row(&row)?;
+    let end = earlier.ends_at;
+    Ok(Some(FoundKey {
+        redacted_value: earlier.redacted_value,
+        expires_at: Some(key.expires_at.map_or(end, |at| at.min(end))),
+        ..key
+    }))
 }
 
 fn from_row(row: &Row) -> Result<FoundKey, StoreError> {

@@ -120,17 +120,23 @@ async fn every_route_has_a_rule_and_every_rule_a_route() {
     );
     for rule in RULES {
         let names_one = rule.path.contains("{project_id}");
-        assert_eq!(names_one, matches!(rule.need, Need::Project(_)), "{rule:?}");
+        let in_project = matches!(rule.need, Need::Project(_) | Need::Own(_));
+        assert_eq!(names_one, in_project, "{rule:?}");
         if names_one {
             assert_eq!(rule.permission().resource(), Resource::Project, "{rule:?}");
         }
     }
 }
 
-/// What a role of somebody in the organization allows of a rule.
-fn wanted(rule: &Rule, allowed: Permissions) -> Told {
-    let lists = matches!(rule.need, Need::Listed(_));
-    match lists || allowed.contains(rule.permission()) {
+/// What roles allow of a rule to somebody in the organization, who belongs to the project or does
+/// not.
+fn wanted(rule: &Rule, allowed: Permissions, belongs: bool) -> Told {
+    let without = match rule.need {
+        Need::Listed(_) => true,
+        Need::Own(_) => belongs,
+        Need::Organization(_) | Need::Project(_) => false,
+    };
+    match without || allowed.contains(rule.permission()) {
         true => Told::Anything,
         false => Told::Missing(rule.permission()),
     }
@@ -168,9 +174,9 @@ async fn roles_decide_about_every_route() {
             for (who, key, everywhere, in_project) in &cast {
                 let allowed = match rule.need {
                     Need::Organization(_) | Need::Listed(_) => *everywhere,
-                    Need::Project(_) => everywhere.and(*in_project),
+                    Need::Project(_) | Need::Own(_) => everywhere.and(*in_project),
                 };
-                let told = wanted(rule, allowed);
+                let told = wanted(rule, allowed, !in_project.is_empty());
                 check(&world, rule, who, Some(key.expose()), told).await;
             }
         }
@@ -215,10 +221,10 @@ async fn a_permission_opens_its_routes_and_no_others() {
             let allowed = match (rule.need, realm) {
                 (_, Realm::Organization(_)) => reader.and(*permissions),
                 (Need::Organization(_) | Need::Listed(_), Realm::Project(_)) => reader,
-                (Need::Project(_), Realm::Project(_)) => viewer.and(*permissions),
+                (Need::Project(_) | Need::Own(_), Realm::Project(_)) => viewer.and(*permissions),
             };
             let who = format!("{permissions:?} in {realm:?}");
-            let told = wanted(rule, allowed);
+            let told = wanted(rule, allowed, matches!(realm, Realm::Project(_)));
             check(&world, rule, &who, Some(key.expose()), told).await;
         }
     }

@@ -55,7 +55,8 @@ fn page() -> String {
         page.push('\n');
     }
     page.push_str(
-        "\n## Routes\n\nWhat each route needs: in the whole organization, or in the project that the path names.\n\n\
+        "\n## Routes\n\nWhat each route needs: in the whole organization, or in the project that the path names.\n\
+         *Or one's own*: whoever belongs to the project needs no permission for what is their own there.\n\n\
          | route | permission | where | by |\n|---|---|---|---|\n",
     );
     for rule in RULES {
@@ -63,6 +64,7 @@ fn page() -> String {
             Need::Organization(_) => "organization",
             Need::Project(_) => "project",
             Need::Listed(_) => "any project; lists those",
+            Need::Own(_) => "project, or one's own",
         };
         let by = rule.by.iter().map(|credential| match credential {
             Credential::AdminKey => "admin key",

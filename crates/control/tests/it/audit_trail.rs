@@ -141,6 +141,7 @@ async fn every_change_leaves_an_entry() {
         projects(&mut trail).await;
         limits(&mut trail).await;
         groups_and_roles(&mut trail).await;
+        keys(&mut trail).await;
         assert_eq!(trail.tried, changing(&world));
     })
     .await;
@@ -236,6 +237,26 @@ async fn service_accounts(trail: &mut Trail<'_>, project: &str) {
     trail
         .step(&delete, &[project, account], nothing.clone(), &deleted)
         .await;
+}
+
+async fn keys(trail: &mut Trail<'_>) {
+    let project = trail.world.made.project.to_string();
+    let keys = "/api/projects/{project_id}/keys";
+    let create = format!("POST {keys}");
+    let created = [("api_key.created", "{made}")];
+    let name = json!({"name": "k"});
+    let key = trail.step(&create, &[&project], name, &created).await;
+    let ids = [&project, key["id"].as_str().unwrap()];
+    let updated = [("api_key.updated", ids[1])];
+    let update = format!("POST {keys}/{{key_id}}");
+    let body = json!({"permissions": "read_only"});
+    trail.step(&update, &ids, body, &updated).await;
+    trail.step(&update, &ids, json!({}), &[]).await;
+    let rotate = format!("POST {keys}/{{key_id}}/rotate");
+    trail.step(&rotate, &ids, json!({}), &updated).await;
+    let delete = format!("DELETE {keys}/{{key_id}}");
+    let deleted = [("api_key.deleted", ids[1])];
+    trail.step(&delete, &ids, Value::Null, &deleted).await;
 }
 
 async fn people(trail: &mut Trail<'_>) {

@@ -48,4 +48,5 @@ mod spend_alerts;
 mod spend_limits;
 mod spending;
 mod strangers;
+mod user_keys;
 mod world;

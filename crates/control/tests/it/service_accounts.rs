@@ -2,6 +2,7 @@
 
 use domain::key::{KeyClass, KeySecret};
 use domain::permission::{Permission, Permissions, PredefinedRole, Realm};
+use domain::restriction::{KeyPermissions, KeyScope};
 use http::Method;
 use serde_json::{Value, json};
 use store::keys::ActiveKey;
@@ -107,10 +108,9 @@ async fn further_keys_are_named_restricted_and_go_with_the_account() {
         let lasts = key["expires_at"].as_i64().unwrap() - key["created_at"].as_i64().unwrap();
         assert_eq!(lasts, 60);
         let principal = active(&world, &key).await.unwrap().principal;
-        assert_eq!(
-            principal.scopes,
-            Some(Permissions::of(&[Permission::ModelRead]))
-        );
+        let reads = [KeyScope::ModelsRead].into_iter().collect();
+        let permissions = principal.restrictions.permissions;
+        assert_eq!(permissions, KeyPermissions::Restricted(reads));
         assert_eq!(
             principal.granted,
             Some(PredefinedRole::ProjectMember.permissions())
@@ -147,20 +147,25 @@ async fn a_key_is_restricted_later_until_it_has_expired() {
             world.made.project,
             value["id"].as_str().unwrap()
         );
-        let scopes = async || active(&world, &value).await.unwrap().principal.scopes;
+        let scopes = async || {
+            let principal = active(&world, &value).await.unwrap().principal;
+            principal.restrictions.permissions
+        };
         world.post(&key, &json!({"scopes": ["api.all.read"]})).await;
-        let reads = scopes().await.unwrap();
-        assert!(reads.contains(Permission::ModelRead));
-        assert!(!reads.contains(Permission::ModelRequest));
+        assert_eq!(scopes().await, KeyPermissions::ReadOnly);
         let changed = world
             .post(&key, &json!({"expires_in_seconds": 3_600}))
             .await
             .json();
         assert_eq!(changed["object"], "organization.project.api_key");
         assert!(changed["expires_at"].as_i64().unwrap() > changed["created_at"].as_i64().unwrap());
-        assert_eq!(scopes().await, Some(reads), "what is left out stays");
+        assert_eq!(
+            scopes().await,
+            KeyPermissions::ReadOnly,
+            "what is left out stays"
+        );
         let changed = world.post(&key, &json!({"scopes": []})).await.json();
-        assert_eq!(scopes().await, None, "none named means all");
+        assert_eq!(scopes().await, KeyPermissions::All, "none named means all");
         assert!(changed["expires_at"].is_i64(), "what is left out stays");
 
         let answer = world.post(&key, &json!({})).await;

@@ -9,6 +9,7 @@ use domain::admission::DefaultRates;
 use domain::id::{BudgetId, OrganizationId};
 use domain::lease::{Ask, AskLine, PotId};
 use domain::money::Nusd;
+use domain::network::{Network, TrustedProxies};
 use domain::people::password::PasswordHash;
 use domain::time::{AtUs, Clock};
 use farebox_control::{
@@ -107,6 +108,7 @@ impl World {
             clock,
             entropy,
             public_url: "http://farebox.test".into(),
+            trusted_proxies: TrustedProxies::new(vec![Network::parse("127.0.0.1").unwrap()]).into(),
             shows_outbox,
             data_plane: crate::data_plane::double(move |budget| {
                 asked.lock().unwrap().contains(budget)

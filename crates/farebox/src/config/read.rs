@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::net::SocketAddr;
 
 use domain::money::Nusd;
+use domain::network::{Network, TrustedProxies};
 use http::Uri;
 use store::{DatabaseUrl, DatabaseUrlError};
 
@@ -29,6 +30,7 @@ pub(super) fn read_config(root: &Item, problems: &RefCell<Vec<Problem>>) -> Read
         text => parse_listen(text).map(Some),
     });
     let public_url = read_public_url(&root, listen);
+    let trusted_proxies = root.parsed("trusted_proxies", parse_networks);
     let database_url = root.parsed("database_url", parse_database_url);
     let hold_durability = root.choice("hold_durability", None);
     let signup = root
@@ -49,6 +51,7 @@ pub(super) fn read_config(root: &Item, problems: &RefCell<Vec<Problem>>) -> Read
         listen: listen?,
         admin_listen: admin_listen?,
         public_url: public_url?,
+        trusted_proxies: trusted_proxies?,
         database_url: database_url?,
         hold_durability: hold_durability?,
         signup: signup?,
@@ -106,6 +109,15 @@ fn read_public_url(root: &Section<'_>, listen: Read<SocketAddr>) -> Read<String>
     } else {
         listen.map(address_of)
     }
+}
+
+/// Reads networks with commas between them; none of an empty text.
+fn parse_networks(text: &str) -> Result<TrustedProxies, String> {
+    let parts = text.split(',').map(str::trim);
+    let networks = parts
+        .filter(|part| !part.is_empty())
+        .map(|part| Network::parse(part).map_err(|why| format!("cannot hold \"{part}\": {why}")));
+    networks.collect::<Result<_, _>>().map(TrustedProxies::new)
 }
 
 fn parse_listen(text: &str) -> Result<SocketAddr, String> {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use domain::bound::InputBounds;
 use domain::money::Nusd;
+use domain::network::TrustedProxies;
 use domain::price::StatedPrices;
 use store::DatabaseUrl;
 
@@ -20,6 +21,8 @@ pub struct Config {
     pub admin_listen: Option<SocketAddr>,
     /// How people reach this installation; no slash at the end.
     pub public_url: String,
+    /// Who is believed about the addresses that requests come from.
+    pub trusted_proxies: TrustedProxies,
     /// The database.
     pub database_url: DatabaseUrl,
     /// When a hold must be durable.

@@ -24,6 +24,9 @@ pub fn effective(config: &Config) -> String {
     page.text("listen", config.listen);
     page.text("admin_listen", admin);
     page.text("public_url", &config.public_url);
+    let proxies = config.trusted_proxies.networks();
+    let proxies: Vec<String> = proxies.iter().map(ToString::to_string).collect();
+    page.text("trusted_proxies", proxies.join(", "));
     page.text("database_url", &config.database_url);
     page.text("hold_durability", config.hold_durability.word());
 

@@ -35,3 +35,4 @@ mod race;
 mod server;
 mod stage;
 mod takeover;
+mod user_keys;

@@ -87,12 +87,10 @@ async fn who_signs_up_with_a_phone_calls_with_trial_credit() {
         let project = browser
             .post("/v1/organization/projects", &json!({"name": "First"}))
             .await;
-        let accounts = format!(
-            "/v1/organization/projects/{}/service_accounts",
-            project["id"].as_str().unwrap()
-        );
-        let account = browser.post(&accounts, &json!({"name": "bot"})).await;
-        let key = account["api_key"]["value"].as_str().unwrap();
+        let keys = format!("/api/projects/{}/keys", project["id"].as_str().unwrap());
+        let key = browser.post(&keys, &json!({"name": "Mine"})).await;
+        assert_eq!(key["owner"]["user"]["email"], EMAIL);
+        let key = key["value"].as_str().unwrap();
         let balance = async || {
             let models = get(&place.url("/v1/models"), key).await;
             models.header("farebox-balance").unwrap().to_owned()

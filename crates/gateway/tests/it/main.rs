@@ -18,6 +18,7 @@ mod plain;
 mod project_models;
 mod refusals;
 mod responses;
+mod restricted_keys;
 mod rush;
 mod shorter;
 mod streams;

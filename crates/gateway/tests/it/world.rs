@@ -2,6 +2,7 @@
 
 // SQL in a test: what was written is looked at from outside the product's own queries.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -11,6 +12,7 @@ use domain::bound::{InputBounds, ModelSize};
 use domain::id::OrganizationId;
 use domain::key::KeySecret;
 use domain::money::Nusd;
+use domain::network::{Network, TrustedProxies};
 use domain::people::password::PasswordHash;
 use domain::price::StatedPrices;
 use domain::time::{AtUs, Clock, MonoUs};
@@ -189,6 +191,7 @@ impl World {
                 tokens_per_minute: 100_000_000_000,
             },
             public_url: "http://farebox.test".into(),
+            trusted_proxies: TrustedProxies::new(vec![Network::parse("127.0.0.1").expect("one")]),
             clock: Arc::clone(&plan.clock),
             mono,
             entropy,
@@ -202,6 +205,7 @@ impl World {
             .await
             .expect("a free port");
         let base = format!("http://{}/v1", listener.local_addr().expect("bound"));
+        let app = app.into_make_service_with_connect_info::<SocketAddr>();
         tokio::spawn(async move { axum::serve(listener, app).await });
         World {
             store,

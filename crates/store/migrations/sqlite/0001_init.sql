@@ -190,6 +190,7 @@ CREATE TABLE keys (
     redacted_value TEXT NOT NULL,
     scopes TEXT,
     models TEXT,
+    ip_ranges TEXT,
     created_at_us INTEGER NOT NULL,
     expires_at_us INTEGER,
     last_used_at_us INTEGER,
@@ -200,6 +201,17 @@ CREATE TABLE keys (
 CREATE INDEX keys_by_project ON keys (project_id, created_at_us, id);
 CREATE INDEX keys_by_organization ON keys (organization_id, class, created_at_us, id);
 CREATE INDEX keys_by_user ON keys (user_id, organization_id);
+CREATE INDEX keys_by_owner ON keys (project_id, user_id, created_at_us, id);
+
+-- Secrets that keys had before their present ones: each works until its end.
+CREATE TABLE retired_secrets (
+    digest TEXT PRIMARY KEY,
+    key_id TEXT NOT NULL REFERENCES keys (id),
+    redacted_value TEXT NOT NULL,
+    retired_at_us INTEGER NOT NULL,
+    ends_at_us INTEGER NOT NULL
+) STRICT;
+CREATE INDEX retired_secrets_by_key ON retired_secrets (key_id, ends_at_us);
 
 -- Somebody's being signed in, found by the digest of what the cookie carries.
 CREATE TABLE sessions (

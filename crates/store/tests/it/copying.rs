@@ -68,7 +68,8 @@ const OPERATED: [&str; 4] = [
 ];
 
 /// A row in each table about people.
-const PEOPLE: [&str; 10] = [
+const PEOPLE: [&str; 11] = [
+    "INSERT INTO retired_secrets SELECT 'd', id, 'r', 1, 2 FROM keys WHERE class = 'project'",
     "INSERT INTO sessions SELECT 'd', 'session_1', id, 1, 2, 3, 'm', NULL, NULL, 'a' FROM users",
     "INSERT INTO totp SELECT id, 'S', 1, 2 FROM users",
     "INSERT INTO totp_enrolments SELECT id, 'S', 1 FROM users",

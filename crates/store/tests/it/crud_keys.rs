@@ -3,7 +3,7 @@
 use domain::access::Owner;
 use domain::id::{KeyId, ProjectId};
 use domain::key::{KeyClass, KeySecret};
-use domain::permission::{Permission, Permissions};
+use domain::restriction::{KeyPermissions, KeyScope};
 use domain::time::AtUs;
 use store::changes::{self, ChangeKind};
 use store::keys::{self, NewKey};
@@ -28,11 +28,12 @@ async fn a_key_carries_everything_that_decides_what_it_may_do() {
             keys::active_by_id(tx, &id)
         });
         let principal = key.await.unwrap().principal;
-        let models = principal.models.unwrap();
+        let restrictions = principal.restrictions;
+        let models = restrictions.models.unwrap();
         let models: Vec<&str> = models.iter().map(|model| &**model).collect();
         assert_eq!(models, ["a", "b/c"]);
-        let scopes = Permissions::of(&[Permission::ModelRead]);
-        assert_eq!(principal.scopes, Some(scopes));
+        let scopes = [KeyScope::ModelsRead].into_iter().collect();
+        assert_eq!(restrictions.permissions, KeyPermissions::Restricted(scopes));
         assert_eq!(principal.expires_at, Some(NOW.plus(5)));
         assert!(!principal.project_archived);
     })

@@ -19,6 +19,7 @@ mod fixture;
 mod full_disk;
 mod idempotency;
 mod jobs;
+mod key_settings;
 mod kill9;
 mod ledger_life;
 mod ledger_trouble;
