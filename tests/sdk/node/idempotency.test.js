@@ -1,26 +1,21 @@
 // A request with an Idempotency-Key through the official SDK for Node: it runs and costs once.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
-import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import OpenAI from 'openai';
+import { install } from './installation.js';
 
 const hello = { model: 'gpt-4o-mini', messages: [{ role: 'user', content: 'Hello World' }] };
 const slowly = { ...hello, messages: [{ role: 'user', content: 'Take your time' }] };
 
 let client;
-let child;
+let installation;
 let sent = 0;
 
 before(async () => {
-  const program = fileURLToPath(new URL('../installation.py', import.meta.url));
-  child = spawn('python3', [program, '5'], { stdio: ['pipe', 'pipe', 'inherit'] });
-  const [line] = await once(createInterface({ input: child.stdout }), 'line');
-  const made = JSON.parse(line);
+  installation = await install('5');
+  const { made } = installation;
   const counted = (...request) => {
     sent += 1;
     return fetch(...request);
@@ -29,10 +24,7 @@ before(async () => {
   client = new OpenAI(options);
 });
 
-after(async () => {
-  child?.stdin.end();
-  await once(child, 'exit');
-});
+after(() => installation?.end());
 
 function keyed() {
   return { headers: { 'Idempotency-Key': randomUUID() } };

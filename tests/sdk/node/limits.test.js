@@ -1,12 +1,9 @@
 // Spend limits and rate limits: administered through the official SDK for Node, met by traffic.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import OpenAI from 'openai';
+import { install } from './installation.js';
 
 const model = 'gpt-4o-mini';
 const messages = [{ role: 'user', content: 'Hello World' }];
@@ -15,15 +12,13 @@ const monthly = { currency: 'USD', interval: 'month' };
 const dear = { model, messages, max_tokens: 16384, n: 2 };
 
 let made;
-let child;
+let installation;
 let client;
 let sent = 0;
 
 before(async () => {
-  const program = fileURLToPath(new URL('../installation.py', import.meta.url));
-  child = spawn('python3', [program, '5'], { stdio: ['pipe', 'pipe', 'inherit'] });
-  const [line] = await once(createInterface({ input: child.stdout }), 'line');
-  made = JSON.parse(line);
+  installation = await install('5');
+  ({ made } = installation);
   client = new OpenAI({
     apiKey: made.api_key,
     adminAPIKey: made.admin_key,
@@ -35,10 +30,7 @@ before(async () => {
   });
 });
 
-after(async () => {
-  child?.stdin.end();
-  await once(child, 'exit');
-});
+after(() => installation?.end());
 
 /** Expects that a request is refused with this code, and was sent once. */
 async function refused(request, code) {

@@ -1,32 +1,24 @@
 // Streams, refusals and metering through the official SDK for Node, beyond the first hello.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import OpenAI from 'openai';
+import { install } from './installation.js';
 
 const hello = { model: 'gpt-4o-mini', messages: [{ role: 'user', content: 'Hello World' }] };
 const costUsd = '0.00000375';
 
 let made;
 let client;
-let child;
+let installation;
 
 before(async () => {
-  const program = fileURLToPath(new URL('../installation.py', import.meta.url));
-  child = spawn('python3', [program, '5'], { stdio: ['pipe', 'pipe', 'inherit'] });
-  const [line] = await once(createInterface({ input: child.stdout }), 'line');
-  made = JSON.parse(line);
+  installation = await install('5');
+  ({ made } = installation);
   client = connect();
 });
 
-after(async () => {
-  child?.stdin.end();
-  await once(child, 'exit');
-});
+after(() => installation?.end());
 
 function connect(options = {}) {
   return new OpenAI({

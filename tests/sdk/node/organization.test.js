@@ -1,35 +1,27 @@
 // People, keys, invites, settings and the audit log of an organization, through the official SDK for Node.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import OpenAI from 'openai';
+import { install } from './installation.js';
 
 const model = 'gpt-4o-mini';
 const messages = [{ role: 'user', content: 'Hello World' }];
 const email = 'ada@example.com';
 
 let made;
-let child;
+let installation;
 let organization;
 let project;
 
 before(async () => {
-  const program = fileURLToPath(new URL('../installation.py', import.meta.url));
-  child = spawn('python3', [program, '5'], { stdio: ['pipe', 'pipe', 'inherit'] });
-  const [line] = await once(createInterface({ input: child.stdout }), 'line');
-  made = JSON.parse(line);
+  installation = await install('5');
+  ({ made } = installation);
   organization = administer(made.admin_key);
   project = (await organization.projects.create({ name: 'Organization' })).id;
 });
 
-after(async () => {
-  child?.stdin.end();
-  await once(child, 'exit');
-});
+after(() => installation?.end());
 
 function administer(adminAPIKey) {
   const options = { apiKey: 'unused', adminAPIKey, baseURL: made.base_url, maxRetries: 0 };

@@ -1,30 +1,15 @@
 // The data plane and the Administration API through the official SDK for Node.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import OpenAI from 'openai';
+import { install } from './installation.js';
 
 const model = 'gpt-4o-mini';
 const text = 'Hello from the upstream.';
 const messages = [{ role: 'user', content: 'Hello World' }];
 const native = 'gpt-native';
 const forEver = 'Go on for ever';
-const program = fileURLToPath(new URL('../installation.py', import.meta.url));
-
-/** Starts an installation with this much credit; answers what was made and how to end it. */
-async function install(...credit) {
-  const child = spawn('python3', [program, ...credit], { stdio: ['pipe', 'pipe', 'inherit'] });
-  const [line] = await once(createInterface(child.stdout), 'line');
-  const end = async () => {
-    child.stdin.end();
-    await once(child, 'exit');
-  };
-  return { made: JSON.parse(line), end };
-}
 
 let rich;
 let broke;
