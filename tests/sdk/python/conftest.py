@@ -15,6 +15,14 @@ def installation():
     running.close()
 
 
+@pytest.fixture(scope="module")
+def fresh():
+    """With $5 of credit, and for one module alone: nobody else makes anything in it."""
+    running = Installation("5")
+    yield running
+    running.close()
+
+
 @pytest.fixture(scope="session")
 def broke():
     """Without any credit."""
