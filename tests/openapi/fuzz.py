@@ -1,4 +1,4 @@
-"""Tries openapi.json against the real server with schemathesis: as an admin key, and signed in.
+"""Tries openapi.json against the real server with schemathesis: by admin key, signed in, as operator.
 
 Every operation of the document is called, so a new one is tried from the day it is described. What
 must hold of every answer: it is no 5xx, its status, type and body are as described, what breaks the
@@ -19,6 +19,7 @@ DOCUMENT = HERE / "../../openapi.json"
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
 # Left alone with a session: they end it, and all that follows would be refused.
 ENDS_THE_SESSION = ["sign_out"]
+OPERATORS = "^/api/operator/"
 
 
 def run(installation, ways_in, arguments):
@@ -38,13 +39,15 @@ def main():
     installation = Installation("5")
     try:
         made = installation.made
-        person = Person(made["base_url"], "fuzz@example.com")
+        people = Person(made["base_url"], "fuzz@example.com"), Person.operator(made["base_url"])
+        person, operator = [person.cookie.split("=", 1)[1] for person in people]
         key = {"key": ("bearer", made["api_key"])}
         admin = key | {"admin_key": ("bearer", made["admin_key"])}
-        session = key | {"session": ("api_key", person.cookie.split("=", 1)[1])}
+        session, operator = [{"session": ("api_key", it)} for it in (person, operator)]
         excluded = [f"--exclude-operation-id={name}" for name in ENDS_THE_SESSION]
         failed = run(installation, admin, sys.argv[1:])
-        failed |= run(installation, session, excluded + sys.argv[1:])
+        failed |= run(installation, key | session, excluded + sys.argv[1:])
+        failed |= run(installation, operator, [f"--include-path-regex={OPERATORS}", *sys.argv[1:]])
     finally:
         installation.close()
     sys.exit(failed)

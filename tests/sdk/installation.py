@@ -17,6 +17,9 @@ from pathlib import Path
 HERE = Path(__file__).parent
 FAREBOX = os.environ.get("FAREBOX_BIN", str(HERE / "../../target/debug/farebox"))
 
+# Who sets it up, and everybody's password.
+OPERATOR = "ada@example.com"
+PASSWORD = "correct horse battery staple"
 CONFIG = """
 listen = "127.0.0.1:{port}"
 public_url = "http://127.0.0.1:{port}"
@@ -50,7 +53,7 @@ endpoints = ["responses"]
 
 
 class Installation:
-    def __init__(self, credit):
+    def __init__(self, credit, before_serving=lambda installation: None):
         self.folder = tempfile.TemporaryDirectory()
         self.upstream = subprocess.Popen(
             [sys.executable, str(HERE / "mock_upstream.py")],
@@ -63,24 +66,32 @@ class Installation:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         Path(self.folder.name, "farebox.toml").write_text(CONFIG.format(port=port, upstream=upstream))
-        setup = ["setup", "--email", "ada@example.com", "--organization", "Acme", "--json"]
+        setup = ["setup", "--email", OPERATOR, "--organization", "Acme", "--json"]
+        setup += ["--password-stdin"]
         if credit:
             setup += ["--credit", credit]
-        self.made = json.loads(self.run(*setup))
+        self.made = json.loads(self.run(*setup, given=PASSWORD))
+        before_serving(self)
         self.log = open(Path(self.folder.name, "log"), "w+")
         self.server = subprocess.Popen(
             [FAREBOX, "serve"], cwd=self.folder.name, stdout=self.log, stderr=self.log
         )
         self.wait(f"http://127.0.0.1:{port}/readyz")
 
-    def run(self, *arguments):
+    def run(self, *arguments, given=None):
         command = [FAREBOX, *arguments]
         return subprocess.run(
-            command, cwd=self.folder.name, check=True, capture_output=True, text=True
+            command,
+            cwd=self.folder.name,
+            check=True,
+            capture_output=True,
+            text=True,
+            input=given,
         ).stdout
 
     def wait(self, url):
-        for _ in range(300):
+        # A large installation takes a while; one that fails ends.
+        for _ in range(3_000):
             if self.server.poll() is not None:
                 break
             try:

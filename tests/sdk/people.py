@@ -11,8 +11,9 @@ import urllib.request
 import zlib
 from pathlib import Path
 
+from installation import OPERATOR, PASSWORD
+
 BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
-PASSWORD = "correct horse battery staple"
 
 
 class Person:
@@ -28,6 +29,14 @@ class Person:
         code = {"id": begun["id"], "code": self.mail(r"\b(\d{6})\b")}
         assert self.call("POST", "/api/signup/email_code", code)["status"] == "complete"
         self.id = self.call("GET", "/api/me")["id"]
+
+    @classmethod
+    def operator(cls, base_url):
+        """Who set the installation up, signed in."""
+        person = cls.__new__(cls)
+        person.origin, person.email, person.cookie = base_url.removesuffix("/v1"), OPERATOR, ""
+        person.call("POST", "/api/sessions", {"email": OPERATOR, "password": PASSWORD})
+        return person
 
     @classmethod
     def invited(cls, organization, base_url, email, role="reader"):
