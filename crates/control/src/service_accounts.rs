@@ -145,8 +145,8 @@ pub(crate) async fn list(
     answer(&control, list.await)
 }
 
-/// Create a service account with the role `member`, and its first key; or, if only the account is
-/// asked for, one that has no role yet.
+/// Create a service account with the role `member`, and its first key. If only the account is asked
+/// for, it has no role yet.
 #[utoipa::path(
     post, path = "/v1/organization/projects/{project_id}/service_accounts",
     operation_id = "create_service_account",
