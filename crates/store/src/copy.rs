@@ -149,6 +149,7 @@ const TABLES: &[&str] = &[
     "holds",
     "usage_records",
     "usage_hours",
+    "usage_days",
     "idempotent_requests",
     "budgets",
     "budget_events",

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use domain::id::{KeyId, OrganizationId, ProjectId};
 use domain::money::Nusd;
-use domain::time::HOUR_US;
+use domain::time::{DAY_US, HOUR_US};
 use domain::usage::{LineItem, UsageClass};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
@@ -50,22 +50,65 @@ pub(crate) struct SqliteCommitter {
 #[derive(Default)]
 struct Sums {
     accounts: HashMap<String, (Nusd, Nusd, Nusd)>,
-    hours: HashMap<Place, HourSums>,
+    hours: HashMap<Place, UsageSums>,
+    days: HashMap<Place, UsageSums>,
 }
 
-/// The primary key of an hour's row.
-#[derive(PartialEq, Eq, Hash)]
+/// The primary key of a row of sums: an hour's, or a day's, which has no key.
+#[derive(Clone, PartialEq, Eq, Hash)]
 struct Place {
     organization: OrganizationId,
-    hour_at_us: i64,
+    at_us: i64,
     project: ProjectId,
-    key: KeyId,
+    key: Option<KeyId>,
     model: Arc<str>,
     endpoint: &'static str,
 }
 
 /// Requests, eight token classes, cost, four cost lines, upstream cost.
-type HourSums = [i64; 15];
+type UsageSums = [i64; 15];
+
+/// Their columns.
+const SUMS: [&str; 15] = [
+    "requests",
+    "fresh_input_tokens",
+    "cached_input_tokens",
+    "cache_write_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "audio_input_tokens",
+    "audio_output_tokens",
+    "image_tokens",
+    "cost_nusd",
+    "input_cost_nusd",
+    "cached_input_cost_nusd",
+    "output_cost_nusd",
+    "request_cost_nusd",
+    "upstream_cost_nusd",
+];
+
+/// The parameter of an hour's key: behind the rest of its place and its sums.
+const KEY_PARAMETER: usize = 21;
+
+static ADD_HOUR: LazyLock<String> = LazyLock::new(|| adding("usage_hours", "hour_at_us", true));
+static ADD_DAY: LazyLock<String> = LazyLock::new(|| adding("usage_days", "day_at_us", false));
+
+/// What adds sums to those of a place.
+fn adding(table: &str, at: &str, has_key: bool) -> String {
+    let key = if has_key { ", key_id" } else { "" };
+    let place = format!("organization_id, {at}, project_id, model, endpoint");
+    let values: Vec<String> = (1..=20).map(|index| format!("?{index}")).collect();
+    let key_value = if has_key { ", ?21" } else { "" };
+    let add = |(index, column): (usize, &&str)| format!("{column} = {column} + ?{index}");
+    let added: Vec<String> = (6..).zip(&SUMS).map(add).collect();
+    format!(
+        "INSERT INTO {table} ({place}, {sums}{key}) VALUES ({values}{key_value})
+         ON CONFLICT ({place}{key}) DO UPDATE SET {added}",
+        sums = SUMS.join(", "),
+        values = values.join(", "),
+        added = added.join(", "),
+    )
+}
 
 impl SqliteCommitter {
     pub(crate) fn new(connection: Connection, lock: Option<File>, room: Room) -> Self {
@@ -97,7 +140,7 @@ impl SqliteCommitter {
         self.end_holds(batch, &mut sums)?;
         self.write_settlements(batch, writer, &mut linking, &mut sums)?;
         self.move_accounts(&sums)?;
-        self.fold_hours(&sums)?;
+        self.fold_usage(&sums)?;
         if batch.has_keys() {
             self.keep_answers(batch)?;
             self.give_back_keys(batch)?;
@@ -211,7 +254,7 @@ impl SqliteCommitter {
                 continue;
             }
             linking.usage_record(settlement);
-            sums.fold_hour(settlement);
+            sums.fold_usage(settlement);
             for transfer in settlement.transfers(writer) {
                 let (debit, credit) = (transfer.debit.to_string(), transfer.credit.to_string());
                 let (chain, seq) = linking.place();
@@ -297,42 +340,23 @@ impl SqliteCommitter {
         Ok(())
     }
 
-    fn fold_hours(&self, sums: &Sums) -> Result<(), StoreError> {
-        let mut upsert = self.connection.prepare_cached(
-            "INSERT INTO usage_hours (organization_id, hour_at_us, project_id, key_id, model,
-                 endpoint, requests, fresh_input_tokens, cached_input_tokens,
-                 cache_write_tokens, output_tokens, reasoning_tokens, audio_input_tokens,
-                 audio_output_tokens, image_tokens, cost_nusd, input_cost_nusd,
-                 cached_input_cost_nusd, output_cost_nusd, request_cost_nusd, upstream_cost_nusd)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17,
-                 ?18, ?19, ?20, ?21)
-             ON CONFLICT (organization_id, hour_at_us, project_id, key_id, model, endpoint)
-             DO UPDATE SET requests = requests + ?7,
-                 fresh_input_tokens = fresh_input_tokens + ?8,
-                 cached_input_tokens = cached_input_tokens + ?9,
-                 cache_write_tokens = cache_write_tokens + ?10,
-                 output_tokens = output_tokens + ?11,
-                 reasoning_tokens = reasoning_tokens + ?12,
-                 audio_input_tokens = audio_input_tokens + ?13,
-                 audio_output_tokens = audio_output_tokens + ?14,
-                 image_tokens = image_tokens + ?15, cost_nusd = cost_nusd + ?16,
-                 input_cost_nusd = input_cost_nusd + ?17,
-                 cached_input_cost_nusd = cached_input_cost_nusd + ?18,
-                 output_cost_nusd = output_cost_nusd + ?19,
-                 request_cost_nusd = request_cost_nusd + ?20,
-                 upstream_cost_nusd = upstream_cost_nusd + ?21",
-        )?;
-        for (place, hour) in &sums.hours {
-            upsert.raw_bind_parameter(1, place.organization.as_str())?;
-            upsert.raw_bind_parameter(2, place.hour_at_us)?;
-            upsert.raw_bind_parameter(3, place.project.as_str())?;
-            upsert.raw_bind_parameter(4, place.key.as_str())?;
-            upsert.raw_bind_parameter(5, &*place.model)?;
-            upsert.raw_bind_parameter(6, place.endpoint)?;
-            for (index, sum) in (7..).zip(hour) {
-                upsert.raw_bind_parameter(index, sum)?;
+    fn fold_usage(&self, sums: &Sums) -> Result<(), StoreError> {
+        for (sql, usage) in [(&*ADD_HOUR, &sums.hours), (&*ADD_DAY, &sums.days)] {
+            let mut upsert = self.connection.prepare_cached(sql)?;
+            for (place, sums) in usage {
+                upsert.raw_bind_parameter(1, place.organization.as_str())?;
+                upsert.raw_bind_parameter(2, place.at_us)?;
+                upsert.raw_bind_parameter(3, place.project.as_str())?;
+                upsert.raw_bind_parameter(4, &*place.model)?;
+                upsert.raw_bind_parameter(5, place.endpoint)?;
+                for (index, sum) in (6..).zip(sums) {
+                    upsert.raw_bind_parameter(index, sum)?;
+                }
+                if let Some(key) = &place.key {
+                    upsert.raw_bind_parameter(KEY_PARAMETER, key.as_str())?;
+                }
+                upsert.raw_execute()?;
             }
-            upsert.raw_execute()?;
         }
         Ok(())
     }
@@ -497,15 +521,20 @@ impl Sums {
         self.account(&format!("wallet:{organization}"))
     }
 
-    fn fold_hour(&mut self, settlement: &Settlement) {
+    fn fold_usage(&mut self, settlement: &Settlement) {
         let hold = &settlement.hold;
-        let place = Place {
+        let hour = Place {
             organization: hold.organization.clone(),
-            hour_at_us: hold.admitted_at.floor(HOUR_US).0,
+            at_us: hold.admitted_at.floor(HOUR_US).0,
             project: hold.project.clone(),
-            key: hold.key.clone(),
+            key: Some(hold.key.clone()),
             model: Arc::clone(&hold.model),
             endpoint: hold.endpoint,
+        };
+        let day = Place {
+            at_us: hold.admitted_at.floor(DAY_US).0,
+            key: None,
+            ..hour.clone()
         };
         let usage = TOKEN_CLASSES.map(|class| count(settlement.usage[class]));
         let cost = settlement.charge.cost;
@@ -517,8 +546,11 @@ impl Sums {
             .chain([cost.total.get()])
             .chain(lines)
             .chain(rest);
-        for (sum, part) in self.hours.entry(place).or_default().iter_mut().zip(parts) {
-            *sum += part;
+        let hour = self.hours.entry(hour).or_default();
+        let day = self.days.entry(day).or_default();
+        for ((hour, day), part) in hour.iter_mut().zip(day).zip(parts) {
+            *hour += part;
+            *day += part;
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Usage and costs over time: sums by bucket and by whatever they are asked to be grouped by.
 //!
-//! Hours and days are read from the roll-up, minutes from the records themselves, whose ids carry
-//! their time. Buckets are whole and begin at multiples of their width, UTC.
+//! Hours are read from their sums, days from theirs where no key is asked about and else from the
+//! hours', minutes from the records themselves, whose ids carry their time. Buckets are whole and begin at multiples of their width, UTC.
 
 use domain::id::{OrganizationId, RequestId};
 use domain::money::Nusd;
@@ -93,6 +93,24 @@ pub struct Question {
     pub group_by: Vec<Dimension>,
 }
 
+impl Question {
+    /// Whether the answer depends on this.
+    fn is_about(&self, dimension: Dimension) -> bool {
+        let mut filters = self.only.iter().map(|(dimension, _)| dimension);
+        self.group_by.contains(&dimension) || filters.any(|it| *it == dimension)
+    }
+
+    /// The smallest table that knows the answer, its column of time, and what counts requests.
+    fn source(&self) -> (&'static str, &'static str, &'static str) {
+        let needs_keys = self.is_about(Dimension::Key) || self.is_about(Dimension::User);
+        match self.width {
+            Width::Minute => ("usage_records", "t.admitted_at_us", "COUNT(*)"),
+            Width::Day if !needs_keys => ("usage_days", "t.day_at_us", "SUM(t.requests)"),
+            Width::Hour | Width::Day => ("usage_hours", "t.hour_at_us", "SUM(t.requests)"),
+        }
+    }
+}
+
 /// Sums of one bucket and group.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sums {
@@ -147,10 +165,7 @@ pub fn sums(tx: &mut Tx<'_>, question: &Question) -> Result<Vec<Sums>, StoreErro
         params.push(value);
         format!("${}", params.len())
     };
-    let (table, at, count) = match question.width {
-        Width::Minute => ("usage_records", "t.admitted_at_us", "COUNT(*)"),
-        Width::Hour | Width::Day => ("usage_hours", "t.hour_at_us", "SUM(t.requests)"),
-    };
+    let (table, at, count) = question.source();
     let width = bind(question.width.us().into());
     let mut conditions = match question.width {
         Width::Minute => {
@@ -164,8 +179,8 @@ pub fn sums(tx: &mut Tx<'_>, question: &Question) -> Result<Vec<Sums>, StoreErro
             ]
         }
         Width::Hour | Width::Day => vec![
-            format!("t.hour_at_us >= {}", bind(question.from.0.into())),
-            format!("t.hour_at_us < {}", bind(question.to.0.into())),
+            format!("{at} >= {}", bind(question.from.0.into())),
+            format!("{at} < {}", bind(question.to.0.into())),
         ],
     };
     match question.kind {
@@ -178,7 +193,15 @@ pub fn sums(tx: &mut Tx<'_>, question: &Question) -> Result<Vec<Sums>, StoreErro
             .iter()
             .map(|value| bind(value.as_str().into()))
             .collect();
-        conditions.push(format!("{} IN ({})", dimension.column(), places.join(", ")));
+        let places = places.join(", ");
+        conditions.push(match dimension {
+            // Whose keys they are is looked up once, and not for each row.
+            Dimension::User => format!(
+                "t.key_id IN (SELECT id FROM keys
+                     WHERE user_id IN ({places}) AND organization_id = $1)"
+            ),
+            _ => format!("{} IN ({places})", dimension.column()),
+        });
     }
     let group = |dimension: Dimension| match question.group_by.contains(&dimension) {
         true => dimension.column(),
@@ -187,9 +210,13 @@ pub fn sums(tx: &mut Tx<'_>, question: &Question) -> Result<Vec<Sums>, StoreErro
     let groups = Dimension::ALL.map(group).join(", ");
     let summed = |column: &&str| format!("CAST(SUM(t.{column}) AS BIGINT)");
     let sums: Vec<String> = TOKENS.iter().chain(&COSTS).map(summed).collect();
+    let keys = match question.group_by.contains(&Dimension::User) {
+        true => "LEFT JOIN keys k ON k.id = t.key_id",
+        false => "",
+    };
     let sql = format!(
         "SELECT {at} / {width} * {width} AS bucket, {groups}, CAST({count} AS BIGINT), {}
-         FROM {table} t LEFT JOIN keys k ON k.id = t.key_id
+         FROM {table} t {keys}
          WHERE t.organization_id = $1 AND {}
          GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5",
         sums.join(", "),

@@ -255,6 +255,43 @@ const INVARIANTS: &[Invariant] = &[
                   OR SUM(heard) <> 0 OR SUM(spoken) <> 0 OR SUM(image) <> 0",
         unit: "units",
     },
+    Invariant {
+        name: "reported days",
+        claim: "the sums by day that reports read are those of the hours",
+        sql: "SELECT organization_id || ' ' || project_id || ' ' || model || ' at ' || day_at_us,
+                     CAST(SUM(is_units) AS BIGINT), CAST(SUM(should_units) AS BIGINT)
+              FROM (SELECT organization_id, day_at_us, project_id, model, endpoint,
+                        requests + fresh_input_tokens + cached_input_tokens + cache_write_tokens
+                        + output_tokens + reasoning_tokens + audio_input_tokens
+                        + audio_output_tokens + image_tokens AS is_units, 0 AS should_units,
+                        requests, fresh_input_tokens AS fresh, cached_input_tokens AS cached,
+                        cache_write_tokens AS written, output_tokens AS output,
+                        reasoning_tokens AS reasoning, audio_input_tokens AS heard,
+                        audio_output_tokens AS spoken, image_tokens AS image, cost_nusd AS cost,
+                        input_cost_nusd AS input_cost, cached_input_cost_nusd AS cached_cost,
+                        output_cost_nusd AS output_cost, request_cost_nusd AS request_cost,
+                        upstream_cost_nusd AS upstream_cost
+                    FROM usage_days
+                    UNION ALL
+                    SELECT organization_id, hour_at_us / 86400000000 * 86400000000, project_id,
+                        model, endpoint, 0,
+                        requests + fresh_input_tokens + cached_input_tokens + cache_write_tokens
+                        + output_tokens + reasoning_tokens + audio_input_tokens
+                        + audio_output_tokens + image_tokens,
+                        -requests, -fresh_input_tokens, -cached_input_tokens, -cache_write_tokens,
+                        -output_tokens, -reasoning_tokens, -audio_input_tokens,
+                        -audio_output_tokens, -image_tokens, -cost_nusd, -input_cost_nusd,
+                        -cached_input_cost_nusd, -output_cost_nusd, -request_cost_nusd,
+                        -upstream_cost_nusd
+                    FROM usage_hours) AS both_sides
+              GROUP BY organization_id, day_at_us, project_id, model, endpoint
+              HAVING SUM(requests) <> 0 OR SUM(fresh) <> 0 OR SUM(cached) <> 0
+                  OR SUM(written) <> 0 OR SUM(output) <> 0 OR SUM(reasoning) <> 0
+                  OR SUM(heard) <> 0 OR SUM(spoken) <> 0 OR SUM(image) <> 0 OR SUM(cost) <> 0
+                  OR SUM(input_cost) <> 0 OR SUM(cached_cost) <> 0 OR SUM(output_cost) <> 0
+                  OR SUM(request_cost) <> 0 OR SUM(upstream_cost) <> 0",
+        unit: "units",
+    },
 ];
 
 /// Proves every invariant.

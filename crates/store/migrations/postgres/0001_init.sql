@@ -200,7 +200,7 @@ CREATE TABLE keys (
 );
 CREATE INDEX keys_by_project ON keys (project_id, created_at_us, id);
 CREATE INDEX keys_by_organization ON keys (organization_id, class, created_at_us, id);
-CREATE INDEX keys_by_user ON keys (user_id, organization_id);
+CREATE INDEX keys_by_user ON keys (user_id, organization_id, last_used_at_us);
 CREATE INDEX keys_by_owner ON keys (project_id, user_id, created_at_us, id);
 
 -- Secrets that keys had before their present ones: each works until its end.
@@ -542,6 +542,31 @@ CREATE TABLE usage_hours (
     PRIMARY KEY (organization_id, hour_at_us, project_id, key_id, model, endpoint)
 );
 
+-- The same by day (UTC) of admission, without the keys: what reports over many days read.
+CREATE TABLE usage_days (
+    organization_id TEXT NOT NULL,
+    day_at_us BIGINT NOT NULL,
+    project_id TEXT NOT NULL,
+    model TEXT NOT NULL,
+    endpoint TEXT NOT NULL,
+    requests BIGINT NOT NULL,
+    fresh_input_tokens BIGINT NOT NULL,
+    cached_input_tokens BIGINT NOT NULL,
+    cache_write_tokens BIGINT NOT NULL,
+    output_tokens BIGINT NOT NULL,
+    reasoning_tokens BIGINT NOT NULL,
+    audio_input_tokens BIGINT NOT NULL,
+    audio_output_tokens BIGINT NOT NULL,
+    image_tokens BIGINT NOT NULL,
+    cost_nusd BIGINT NOT NULL,
+    input_cost_nusd BIGINT NOT NULL,
+    cached_input_cost_nusd BIGINT NOT NULL,
+    output_cost_nusd BIGINT NOT NULL,
+    request_cost_nusd BIGINT NOT NULL,
+    upstream_cost_nusd BIGINT NOT NULL,
+    PRIMARY KEY (organization_id, day_at_us, project_id, model, endpoint)
+);
+
 -- A money limit over a calendar window (UTC), on the organization, one of its projects or keys.
 -- What was spent in a window is a sum of usage_hours, so nothing is counted twice. A spend alert has a
 -- JSON pair in "alert": the recipients of its mail, and a prefix of the subject or null.
@@ -672,11 +697,14 @@ CREATE INDEX audit_log_by_kind ON audit_log (organization_id, kind, at_us, id);
 CREATE INDEX audit_log_by_resource ON audit_log (organization_id, resource_id, at_us, id);
 CREATE INDEX audit_log_by_project ON audit_log (organization_id, project_id, at_us, id);
 CREATE INDEX audit_log_by_user ON audit_log (organization_id, user_id, at_us, id);
+CREATE INDEX audit_log_by_key ON audit_log (organization_id, key_id, at_us, id);
+CREATE INDEX audit_log_by_email ON audit_log (organization_id, email, at_us, id);
 
 -- Hot rows: room on their pages lets an update stay on its page.
 ALTER TABLE accounts SET (fillfactor = 50);
 ALTER TABLE leases SET (fillfactor = 50);
 ALTER TABLE usage_hours SET (fillfactor = 70);
+ALTER TABLE usage_days SET (fillfactor = 70);
 
 -- Ends a statement with an error of this code, and with it everything that the statement wrote.
 CREATE FUNCTION refuse(code TEXT, reason TEXT) RETURNS BIGINT LANGUAGE plpgsql AS $$

@@ -200,7 +200,7 @@ CREATE TABLE keys (
 ) STRICT;
 CREATE INDEX keys_by_project ON keys (project_id, created_at_us, id);
 CREATE INDEX keys_by_organization ON keys (organization_id, class, created_at_us, id);
-CREATE INDEX keys_by_user ON keys (user_id, organization_id);
+CREATE INDEX keys_by_user ON keys (user_id, organization_id, last_used_at_us);
 CREATE INDEX keys_by_owner ON keys (project_id, user_id, created_at_us, id);
 
 -- Secrets that keys had before their present ones: each works until its end.
@@ -542,6 +542,31 @@ CREATE TABLE usage_hours (
     PRIMARY KEY (organization_id, hour_at_us, project_id, key_id, model, endpoint)
 ) STRICT, WITHOUT ROWID;
 
+-- The same by day (UTC) of admission, without the keys: what reports over many days read.
+CREATE TABLE usage_days (
+    organization_id TEXT NOT NULL,
+    day_at_us INTEGER NOT NULL,
+    project_id TEXT NOT NULL,
+    model TEXT NOT NULL,
+    endpoint TEXT NOT NULL,
+    requests INTEGER NOT NULL,
+    fresh_input_tokens INTEGER NOT NULL,
+    cached_input_tokens INTEGER NOT NULL,
+    cache_write_tokens INTEGER NOT NULL,
+    output_tokens INTEGER NOT NULL,
+    reasoning_tokens INTEGER NOT NULL,
+    audio_input_tokens INTEGER NOT NULL,
+    audio_output_tokens INTEGER NOT NULL,
+    image_tokens INTEGER NOT NULL,
+    cost_nusd INTEGER NOT NULL,
+    input_cost_nusd INTEGER NOT NULL,
+    cached_input_cost_nusd INTEGER NOT NULL,
+    output_cost_nusd INTEGER NOT NULL,
+    request_cost_nusd INTEGER NOT NULL,
+    upstream_cost_nusd INTEGER NOT NULL,
+    PRIMARY KEY (organization_id, day_at_us, project_id, model, endpoint)
+) STRICT, WITHOUT ROWID;
+
 -- A money limit over a calendar window (UTC), on the organization, one of its projects or keys.
 -- What was spent in a window is a sum of usage_hours, so nothing is counted twice. A spend alert has a
 -- JSON pair in "alert": the recipients of its mail, and a prefix of the subject or null.
@@ -672,6 +697,8 @@ CREATE INDEX audit_log_by_kind ON audit_log (organization_id, kind, at_us, id);
 CREATE INDEX audit_log_by_resource ON audit_log (organization_id, resource_id, at_us, id);
 CREATE INDEX audit_log_by_project ON audit_log (organization_id, project_id, at_us, id);
 CREATE INDEX audit_log_by_user ON audit_log (organization_id, user_id, at_us, id);
+CREATE INDEX audit_log_by_key ON audit_log (organization_id, key_id, at_us, id);
+CREATE INDEX audit_log_by_email ON audit_log (organization_id, email, at_us, id);
 
 CREATE TRIGGER transfers_no_update BEFORE UPDATE ON transfers
 BEGIN

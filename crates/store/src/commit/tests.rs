@@ -121,6 +121,7 @@ fn everything(runtime: &Runtime, store: &Store) -> Vec<Vec<Row>> {
             "usage_hours",
             "batches",
             "idempotent_requests",
+            "usage_days",
         ]
         .iter()
         .map(|table| tx.query(&format!("SELECT * FROM {table} ORDER BY 1, 2"), &[]))

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use domain::hold::Hold;
-use domain::time::HOUR_US;
+use domain::time::{AtUs, DAY_US, HOUR_US};
 use domain::usage::Usage;
 use store::verify::{self, Report, SHOWN};
 use store::{Store, StoreError, Tx};
@@ -309,30 +309,42 @@ fn of_hours(books: &Books) -> Vec<Corruption> {
     let organization = &books.customer.organization;
     let hour_at_us = books.hour_at_us;
     let at_hour = |is: &str| format!("{organization} proj_a m at {hour_at_us}: is {is}");
+    let day_at_us = AtUs(hour_at_us).floor(DAY_US).0;
+    let at_day = |is: &str| format!("{organization} proj_a m at {day_at_us}: is {is}");
     vec![
         (
             "UPDATE usage_hours SET cost_nusd = cost_nusd + 3".into(),
-            &["reported money", "leased"],
+            &["reported money", "reported days", "leased"],
             at_hour("118 nUSD, should be 115 nUSD, off by 3"),
         ),
         (
             "UPDATE usage_hours SET input_cost_nusd = input_cost_nusd + 1,
                  output_cost_nusd = output_cost_nusd - 1"
                 .into(),
-            &["reported money"],
+            &["reported money", "reported days"],
             at_hour("115 nUSD"),
         ),
         (
             "UPDATE usage_hours SET requests = requests - 1".into(),
-            &["reported usage"],
+            &["reported usage", "reported days"],
             at_hour("71 units, should be 72 units, off by -1"),
         ),
         (
             "UPDATE usage_hours SET fresh_input_tokens = fresh_input_tokens + 1,
                  output_tokens = output_tokens - 1"
                 .into(),
-            &["reported usage"],
+            &["reported usage", "reported days"],
             at_hour("72 units"),
+        ),
+        (
+            "UPDATE usage_days SET output_tokens = output_tokens + 1".into(),
+            &["reported days"],
+            at_day("73 units, should be 72 units, off by 1"),
+        ),
+        (
+            "UPDATE usage_days SET cost_nusd = cost_nusd + 1".into(),
+            &["reported days"],
+            at_day("72 units"),
         ),
     ]
 }
