@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo build dev check test sdk-test api-test e2e-test bench mutants clean
+.PHONY: help demo build dev check test sdk-test api-test e2e-test bench scale mutants clean
 
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 CONSOLE_SOURCES := $(shell find console/src console/public console/scripts -type f 2>/dev/null) \
@@ -90,6 +90,12 @@ bench: ## Measure throughput, latency and memory beside a bare relay (ARGS="…"
 	cargo build --release --locked -p farebox -p farebox-bench
 	$(call step,2/2,Measuring (some minutes; leave the machine alone)…)
 	FAREBOX_BIN="$(TARGET)/release/farebox" $(TARGET)/release/farebox-bench $(ARGS)
+
+scale: ## Time lists and reports over a million keys and ten million usage records (12 GB, 15 minutes)
+	$(call step,1/2,Building in release form…)
+	cargo build --release --locked -p farebox
+	$(call step,2/2,Filling an installation and asking it (leave the machine alone)…)
+	FAREBOX_BIN="$(TARGET)/release/farebox" python3 tests/scale/measure.py $(ARGS)
 
 # What decides about money. A mutant that survives says what no test would notice.
 MONEY := admission/** hold.rs price.rs money.rs ledger.rs rate.rs budget.rs window.rs

@@ -105,6 +105,7 @@ impl<'a> Tx<'a> {
     ) -> Result<(), E> {
         match &mut self.engine {
             Engine::Sqlite(connection) => {
+                tracing::trace!(sql, "reading");
                 let mut statement = connection
                     .prepare_cached(&numbered(sql))
                     .map_err(StoreError::from)?;
