@@ -19,8 +19,8 @@ use crate::{DatabaseUrl, OpenError, StoreError, Tx};
 
 const POOL_CONNECTIONS: usize = 16;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Statements that a connection keeps prepared. Those that are used often are fewer; lists with many
-/// filters have many texts.
+/// Statements that a connection keeps prepared. Those that are used often are fewer; lists with
+/// many filters have many texts.
 const MOST_PREPARED: usize = 500;
 /// A connection that says nothing for this long is lost.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(30);

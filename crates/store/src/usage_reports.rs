@@ -1,7 +1,8 @@
 //! Usage and costs over time: sums by bucket and by whatever they are asked to be grouped by.
 //!
 //! Hours are read from their sums, days from theirs where no key is asked about and else from the
-//! hours', minutes from the records themselves, whose ids carry their time. Buckets are whole and begin at multiples of their width, UTC.
+//! hours', minutes from the records themselves, whose ids carry their time. Buckets are whole and
+//! begin at multiples of their width, UTC.
 
 use domain::id::{OrganizationId, RequestId};
 use domain::money::Nusd;

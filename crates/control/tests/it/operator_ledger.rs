@@ -1,5 +1,7 @@
 //! Operators look at the books, and have them proved.
 
+// SQL in a test: it falsifies the books, and leaves a proof that nobody goes on with, on purpose.
+
 use http::Method;
 use serde_json::{Value, json};
 use store::StoreError;

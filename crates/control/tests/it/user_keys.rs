@@ -1,5 +1,7 @@
 //! People's keys: made, restricted, rotated and revoked by themselves, and by whoever may.
 
+// SQL in a test: it makes what was kept before a model or a permission went away.
+
 use std::sync::atomic::Ordering;
 
 use domain::key::KeySecret;

@@ -1,6 +1,8 @@
 //! Keys that are restricted, rotated and revoked: in force from the next request on, and the same
 //! for whoever starts afterwards.
 
+// SQL in a test: it looks at the books as they are kept.
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
