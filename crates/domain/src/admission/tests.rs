@@ -104,6 +104,22 @@ fn everything_is_taken_or_nothing() {
 }
 
 #[test]
+fn what_is_taken_out_is_held_by_nobody_and_what_is_held_is_not_taken_out() {
+    let mut book = book(100);
+    admit(&mut book, &ask(1, 40), AtUs(1)).expect("there is enough");
+    assert!(!book.take_out(Nusd::new(61)), "40 of it are held");
+    assert!(book.take_out(Nusd::new(50)));
+    assert_eq!(book.wallet().available(), Nusd::new(10));
+    let too_much = admit(&mut book, &ask(2, 11), AtUs(1));
+    assert!(matches!(too_much, Err(Refusal::Credit { .. })));
+    // What is known of the credits meanwhile gives nothing back.
+    book.set_credits(Nusd::new(100));
+    assert_eq!(book.wallet().available(), Nusd::new(10));
+    book.put_back(Nusd::new(50));
+    admit(&mut book, &ask(2, 60), AtUs(1)).expect("it is there again");
+}
+
+#[test]
 fn only_what_lacks_money_may_be_helped_by_costing_less() {
     let mut book = book(100);
     let small = budget("budget_a", Scope::Organization, Window::Day, 50);
