@@ -264,6 +264,10 @@ async fn limits_a_day_go_on_where_they_stood() {
         spend(&store, customer).await;
     }
     let organization = &limited.organization;
+    let owner = format!(
+        "INSERT INTO organizations (id, name, created_at_us) VALUES ('{organization}', '', 0)"
+    );
+    execute(&store, &owner).await.expect(&owner);
     for (scope, of_day) in [("'', ''", "12, NULL"), ("'proj_x', ''", "11, 11")] {
         let sql = format!(
             "INSERT INTO rate_limits VALUES ('{organization}', {scope}, '', 60, NULL, {of_day}, NULL)"
