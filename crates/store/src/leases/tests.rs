@@ -3,6 +3,7 @@
 mod crossed;
 mod days;
 mod desk;
+mod members;
 mod opening;
 mod same;
 mod sharer;

@@ -134,6 +134,9 @@ fn a_new_budget_adopts_what_is_in_flight_exactly() {
     book.lower(&pot, Nusd::new(8));
     assert_eq!((room(&book, &pot), strays(&book)), (2, 0));
     assert_eq!(room(&book, &wallet()), 99);
+    admit(&mut book, &ask(4, 2), AtUs(3)).expect("fits");
+    assert_eq!(book.legs_of(id(4)), std::slice::from_ref(&pot));
+    assert_eq!(book.adopted_legs_of(id(4)), [], "it began there");
 }
 
 #[test]

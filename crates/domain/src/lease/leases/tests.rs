@@ -4,9 +4,9 @@ use super::*;
 use crate::id::{BudgetId, OrganizationId};
 use crate::time::AtUs;
 
-/// Room by pot, and whether something is held there.
+/// Room by pot, and whether something is held there; and what strays there.
 #[derive(Default)]
-struct Book(BTreeMap<PotId, (i64, bool)>);
+struct Book(BTreeMap<PotId, (i64, bool)>, BTreeMap<PotId, i64>);
 
 impl Rooms for Book {
     fn room(&self, pot: &PotId) -> Nusd {
@@ -16,11 +16,23 @@ impl Rooms for Book {
     fn is_held(&self, pot: &PotId) -> bool {
         self.0.get(pot).is_some_and(|(_, held)| *held)
     }
+
+    fn strays(&self, pot: &PotId) -> Nusd {
+        Nusd::new(self.1.get(pot).copied().unwrap_or_default())
+    }
 }
 
 impl Book {
     fn of(&mut self, pot: &PotId) -> &mut (i64, bool) {
         self.0.entry(pot.clone()).or_default()
+    }
+
+    /// Lowers a pot's cap, first by what strays.
+    fn lower(&mut self, pot: &PotId, amount: i64) {
+        let strays = self.1.entry(pot.clone()).or_default();
+        let of_strays = amount.min(*strays);
+        *strays -= of_strays;
+        self.of(pot).0 -= amount - of_strays;
     }
 }
 
@@ -88,7 +100,7 @@ impl Desk {
             match &effect {
                 Effect::Raise(pot, amount) => self.book.of(pot).0 += amount.get(),
                 Effect::Lower(pot, amount) | Effect::GiveBack(pot, amount) => {
-                    self.book.of(pot).0 -= amount.get();
+                    self.book.lower(pot, amount.get());
                     assert!(self.book.of(pot).0 >= 0, "{effect:?}");
                 }
                 _ => {}
@@ -294,10 +306,9 @@ fn a_recall_is_answered_with_all_that_is_not_held_and_with_nothing_too() {
     let number = desk.questions()[0].0;
     desk.answer(number, 2, granted(&[(wallet(), 30)]));
     desk.effects();
-    let back = |amount| Effect::GiveBack(wallet(), Nusd::new(amount));
     desk.leases.recalled(&wallet());
     desk.leases.recalled(&wallet());
-    assert_eq!(desk.effects(), [back(30), back(0)]);
+    assert_eq!(desk.effects(), [back(wallet(), 30), back(wallet(), 0)]);
 }
 
 #[test]
@@ -373,4 +384,111 @@ fn an_ended_epoch_takes_the_room_and_what_its_holds_free_later() {
     desk.book.of(&wallet()).0 = 25;
     desk.leases.ended(Epoch(6), &[wallet()], Nusd::new(25));
     assert_eq!(desk.effects(), [Effect::Admit(id(2))]);
+}
+
+fn back(pot: PotId, amount: i64) -> Effect {
+    Effect::GiveBack(pot, Nusd::new(amount))
+}
+
+fn raise(pot: PotId, amount: i64) -> Effect {
+    Effect::Raise(pot, Nusd::new(amount))
+}
+
+/// A request in flight came to count in a pot that the office has not opened: what it leaves there
+/// is not lost, and nobody uses it meanwhile.
+#[test]
+fn what_strays_waits_until_the_office_has_opened_the_pot() {
+    let mut desk = Desk::new();
+    desk.leases.adopted(&window());
+    desk.book.1.insert(window(), 30);
+    desk.leases.strayed(&window());
+    assert_eq!(desk.effects(), [], "the office may not know of the pot");
+    desk.wait_us(2 * HORIZON_US);
+    assert_eq!(desk.effects(), [], "it is not forgotten");
+    desk.request(1, 10, &[window()]);
+    let questions = desk.questions();
+    assert_eq!(questions[0].1, [(window(), 10, 10)], "it is no room");
+    desk.answer(questions[0].0, 2, granted(&[(window(), 10)]));
+    let (raise, admit) = (raise(window(), 10), Effect::Admit(id(1)));
+    assert_eq!(desk.effects(), [raise, back(window(), 30), admit]);
+    // From then on it goes back at once.
+    desk.book.1.insert(window(), 5);
+    desk.leases.strayed(&window());
+    desk.leases.strayed(&window());
+    assert_eq!(desk.effects(), [back(window(), 5)], "once");
+}
+
+#[test]
+fn what_strays_goes_back_to_whoever_needs_it() {
+    let mut desk = Desk::new();
+    desk.leases.adopted(&window());
+    desk.book.1.insert(window(), 30);
+    desk.leases.recalled(&window());
+    assert_eq!(desk.effects(), [back(window(), 30)]);
+    desk.wait_us(2 * HORIZON_US);
+    assert_eq!(
+        desk.effects(),
+        [Effect::Forget(window())],
+        "nothing is left"
+    );
+}
+
+#[test]
+fn what_strays_may_be_what_a_request_lacks() {
+    for (amount, is_refused) in [(25, false), (26, true)] {
+        let mut desk = Desk::new();
+        desk.leases.adopted(&window());
+        desk.book.1.insert(window(), 20);
+        desk.request(1, amount, &[window()]);
+        let number = desk.questions()[0].0;
+        desk.answer(number, 2, Answer::Denied(vec![(window(), Nusd::new(5))]));
+        let effects = desk.effects();
+        assert!(effects.contains(&back(window(), 20)), "{effects:?}");
+        let refusal = exhausted(1, window(), 25);
+        assert_eq!(effects.contains(&refusal), is_refused, "{effects:?}");
+    }
+}
+
+#[test]
+fn of_a_lowered_limit_what_is_leased_goes_back_and_what_is_on_its_way() {
+    let mut desk = Desk::new();
+    assert!(!desk.leases.lowered(&window()), "nothing is known of it");
+    desk.leases.adopted(&window());
+    assert!(!desk.leases.lowered(&window()), "nothing is leased of it");
+    // A question is under way.
+    desk.request(1, 10, &[window()]);
+    let number = desk.questions()[0].0;
+    assert!(desk.leases.lowered(&window()));
+    assert_eq!(desk.effects(), [], "nothing has come yet");
+    desk.answer(number, 2, granted(&[(window(), 30)]));
+    let effects = desk.effects();
+    assert_eq!(effects[..2], [raise(window(), 30), back(window(), 30)]);
+    let Effect::Send(again) = &effects[2] else {
+        panic!("under the new limit it is asked for anew: {effects:?}");
+    };
+    // The answer to a question that came after it is of the new limit.
+    desk.answer(again.number, 2, granted(&[(window(), 12)]));
+    let effects = desk.effects();
+    assert_eq!(effects, [raise(window(), 12), Effect::Admit(id(1))]);
+    // Leased, and nothing is under way.
+    assert!(desk.leases.lowered(&window()));
+    assert_eq!(desk.effects(), [back(window(), 12)]);
+}
+
+#[test]
+fn whoever_left_is_not_admitted_and_what_came_for_it_goes_back() {
+    let mut desk = Desk::new();
+    desk.request(1, 10, &[wallet()]);
+    desk.request(2, 10, &[wallet()]);
+    let number = desk.questions()[0].0;
+    desk.leases.leave(id(1));
+    desk.leases.leave(id(2));
+    assert_eq!(desk.effects(), [], "nobody waits");
+    desk.answer(number, 2, granted(&[(wallet(), 40)]));
+    assert_eq!(desk.effects(), [raise(wallet(), 40)]);
+    desk.wait_us(2 * HORIZON_US);
+    assert_eq!(desk.effects(), [back(wallet(), 40)]);
+    desk.wait_us(2 * HORIZON_US);
+    assert_eq!(desk.effects(), [Effect::Forget(wallet())]);
+    assert_eq!(desk.leases.due(), MonoUs(i64::MAX), "nothing is left to do");
 }

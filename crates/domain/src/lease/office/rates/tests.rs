@@ -305,6 +305,26 @@ fn what_a_node_gave_up_before_it_left_does_not_count() {
     assert!(!desk.ask(1, 1));
 }
 
+/// It said itself what it used: that counts, also what no book has, as it failed.
+#[test]
+fn what_a_node_said_before_it_left_counts_whatever_the_books_say() {
+    let mut desk = Desk::new(Rate::per_day(96), 1);
+    desk.ask(0, 1);
+    desk.beat(0, true);
+    assert!(desk.ask(0, 30));
+    desk.nodes[0].share.give_up(Cut::all(desk.limit), 30);
+    desk.beat(0, true);
+    let books = Booked::nothing(NOW.plus(-3 * DAY_US));
+    desk.kill_by_the_books(0, Some(&books));
+    assert_eq!(desk.part.empty(&desk.shares, desk.now), 96 - 30);
+    // Who dies next has used less than what is spare and full: that stays full.
+    assert!(!desk.ask(0, 1));
+    desk.beat(0, false);
+    desk.part.fill(40, desk.now);
+    desk.kill_by_the_books(0, Some(&books));
+    assert_eq!(desk.part.empty(&desk.shares, desk.now), 96 - 40);
+}
+
 #[test]
 fn a_share_that_was_given_up_makes_room_for_others() {
     let mut desk = Desk::new(Rate::per_minute(100), 2);
