@@ -12,7 +12,7 @@ import openai
 import pytest
 from openai import OpenAI
 
-from people import Person, give_key
+from people import Person
 from test_models import MESSAGES, MODEL, TEXT
 
 
@@ -26,9 +26,12 @@ class Caller:
         if is_person:
             email = f"{uuid.uuid4()}@example.com"
             base_url = installation.made["base_url"]
-            self.user = Person.invited(admin, base_url, email).id
-            self.secret = give_key(installation, self.user, self.project)
+            self.person = Person.invited(admin, base_url, email)
+            self.user = self.person.id
             admin.projects.users.create(self.project, user_id=self.user, role="member")
+            self.keys = f"/api/projects/{self.project}/keys"
+            made = self.person.call("POST", self.keys, {"name": "mine", **key})
+            self.secret, self.key = made["value"], made["id"]
         else:
             made = admin.projects.service_accounts.create(self.project, name="caller", **key)
             self.account, self.secret, self.key = made.id, made.api_key.value, made.api_key.id
@@ -69,6 +72,15 @@ def deny_model(caller):
 
 def allow_model(caller):
     caller.admin.projects.model_permissions.delete(caller.project)
+
+
+def change_own_key(changes, how=""):
+    """What its owner asks of a key, signed in."""
+    return lambda caller: caller.person.call("POST", f"{caller.keys}/{caller.key}{how}", changes)
+
+
+def revoke_own_key(caller):
+    caller.person.call("DELETE", f"{caller.keys}/{caller.key}")
 
 
 def let_expire(caller):
@@ -139,6 +151,9 @@ ARCHIVED = (openai.PermissionDeniedError, "project_archived", "is archived")
 UNKNOWN = (openai.AuthenticationError, "invalid_api_key", "Incorrect API key provided")
 NO_SCOPE = (openai.PermissionDeniedError, "missing_scope", "You have insufficient permissions")
 NO_MODEL = (openai.PermissionDeniedError, "model_not_found", "does not have access to model")
+NO_OTHER_MODEL = (openai.PermissionDeniedError, "model_not_found", "model")
+ELSEWHERE = (openai.AuthenticationError, "ip_not_authorized", "127.0.0.1")
+ONLY_READS = {"permissions": "restricted", "resources": {"models": "read"}}
 MISMATCH = "header should match"
 
 
@@ -159,6 +174,17 @@ ROWS = [
     Row("expired key", let_expire, UNKNOWN, key={"expires_in_seconds": 1}),
     Row("permission of a key", restrict_key, NO_SCOPE, open_key),
     Row("model of a project", deny_model, NO_MODEL, allow_model),
+    Row("permissions of a person's key", change_own_key(ONLY_READS), NO_SCOPE,
+        change_own_key({"permissions": "all"}), is_person=True),
+    Row("models of a person's key", change_own_key({"models": ["gpt-native"]}), NO_OTHER_MODEL,
+        change_own_key({"models": None}), is_person=True),
+    Row("networks of a person's key", change_own_key({"ip_ranges": ["203.0.113.0/24"]}), ELSEWHERE,
+        change_own_key({"ip_ranges": None}), is_person=True),
+    Row("secret of a person's key", change_own_key({"grace_seconds": 0}, "/rotate"), UNKNOWN,
+        is_person=True),
+    Row("person's key that is revoked", revoke_own_key, UNKNOWN, is_person=True),
+    Row("person's key that expires", let_expire, UNKNOWN, is_person=True,
+        key={"expires_in_seconds": 1}),
     Row("membership of a project", leave_project, UNKNOWN, is_person=True),
     Row("membership of the organization", leave_organization, UNKNOWN, is_person=True),
     Row("permission of a role", lose_permission_of_role, NO_SCOPE, regain_permission_of_role,
