@@ -38,6 +38,8 @@ pub const CODES: &[&str] = &[
     "not_supported",
     "not_your_key",
     "operator_required",
+    "passkey_refused",
+    "passkeys_unavailable",
     "price_stands",
     "project_archived",
     "proof_required",
@@ -49,6 +51,7 @@ pub const CODES: &[&str] = &[
     "store_unavailable",
     "too_many_attempts",
     "too_many_limits",
+    "too_many_passkeys",
     "too_many_secrets",
     "unsupported_parameter",
     "verification_running",
@@ -420,6 +423,20 @@ fn people(refusal: PeopleRefusal) -> (StatusCode, ErrorBody) {
             "enrolment_expired",
             "No authenticator app waits to be added, or not any more. Begin again.",
         ),
+        It::NoPasskeysHere => (
+            Status::BAD_REQUEST,
+            "passkeys_unavailable",
+            "Passkeys are made for a name, and this Farebox is known by a number. Set `public_url` to an address with a name, such as https://ai.example.com or http://localhost:8080.",
+        ),
+        It::TooManyPasskeys => (
+            Status::BAD_REQUEST,
+            "too_many_passkeys",
+            "You have as many passkeys as you may. Remove one first.",
+        ),
+        It::Passkey(problem) => {
+            let message = format!("This passkey was not accepted: {problem}.");
+            return error(Status::BAD_REQUEST, Some("passkey_refused"), None, message);
+        }
         It::NoFactor => (
             Status::NOT_FOUND,
             "no_second_factor",

@@ -133,6 +133,11 @@ text_id!(
     "session_"
 );
 text_id!(
+    /// A passkey of somebody.
+    PasskeyId,
+    "passkey_"
+);
+text_id!(
     /// An invite into an organization.
     InviteId,
     "invite-"

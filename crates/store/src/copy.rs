@@ -136,6 +136,8 @@ const TABLES: &[&str] = &[
     "password_resets",
     "totp",
     "totp_enrolments",
+    "passkeys",
+    "passkey_challenges",
     "recovery_codes",
     "pending_sign_ins",
     "trial_credits",

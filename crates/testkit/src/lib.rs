@@ -9,6 +9,7 @@
     reason = "tests wait on the real clock and are set by variables"
 )]
 
+pub mod authenticator;
 pub mod databases;
 pub mod disk_faults;
 pub mod http;

@@ -24,6 +24,7 @@ pub(crate) mod signup;
 mod telling;
 mod typed;
 mod visitor;
+mod webauthn;
 
 pub use hasher::Hasher;
 

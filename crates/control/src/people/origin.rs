@@ -33,7 +33,7 @@ pub(super) fn is_cross_site(method: &Method, headers: &HeaderMap, public_url: &s
 }
 
 /// Scheme, host and port of an address.
-fn origin_of(url: &str) -> &str {
+pub(super) fn origin_of(url: &str) -> &str {
     let after_scheme = url.find("://").map_or(0, |at| at + 3);
     let path = url[after_scheme..].find('/');
     path.map_or(url, |at| &url[..after_scheme + at])

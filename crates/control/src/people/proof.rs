@@ -1,4 +1,4 @@
-//! The proof that how one signs in may be changed: the password or a code of the authenticator app,
+//! The proof that how one signs in may be changed: the password, a code of the authenticator app or a passkey,
 //! or that one of them was shown just now.
 
 use axum::Json;
@@ -7,12 +7,12 @@ use axum::response::Response;
 
 use domain::people::email::Email;
 use domain::people::password::Password;
-use domain::people::throttle::GUESSES_FROM_NETWORK;
 use store::people::sessions::note_proof;
 use utoipa::ToSchema;
 
 use super::caller::SignedIn;
-use super::factors::second_step::check_totp;
+use super::factors::credential::SignedCredential;
+use super::factors::second_step::{check_totp, totp_guess};
 use super::guessing;
 use super::refusal::PeopleRefusal;
 use super::sessions::{Session, admit_guess, forgive};
@@ -28,6 +28,10 @@ pub(crate) struct NewProof {
     /// Of the authenticator app.
     #[schema(example = "123456")]
     code: Option<String>,
+    /// What `PublicKeyCredential.toJSON` gives, for what `/api/sessions/current/passkey_options`
+    /// asks.
+    #[schema(value_type = Option<Object>)]
+    credential: Option<SignedCredential>,
 }
 
 /// What somebody shows who wants to change how they sign in.
@@ -68,14 +72,19 @@ pub(crate) async fn prove(
                 true => Some(fields.code("code")?),
                 false => None,
             },
+            credential: match fields.has("credential") {
+                true => Some(SignedCredential::read(&fields)?),
+                false => None,
+            },
         };
-        match (proof.code, proof.current_password) {
-            (Some(code), _) => control.ensure_code(&caller, code).await?,
-            (None, Proof::Session) => {
+        match (proof.credential, proof.code, proof.current_password) {
+            (Some(credential), _, _) => control.ensure_passkey(&caller, credential).await?,
+            (None, Some(code), _) => control.ensure_code(&caller, code).await?,
+            (None, None, Proof::Session) => {
                 let param = "current_password".into();
                 return Err(Refusal::Missing { param });
             }
-            (None, typed) => control.ensure_proved(&caller, typed).await?,
+            (None, None, typed) => control.ensure_proved(&caller, typed).await?,
         }
         let (id, now) = (caller.session.id.clone(), control.now());
         let write = control.store.write(move |tx| note_proof(tx, &id, now));
@@ -91,11 +100,11 @@ impl Control {
     /// Refuses what is no code of the caller's authenticator app.
     async fn ensure_code(&self, caller: &SignedIn, code: String) -> Outcome<()> {
         let now = self.now();
-        let bucket = [(&GUESSES_FROM_NETWORK, caller.visitor.network())];
-        self.ensure_room(&bucket, now).await?;
         let user = caller.user.id.clone();
+        let buckets = totp_guess(&user, caller.visitor.network());
+        self.ensure_room(&buckets, now).await?;
         let write = self.store.write(move |tx| -> Outcome<bool> {
-            guessing::take(tx, &bucket, now)?;
+            guessing::take(tx, &buckets, now)?;
             check_totp(tx, &user, &code, now)
         });
         match write.await? {

@@ -4,6 +4,7 @@ use domain::people::code::CodeRefusal;
 use domain::time::{AtUs, SECOND_US};
 
 use super::hasher::Busy;
+use super::webauthn::problem::Problem;
 use crate::respond::Refusal;
 
 /// Why a person is refused.
@@ -49,6 +50,12 @@ pub(crate) enum PeopleRefusal {
     EnrolmentOver,
     /// There is no such second factor, or none at all.
     NoFactor,
+    /// This installation has no name that passkeys can be made for.
+    NoPasskeysHere,
+    /// There are as many passkeys as there may be.
+    TooManyPasskeys,
+    /// A passkey is not accepted.
+    Passkey(Problem),
     /// How one signs in is only changed by who proved lately who they are.
     ProofRequired,
 }

@@ -46,10 +46,10 @@ pub(crate) struct Session {
     object: &'static str,
     /// Whether it is the one of this request.
     is_current: bool,
-    /// How you signed in: `password`, or `signup`.
+    /// How you signed in: `password`, `passkey`, or `signup`.
     #[schema(example = "password")]
     method: String,
-    /// What you showed besides: `totp` or `recovery_code`.
+    /// What you showed besides: `totp`, `passkey` or `recovery_code`.
     second_factor: Option<String>,
     /// Until when nothing further is asked for to change how you sign in.
     proved_until: i64,

@@ -10,6 +10,7 @@ use store::people::users;
 use store::{StoreError, Tx};
 
 use super::visitor::Visitor;
+use super::webauthn::problem::Problem;
 use crate::Control;
 
 /// What a person did, and from where.
@@ -37,6 +38,16 @@ impl Deed<'_> {
     pub(super) fn failed_factor(&self, tx: &mut Tx<'_>, factor: Factor) -> Result<(), StoreError> {
         let message = format!("The second factor was wrong: {}.", factor.as_str());
         self.tell(tx, &failed(self.user, "wrong_factor", &message))
+    }
+
+    /// A passkey of somebody did not let anybody in.
+    pub(super) fn failed_passkey(
+        &self,
+        tx: &mut Tx<'_>,
+        problem: Problem,
+    ) -> Result<(), StoreError> {
+        let message = format!("The passkey was not accepted: {problem}.");
+        self.tell(tx, &failed(self.user, "passkey_refused", &message))
     }
 
     /// Somebody signed out.

@@ -30,6 +30,7 @@ mod outbox;
 mod people;
 mod people_changes;
 mod people_factors;
+mod people_passkeys;
 mod people_rights;
 mod people_sessions;
 mod people_signup;

@@ -230,6 +230,8 @@ async fn the_page_of_another_site_changes_nothing() {
         (Method::POST, "/api/password_resets"),
         (Method::POST, "/api/sessions/totp"),
         (Method::POST, "/api/sessions/recovery_code"),
+        (Method::POST, "/api/sessions/passkey"),
+        (Method::POST, "/api/sessions/passkey_options"),
         (Method::POST, "/api/sessions/current/proof"),
         (Method::DELETE, "/api/me/totp"),
     ] {
@@ -274,6 +276,12 @@ async fn nothing_of_an_account_is_shown_without_its_session() {
         (Method::POST, "/api/me/totp/confirm"),
         (Method::DELETE, "/api/me/totp"),
         (Method::POST, "/api/me/recovery_codes"),
+        (Method::GET, "/api/me/passkeys"),
+        (Method::POST, "/api/me/passkeys"),
+        (Method::POST, "/api/me/passkeys/options"),
+        (Method::POST, "/api/me/passkeys/passkey_x"),
+        (Method::DELETE, "/api/me/passkeys/passkey_x"),
+        (Method::POST, "/api/sessions/current/passkey_options"),
         (Method::POST, "/api/sessions/current/proof"),
     ] {
         let mut nobody = Browser::new(&world);

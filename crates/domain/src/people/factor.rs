@@ -7,6 +7,8 @@ use std::fmt;
 pub enum Factor {
     /// An authenticator app.
     Totp,
+    /// A passkey.
+    Passkey,
     /// A code that works once, for when the others are lost.
     RecoveryCode,
 }
@@ -17,6 +19,7 @@ impl Factor {
     pub fn as_str(self) -> &'static str {
         match self {
             Factor::Totp => "totp",
+            Factor::Passkey => "passkey",
             Factor::RecoveryCode => "recovery_code",
         }
     }
@@ -29,6 +32,10 @@ pub enum FactorChange {
     TotpAdded,
     /// The authenticator app was removed.
     TotpRemoved,
+    /// A passkey was added.
+    PasskeyAdded,
+    /// A passkey was removed.
+    PasskeyRemoved,
     /// New recovery codes were made.
     RecoveryCodesMade,
     /// The operator removed all of them.
@@ -40,6 +47,8 @@ impl fmt::Display for FactorChange {
         f.write_str(match self {
             FactorChange::TotpAdded => "An authenticator app was added",
             FactorChange::TotpRemoved => "The authenticator app was removed",
+            FactorChange::PasskeyAdded => "A passkey was added",
+            FactorChange::PasskeyRemoved => "A passkey was removed",
             FactorChange::RecoveryCodesMade => {
                 "New recovery codes were made, and the earlier ones work no more"
             }

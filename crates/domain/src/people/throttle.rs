@@ -91,6 +91,12 @@ pub const FACTOR_CODES_OF_ACCOUNT: Throttle = Throttle {
     every_us: HOUR_US,
     burst: 10,
 };
+/// Challenges for passkeys that one network asks for: each is a row for five minutes.
+pub const PASSKEY_CHALLENGES_FROM_NETWORK: Throttle = Throttle {
+    name: "challenge/network",
+    every_us: 5 * SECOND_US,
+    burst: 50,
+};
 /// Changes of address or phone that one user begins.
 pub const CHANGES_OF_USER: Throttle = Throttle {
     name: "change/user",

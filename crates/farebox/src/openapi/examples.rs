@@ -11,7 +11,7 @@ const RANDOM: &str = "7YkQ2nV0bX4cR9sLwA3eTz1M";
 const MOMENT: i64 = 1_798_761_600;
 
 /// How the ids of a thing begin: of the schemas that end in this, and the fields that begin so.
-const PREFIXES: [(&str, &str, &str); 11] = [
+const PREFIXES: [(&str, &str, &str); 12] = [
     ("ServiceAccount", "service_account", "svc_acct_"),
     ("Key", "api_key", "key_"),
     ("KeyOwner", "user", "user-"),
@@ -21,6 +21,7 @@ const PREFIXES: [(&str, &str, &str); 11] = [
     ("Group", "group", "group_"),
     ("Role", "role", "role_"),
     ("Session", "session", "session_"),
+    ("Passkey", "passkey", "passkey_"),
     ("Invite", "invite", "invite-"),
     ("User", "principal", "user-"),
 ];

@@ -132,6 +132,11 @@ async fn whoever_lost_all_second_factors_is_let_in_by_the_operator() {
         let added = browser.post("/api/me/totp/confirm", &code).await;
         assert_eq!(added["recovery_codes"].as_array().unwrap().len(), 10);
 
+        let options = Request::post(&place.url("/api/me/passkeys/options"));
+        let options = options.header("cookie", &browser.cookie).send().await;
+        let unavailable = options.unwrap().json()["error"]["code"].clone();
+        assert_eq!(unavailable, "passkeys_unavailable", "127.0.0.1 is no name");
+
         let sign_in = Request::post(&place.url("/api/sessions")).json(&credentials);
         assert_eq!(sign_in.send().await.unwrap().status, 202);
         let unknown = place.run(&["users", "reset-factors", "bob@example.com"]);

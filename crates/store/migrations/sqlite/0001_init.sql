@@ -281,6 +281,33 @@ CREATE TABLE totp_enrolments (
 ) STRICT;
 CREATE INDEX totp_enrolments_by_age ON totp_enrolments (begun_at_us);
 
+-- Passkeys: the key as COSE and the id that the authenticator knows, both base64url.
+CREATE TABLE passkeys (
+    id TEXT PRIMARY KEY,
+    user_id TEXT NOT NULL REFERENCES users (id),
+    credential_id TEXT NOT NULL UNIQUE,
+    public_key TEXT NOT NULL,
+    sign_count INTEGER NOT NULL CHECK (sign_count >= 0),
+    is_user_verified INTEGER NOT NULL CHECK (is_user_verified IN (0, 1)),
+    is_backup_eligible INTEGER NOT NULL CHECK (is_backup_eligible IN (0, 1)),
+    is_backed_up INTEGER NOT NULL CHECK (is_backed_up IN (0, 1)),
+    transports TEXT NOT NULL,
+    name TEXT NOT NULL,
+    created_at_us INTEGER NOT NULL,
+    last_used_at_us INTEGER
+) STRICT;
+CREATE INDEX passkeys_by_user ON passkeys (user_id, created_at_us, id);
+
+-- What passkeys are asked to sign, by their digests: for what, and in which session or sign-in.
+CREATE TABLE passkey_challenges (
+    digest TEXT PRIMARY KEY,
+    purpose TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    begun_at_us INTEGER NOT NULL
+) STRICT;
+CREATE INDEX passkey_challenges_by_subject ON passkey_challenges (subject, purpose);
+CREATE INDEX passkey_challenges_by_age ON passkey_challenges (begun_at_us);
+
 -- Codes for when a second factor is lost, by their digests; the row goes when the code is used.
 CREATE TABLE recovery_codes (
     user_id TEXT NOT NULL REFERENCES users (id),

@@ -8,7 +8,7 @@ use domain::time::AtUs;
 use serde_json::json;
 
 use super::users::{self, User};
-use super::{pending_sign_ins, recovery_codes, totp};
+use super::{passkeys, pending_sign_ins, recovery_codes, totp};
 use crate::audit::{self, Act, Actor, Event, Kind};
 use crate::jobs::{self, Job};
 use crate::{StoreError, Tx};
@@ -18,6 +18,8 @@ use crate::{StoreError, Tx};
 pub struct Factors {
     /// Whether they have an authenticator app.
     pub has_totp: bool,
+    /// How many passkeys they have.
+    pub passkeys: usize,
     /// How many recovery codes they have left.
     pub recovery_codes: i64,
 }
@@ -26,7 +28,7 @@ impl Factors {
     /// Whether a password alone does not let them in.
     #[must_use]
     pub fn is_on(&self) -> bool {
-        self.has_totp
+        self.has_totp || self.passkeys > 0
     }
 }
 
@@ -37,6 +39,7 @@ impl Factors {
 pub fn of(tx: &mut Tx<'_>, user: &UserId) -> Result<Factors, StoreError> {
     Ok(Factors {
         has_totp: totp::added_at(tx, user)?.is_some(),
+        passkeys: passkeys::count(tx, user)?,
         recovery_codes: recovery_codes::left(tx, user)?,
     })
 }
@@ -68,6 +71,7 @@ pub fn reset(
         return Ok(false);
     }
     totp::remove(tx, &user.id)?;
+    passkeys::remove_all(tx, &user.id)?;
     recovery_codes::remove(tx, &user.id)?;
     pending_sign_ins::end_all(tx, &user.id)?;
     let letter = Letter::SecondFactorsChanged {

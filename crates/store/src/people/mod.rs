@@ -5,8 +5,10 @@ use domain::time::{AtUs, DAY_US, MINUTE_US};
 
 use crate::{StoreError, Tx};
 
+pub mod challenges;
 pub mod codes;
 pub mod factors;
+pub mod passkeys;
 pub mod password_resets;
 pub mod pending_sign_ins;
 pub mod recovery_codes;
@@ -55,6 +57,7 @@ pub fn forget(tx: &mut Tx<'_>, now: AtUs) -> Result<u64, StoreError> {
         "DELETE FROM signups WHERE begun_at_us < $1",
         "DELETE FROM password_resets WHERE begun_at_us < $1",
         "DELETE FROM codes WHERE sent_at_us < $1",
+        "DELETE FROM passkey_challenges WHERE begun_at_us < $1",
         "DELETE FROM totp_enrolments WHERE begun_at_us < $1",
         "DELETE FROM pending_sign_ins WHERE begun_at_us < $1",
     ] {

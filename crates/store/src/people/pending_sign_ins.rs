@@ -46,6 +46,22 @@ pub fn begin(
     )
 }
 
+/// A sign-in that is not over, and has a try left.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn find(
+    tx: &mut Tx<'_>,
+    digest: &BearerDigest,
+    now: AtUs,
+) -> Result<Option<Pending>, StoreError> {
+    let sql = "SELECT user_id, method, tries_left FROM pending_sign_ins
+               WHERE digest = $1 AND tries_left > 0 AND begun_at_us > $2";
+    let oldest = now.plus(-LIFETIME_US);
+    let row = tx.query_optional(sql, &[digest.as_hex().into(), oldest.0.into()])?;
+    row.as_ref().map(from_row).transpose()
+}
+
 /// Takes a try of a sign-in; none if it is over, or has none left.
 ///
 /// The try counts only if the transaction is committed: a refusal must not end it with an error.

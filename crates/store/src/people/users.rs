@@ -129,6 +129,15 @@ pub fn by_email(
     row.map(with_hash).transpose()
 }
 
+/// Lets nobody else change how a user signs in until the transaction ends.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn lock(tx: &mut Tx<'_>, id: &UserId) -> Result<(), StoreError> {
+    let sql = "UPDATE users SET id = id WHERE id = $1";
+    tx.execute_one(sql, &[id.as_str().into()])
+}
+
 /// The hash of a user's password; none if they have none.
 ///
 /// # Errors

@@ -1,10 +1,13 @@
 //! Second factors: what is used once is used once, also when several come at once.
 
+use domain::id::{PasskeyId, UserId};
 use domain::people::recovery_code::RecoveryCode;
 use domain::people::secret::BearerSecret;
 use domain::people::totp::TotpSecret;
 use domain::time::MINUTE_US;
 use store::audit::Actor;
+use store::people::challenges::{self, Purpose};
+use store::people::passkeys::{self, Passkey, Use};
 use store::people::totp::NotConfirmed;
 use store::people::{factors, pending_sign_ins, recovery_codes, totp, users};
 use store::{Role, StoreError, jobs};
@@ -173,6 +176,7 @@ async fn the_operator_removes_all_factors_and_says_so() {
             totp::begin(tx, &user.id, &secret, NOW)?;
             assert!(totp::confirm(tx, &user.id, &secret.code_at(NOW), NOW)?.is_ok());
             recovery_codes::renew(tx, &user.id, NOW, entropy)?;
+            assert!(passkeys::create(tx, &passkey(&user.id, "c"))?);
             let digest = BearerSecret::mint(entropy).digest();
             pending_sign_ins::begin(tx, &digest, &user.id, "password", NOW)?;
 
@@ -188,6 +192,106 @@ async fn the_operator_removes_all_factors_and_says_so() {
             let entry = tx.query_one(sql, &[])?;
             assert_eq!(entry.text(0)?, "farebox.account.updated");
             assert!(entry.text(1)?.contains("second_factors"));
+            Ok::<_, StoreError>(())
+        })
+        .await;
+    })
+    .await;
+}
+
+fn passkey(user: &UserId, credential_id: &str) -> Passkey {
+    Passkey {
+        id: PasskeyId::random(entropy),
+        user: user.clone(),
+        credential_id: credential_id.into(),
+        public_key: "pQ".into(),
+        sign_count: 5,
+        is_user_verified: false,
+        is_backup_eligible: true,
+        is_backed_up: false,
+        transports: vec!["usb".into(), "nfc".into()],
+        name: "key".into(),
+        created_at: NOW,
+        last_used_at: None,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_passkey_is_kept_once_and_used_as_it_was_read() {
+    on_each_database(async |database| {
+        let (store, made) = set_up(&database).await;
+        write(&store, move |tx| {
+            let user = &made.user;
+            let kept = passkey(user, "c");
+            assert!(passkeys::create(tx, &kept)?);
+            assert!(!passkeys::create(tx, &passkey(user, "c"))?, "it is known");
+            assert_eq!(passkeys::by_credential(tx, "c")?, Some(kept.clone()));
+            assert_eq!(passkeys::by_credential(tx, "d")?, None);
+            assert_eq!(passkeys::list(tx, user)?, [kept.clone()]);
+            assert!(factors::of(tx, user)?.is_on());
+
+            let used = Use {
+                sign_count: 6,
+                is_user_verified: true,
+                is_backed_up: true,
+            };
+            assert!(passkeys::note_use(tx, &kept, &used, NOW)?);
+            assert!(!passkeys::note_use(tx, &kept, &used, NOW)?, "it was used");
+            let now = passkeys::get(tx, user, &kept.id)?.expect("it is there");
+            assert_eq!((now.sign_count, now.last_used_at), (6, Some(NOW)));
+            assert!(now.is_user_verified && now.is_backed_up);
+            let careless = Use {
+                sign_count: 7,
+                is_user_verified: false,
+                is_backed_up: true,
+            };
+            assert!(passkeys::note_use(tx, &now, &careless, NOW)?);
+            let now = passkeys::get(tx, user, &kept.id)?.expect("it is there");
+            assert!(now.is_user_verified, "it was once");
+
+            passkeys::rename(tx, &kept.id, "phone")?;
+            assert_eq!(passkeys::list(tx, user)?[0].name, "phone");
+            let stranger = UserId::new("user-stranger");
+            assert!(!passkeys::remove(tx, &stranger, &kept.id)?);
+            assert!(passkeys::remove(tx, user, &kept.id)?);
+            assert!(!passkeys::note_use(tx, &now, &careless, NOW)?);
+            Ok::<_, StoreError>(())
+        })
+        .await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_challenge_is_answered_once_in_time_and_for_what_it_was_given() {
+    on_each_database(async |database| {
+        let (store, _) = set_up(&database).await;
+        write(&store, move |tx| {
+            let mint = || BearerSecret::mint(entropy).digest();
+            let of = |session: &str| Purpose::Register(session.into());
+            let (first, second, third) = (mint(), mint(), mint());
+            challenges::begin(tx, &first, &of("s1"), NOW)?;
+            challenges::begin(tx, &second, &of("s2"), NOW)?;
+            assert!(challenges::take(tx, &first, &of("s1"), NOW)?);
+            assert!(!challenges::take(tx, &first, &of("s1"), NOW)?);
+            for other in [of("s1"), Purpose::SignIn, Purpose::Proof("s2".into())] {
+                challenges::begin(tx, &third, &of("s3"), NOW)?;
+                assert!(!challenges::take(tx, &third, &other, NOW)?, "{other:?}");
+            }
+            challenges::begin(tx, &third, &of("s2"), NOW)?;
+            assert!(!challenges::take(tx, &second, &of("s2"), NOW)?, "replaced");
+            let over = NOW.plus(challenges::LIFETIME_US);
+            assert!(!challenges::take(tx, &third, &of("s2"), over)?);
+            // Those of strangers do not replace one another, and are forgotten in time.
+            challenges::begin(tx, &first, &Purpose::SignIn, NOW)?;
+            challenges::begin(tx, &second, &Purpose::SignIn, NOW)?;
+            challenges::begin(tx, &third, &of("s1"), over)?;
+            let sql = "SELECT COUNT(*) FROM passkey_challenges";
+            assert_eq!(tx.query_one(sql, &[])?.int(0)?, 1);
+            challenges::begin(tx, &first, &Purpose::SignIn, over)?;
+            challenges::begin(tx, &second, &Purpose::SignIn, over)?;
+            assert!(challenges::take(tx, &first, &Purpose::SignIn, over)?);
+            assert!(challenges::take(tx, &second, &Purpose::SignIn, over)?);
             Ok::<_, StoreError>(())
         })
         .await;

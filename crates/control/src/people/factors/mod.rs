@@ -1,8 +1,11 @@
-//! Second factors: an authenticator app, and recovery codes for when it is lost.
+//! Second factors: an authenticator app, passkeys, and recovery codes for when they are lost.
 //!
 //! Whoever has a factor is asked for one after the password. Nobody learns whether an account has
 //! one who does not have its password.
 
+pub(super) mod credential;
+mod passkey_sign_in;
+mod passkeys;
 mod recovery_codes;
 pub(super) mod second_step;
 mod totp;
@@ -17,7 +20,9 @@ use domain::people::recovery_code::{FEW, RecoveryCode};
 use domain::time::AtUs;
 use serde::Serialize;
 use store::people::factors::{self, Factors};
-use store::people::{recovery_codes as kept_codes, sessions, totp as kept_totp};
+use store::people::{
+    passkeys as kept_passkeys, recovery_codes as kept_codes, sessions, totp as kept_totp, users,
+};
 use store::{StoreError, Tx};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -27,6 +32,7 @@ use super::caller::SignedIn;
 use super::letters::Post;
 use crate::Control;
 use crate::respond::{Outcome, answer};
+use passkeys::Passkey;
 
 /// The routes about second factors.
 pub(super) fn routes() -> OpenApiRouter<Control> {
@@ -35,6 +41,12 @@ pub(super) fn routes() -> OpenApiRouter<Control> {
         .routes(routes!(totp::enrol, totp::remove))
         .routes(routes!(totp::confirm))
         .routes(routes!(recovery_codes::renew))
+        .routes(routes!(passkeys::list, passkeys::create))
+        .routes(routes!(passkeys::options))
+        .routes(routes!(passkeys::rename, passkeys::remove))
+        .routes(routes!(passkey_sign_in::options))
+        .routes(routes!(passkey_sign_in::proof_options))
+        .routes(routes!(passkey_sign_in::sign_in))
         .routes(routes!(second_step::with_totp))
         .routes(routes!(second_step::with_recovery_code))
 }
@@ -48,6 +60,8 @@ pub(crate) struct SecondFactors {
     is_on: bool,
     /// The authenticator app.
     totp: Option<AuthenticatorApp>,
+    /// The oldest first.
+    passkeys: Vec<Passkey>,
     /// How many recovery codes were not used.
     recovery_codes_left: i64,
     /// Whether these are so few that it is time to make new ones.
@@ -67,6 +81,8 @@ pub(crate) struct AuthenticatorApp {
 pub(crate) struct FactorAdded {
     #[schema(value_type = String, example = "second_factor.added")]
     object: &'static str,
+    /// The passkey, if it is one.
+    passkey: Option<Passkey>,
     /// Recovery codes, if it is the first factor: shown this once.
     recovery_codes: Option<Vec<String>>,
     /// How many sessions this ended, if it is the first factor: those that were begun without one.
@@ -92,6 +108,7 @@ pub(crate) async fn list(State(control): State<Control>, caller: SignedIn) -> Re
     let read = control.store.read(move |tx| -> Outcome<_> {
         let found = factors::of(tx, &user)?;
         let app = kept_totp::added_at(tx, &user)?;
+        let passkeys = kept_passkeys::list(tx, &user)?.into_iter();
         Ok(Json(SecondFactors {
             object: "second_factors",
             is_on: found.is_on(),
@@ -99,6 +116,7 @@ pub(crate) async fn list(State(control): State<Control>, caller: SignedIn) -> Re
                 object: "totp",
                 added_at: added_at.seconds(),
             }),
+            passkeys: passkeys.map(Passkey::from).collect(),
             recovery_codes_left: found.recovery_codes,
             needs_recovery_codes: found.is_on() && found.recovery_codes <= FEW,
         }))
@@ -114,6 +132,13 @@ struct Change<'a> {
 }
 
 impl Change<'_> {
+    /// What there is before the change. Of several who change it at once, each sees what those
+    /// before it did.
+    fn before(&self, tx: &mut Tx<'_>) -> Result<Factors, StoreError> {
+        users::lock(tx, &self.caller.user.id)?;
+        factors::of(tx, &self.caller.user.id)
+    }
+
     /// What follows when a factor was added; `before` is what there was. Of the first one it is
     /// that codes are made for when it is lost, and that every session ends that was begun without:
     /// so a session of somebody with a factor is one that showed it.
@@ -128,6 +153,7 @@ impl Change<'_> {
         }
         Ok(FactorAdded {
             object: "second_factor.added",
+            passkey: None,
             recovery_codes: codes,
             ended_sessions,
         })

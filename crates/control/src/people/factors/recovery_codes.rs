@@ -6,7 +6,7 @@ use axum::response::Response;
 use domain::people::factor::FactorChange;
 use domain::people::recovery_code::RecoveryCode;
 use serde::Serialize;
-use store::people::{factors, recovery_codes};
+use store::people::recovery_codes;
 use utoipa::ToSchema;
 
 use super::super::caller::SignedIn;
@@ -53,16 +53,15 @@ pub(crate) async fn renew(
         control.ensure_proved(&caller, current_password).await?;
         let (now, entropy) = (control.now(), control.entropy);
         let write = control.store.write(move |tx| -> Outcome<_> {
-            let user = &caller.user.id;
-            if !factors::of(tx, user)?.is_on() {
-                return Err(PeopleRefusal::NoFactor.into());
-            }
-            let made = recovery_codes::renew(tx, user, now, entropy)?;
             let change = Change {
                 caller: &caller,
                 now,
                 entropy,
             };
+            if !change.before(tx)?.is_on() {
+                return Err(PeopleRefusal::NoFactor.into());
+            }
+            let made = recovery_codes::renew(tx, &caller.user.id, now, entropy)?;
             change.tell(tx, FactorChange::RecoveryCodesMade, "recovery_codes")?;
             Ok(Json(RecoveryCodes {
                 object: "recovery_codes",

@@ -19,7 +19,7 @@ use store::people::pending_sign_ins::{self, LIFETIME_US, Pending};
 use store::people::{recovery_codes, throttles, totp, users};
 use utoipa::ToSchema;
 
-use super::super::guessing;
+use super::super::guessing::{self, Bucket};
 use super::super::letters::Post;
 use super::super::refusal::PeopleRefusal;
 use super::super::sessions::{Session, enter, enter_with, forgive, with_cookie};
@@ -36,7 +36,7 @@ pub(crate) struct PendingSignIn {
     id: String,
     #[schema(value_type = String, example = "session.pending")]
     object: &'static str,
-    /// What may be shown next: any of `totp` and `recovery_code`.
+    /// What may be shown next: any of `totp`, `passkey` and `recovery_code`.
     second_factors: Vec<&'static str>,
     /// When the sign-in is over if it is not complete.
     expires_at: i64,
@@ -91,6 +91,7 @@ pub(in super::super) fn admit(
 fn offered(found: &Factors) -> Vec<&'static str> {
     let all = [
         (Factor::Totp, found.has_totp),
+        (Factor::Passkey, found.passkeys > 0),
         (Factor::RecoveryCode, found.recovery_codes > 0),
     ];
     let offered = all.iter().filter(|(_, is_there)| *is_there);
@@ -154,14 +155,22 @@ pub(crate) async fn with_recovery_code(
     answer(&control, outcome.await)
 }
 
-/// Holds a code against the app of a user. Who tried too often has to wait, wherever they are.
+/// What a code of a user's app that is tried from a network counts for. Who tried too often has to
+/// wait, wherever they are.
+pub(in super::super) fn totp_guess(user: &UserId, network: String) -> Vec<Bucket> {
+    vec![
+        (&GUESSES_FROM_NETWORK, network),
+        (&FACTOR_CODES_OF_ACCOUNT, user.to_string()),
+    ]
+}
+
+/// Holds a code against the app of a user.
 pub(in super::super) fn check_totp(
     tx: &mut Tx<'_>,
     user: &UserId,
     code: &str,
     now: AtUs,
 ) -> Outcome<bool> {
-    guessing::take(tx, &[(&FACTOR_CODES_OF_ACCOUNT, user.to_string())], now)?;
     let is_right = totp::take(tx, user, code, now)?;
     if is_right {
         throttles::clear(tx, &FACTOR_CODES_OF_ACCOUNT, user.as_str())?;
@@ -179,21 +188,42 @@ impl SecondStepCode {
 }
 
 /// Somebody who shows a second factor.
-struct Attempt {
+pub(super) struct Attempt {
     control: Control,
-    visitor: Visitor,
+    pub(super) visitor: Visitor,
     digest: BearerDigest,
     now: AtUs,
 }
 
 impl Attempt {
     fn of(control: &Control, id: Option<BearerSecret>, visitor: Visitor) -> Outcome<Self> {
-        Ok(Attempt {
-            digest: id.ok_or(PeopleRefusal::SignInOver)?.digest(),
+        let digest = id.ok_or(PeopleRefusal::SignInOver)?.digest();
+        Ok(Attempt::new(control, digest, visitor))
+    }
+
+    /// An attempt to complete the sign-in with this digest.
+    pub(super) fn new(control: &Control, digest: BearerDigest, visitor: Visitor) -> Self {
+        Attempt {
+            digest,
             now: control.now(),
             control: control.clone(),
             visitor,
-        })
+        }
+    }
+
+    /// Takes a try.
+    pub(super) fn take_try(&self, tx: &mut Tx<'_>) -> Outcome<Pending> {
+        let pending = pending_sign_ins::take_try(tx, &self.digest, self.now)?;
+        Ok(pending.ok_or(PeopleRefusal::SignInOver)?)
+    }
+
+    /// Who signs in.
+    async fn user(&self) -> Outcome<UserId> {
+        let (digest, now) = (self.digest.clone(), self.now);
+        let store = &self.control.store;
+        let found = store.read(move |tx| pending_sign_ins::find(tx, &digest, now));
+        let found: Option<Pending> = found.await?;
+        Ok(found.ok_or(PeopleRefusal::SignInOver)?.user)
     }
 
     /// Takes a try, and lets them in if `is_shown` says that the factor is the user's.
@@ -201,13 +231,16 @@ impl Attempt {
     where
         F: FnOnce(&mut Tx<'_>, &UserId) -> Outcome<bool> + Send + 'static,
     {
-        let bucket = [(&GUESSES_FROM_NETWORK, self.visitor.network())];
-        self.control.ensure_room(&bucket, self.now).await?;
+        let network = self.visitor.network();
+        let buckets = match factor {
+            Factor::Totp => totp_guess(&self.user().await?, network),
+            _ => vec![(&GUESSES_FROM_NETWORK, network)],
+        };
+        self.control.ensure_room(&buckets, self.now).await?;
         let store = self.control.store.clone();
         let write = store.write(move |tx| -> Outcome<Outcome<Response>> {
-            guessing::take(tx, &bucket, self.now)?;
-            let pending = pending_sign_ins::take_try(tx, &self.digest, self.now)?;
-            let pending = pending.ok_or(PeopleRefusal::SignInOver)?;
+            guessing::take(tx, &buckets, self.now)?;
+            let pending = self.take_try(tx)?;
             match is_shown(tx, &pending.user)? {
                 true => self.enter(tx, &pending, factor).map(Ok),
                 // The try that was taken stays taken.
@@ -226,7 +259,13 @@ impl Attempt {
         }
     }
 
-    fn enter(&self, tx: &mut Tx<'_>, pending: &Pending, factor: Factor) -> Outcome<Response> {
+    /// Begins the session.
+    pub(super) fn enter(
+        &self,
+        tx: &mut Tx<'_>,
+        pending: &Pending,
+        factor: Factor,
+    ) -> Outcome<Response> {
         if !pending_sign_ins::end(tx, &self.digest)? {
             return Err(PeopleRefusal::SignInOver.into());
         }
@@ -251,7 +290,12 @@ impl Attempt {
 
     /// Tells the organizations, and, once the tries are used up, the owner: somebody knows their
     /// password.
-    fn refuse(&self, tx: &mut Tx<'_>, pending: &Pending, factor: Factor) -> Outcome<Refusal> {
+    pub(super) fn refuse(
+        &self,
+        tx: &mut Tx<'_>,
+        pending: &Pending,
+        factor: Factor,
+    ) -> Outcome<Refusal> {
         self.deed(pending).failed_factor(tx, factor)?;
         if pending.tries_left == 0 {
             let letter = Letter::SecondFactorFailed { at: self.now };

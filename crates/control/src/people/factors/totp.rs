@@ -8,7 +8,6 @@ use domain::people::throttle::CODES_FROM_NETWORK;
 use domain::people::totp::TotpSecret;
 use serde::Serialize;
 use store::StoreError;
-use store::people::factors;
 use store::people::totp::{self, ENROLMENT_US, NotConfirmed};
 use utoipa::ToSchema;
 
@@ -97,9 +96,13 @@ pub(crate) async fn confirm(
         let bucket = [(&CODES_FROM_NETWORK, caller.visitor.network())];
         let write = control.store.write(move |tx| -> Outcome<Outcome<_>> {
             guessing::take(tx, &bucket, now)?;
-            let user = &caller.user.id;
-            let before = factors::of(tx, user)?;
-            let refused = match totp::confirm(tx, user, &code, now)? {
+            let change = Change {
+                caller: &caller,
+                now,
+                entropy,
+            };
+            let before = change.before(tx)?;
+            let refused = match totp::confirm(tx, &caller.user.id, &code, now)? {
                 Ok(()) => None,
                 Err(NotConfirmed::Over) => Some(PeopleRefusal::EnrolmentOver),
                 Err(NotConfirmed::Wrong) => Some(PeopleRefusal::WrongFactor),
@@ -108,11 +111,6 @@ pub(crate) async fn confirm(
                 // The try that was taken stays taken.
                 return Ok(Err(refusal.into()));
             }
-            let change = Change {
-                caller: &caller,
-                now,
-                entropy,
-            };
             let added = change.added(tx, before, Factor::Totp)?;
             change.tell(tx, FactorChange::TotpAdded, "totp")?;
             Ok(Ok(Json(added)))
