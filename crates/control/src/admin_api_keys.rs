@@ -19,6 +19,7 @@ use crate::body::Fields;
 use crate::change::Done;
 use crate::pagination::{List, Listed, Page};
 use crate::path::Ids;
+use crate::people::refusal::PeopleRefusal;
 use crate::query::Query;
 use crate::respond::{Outcome, Refusal, answer};
 use crate::service_account_keys::key_lifetime_us;
@@ -141,7 +142,8 @@ pub(crate) async fn list(
     answer(&control, outcome.await)
 }
 
-/// Create an admin key. It is owned by whoever makes it.
+/// Create an admin key. It is owned by whoever makes it, who proved lately who they are if they call
+/// with a session.
 #[utoipa::path(
     post, path = "/v1/organization/admin_api_keys", tag = "Admin API keys",
     operation_id = "create_admin_api_key", request_body = NewAdminApiKey,
@@ -153,6 +155,10 @@ pub(crate) async fn create(
     fields: Fields,
 ) -> Response {
     let outcome = async {
+        // It outlives the session, and does all that its owner may.
+        if !admin.is_proved {
+            return Err(PeopleRefusal::ProofRequired.into());
+        }
         let name = fields.required("name", fields.name("name")?)?;
         let lifetime = key_lifetime_us(&fields)?;
         let owner = admin.actor.user().cloned();

@@ -33,6 +33,8 @@ pub(crate) struct Caller {
     pub(crate) standing: Standing,
     /// What the audit log says of whoever calls.
     pub(crate) actor: Actor,
+    /// Whether the caller proved lately who they are: a key proves it each time.
+    pub(crate) is_proved: bool,
 }
 
 impl FromRequestParts<Control> for Admin {
@@ -86,7 +88,9 @@ async fn with_session(
     project: Option<ProjectId>,
     control: &Control,
 ) -> Outcome<Caller> {
-    let SignedIn { visitor, user, .. } = SignedIn::of(parts, control).await?;
+    let caller = SignedIn::of(parts, control).await?;
+    let is_proved = caller.session.lifetime.is_fresh(control.now());
+    let SignedIn { visitor, user, .. } = caller;
     let named = organization(&parts.headers).map(OrganizationId::new);
     let id = user.id.clone();
     let read = control.store.read(move |tx| -> Outcome<_> {
@@ -111,6 +115,7 @@ async fn with_session(
         organization,
         standing,
         actor,
+        is_proved,
     })
 }
 
@@ -163,5 +168,6 @@ async fn with_key(parts: &Parts, project: Option<ProjectId>, control: &Control) 
         organization: principal.organization,
         standing,
         actor,
+        is_proved: true,
     })
 }

@@ -220,3 +220,21 @@ async fn a_phone_is_proved_and_its_owner_told() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_admin_key_is_made_by_whoever_proved_lately_who_they_are() {
+    on_each_database(async |database| {
+        let world = with_account(database).await;
+        let mut browser = Browser::new(&world);
+        browser.sign_in(EMAIL, PASSWORD).await;
+        let (path, name) = ("/v1/organization/admin_api_keys", json!({"name": "k"}));
+        assert_eq!(browser.post(path, &name).await.status, 200);
+        world.wait_s(900);
+        let stale = browser.post(path, &name).await;
+        refused(&stale, 403, Value::Null, "proof_required");
+        let proof = json!({"current_password": PASSWORD});
+        browser.post("/api/sessions/current/proof", &proof).await;
+        assert_eq!(browser.post(path, &name).await.status, 200);
+    })
+    .await;
+}

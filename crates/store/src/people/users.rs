@@ -133,7 +133,7 @@ pub fn by_email(
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn lock(tx: &mut Tx<'_>, id: &UserId) -> Result<(), StoreError> {
+pub fn keep_still(tx: &mut Tx<'_>, id: &UserId) -> Result<(), StoreError> {
     let sql = "UPDATE users SET id = id WHERE id = $1";
     tx.execute_one(sql, &[id.as_str().into()])
 }

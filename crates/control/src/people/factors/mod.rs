@@ -135,7 +135,7 @@ impl Change<'_> {
     /// What there is before the change. Of several who change it at once, each sees what those
     /// before it did.
     fn before(&self, tx: &mut Tx<'_>) -> Result<Factors, StoreError> {
-        users::lock(tx, &self.caller.user.id)?;
+        users::keep_still(tx, &self.caller.user.id)?;
         factors::of(tx, &self.caller.user.id)
     }
 
