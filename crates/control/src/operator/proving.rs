@@ -97,9 +97,7 @@ async fn watch(control: &Control, id: &VerificationId, course: &Course) {
 }
 
 fn shown(report: &Report) -> Value {
-    let check = |check: &Check| {
-        json!({"name": check.name, "claim": check.claim, "violations": check.violations})
-    };
+    let check = |check: &Check| json!({"name": check.name, "claim": check.claim, "violations": check.violations});
     let head = |head: &Head| json!({"chain": head.chain, "batch": head.batch, "hash": head.hash});
     json!({
         "transfers": report.transfers,

@@ -17,10 +17,13 @@ use crate::crud_world::{NOW, all_active, join, key_of, person, set_up, write};
 use crate::fixture::entropy;
 
 fn one(tx: &mut Tx<'_>, id: &KeyId) -> Result<ActiveKey, StoreError> {
-    let by_id = keys::active_by_id(tx, id)?.unwrap();
+    let by_id = keys::active_by_id(tx, id)?.expect("it works");
     // What a server starts with is what it comes to by changes.
     let all = all_active(tx)?;
-    let among_all = all.iter().find(|key| key.principal.key == *id).unwrap();
+    let among_all = all
+        .iter()
+        .find(|key| key.principal.key == *id)
+        .expect("it is there");
     assert_eq!(among_all.principal, by_id.principal);
     assert_eq!(among_all.retired, by_id.retired);
     Ok(by_id)

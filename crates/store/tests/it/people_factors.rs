@@ -227,7 +227,7 @@ async fn a_passkey_is_kept_once_and_used_as_it_was_read() {
             assert!(!passkeys::create(tx, &passkey(user, "c"))?, "it is known");
             assert_eq!(passkeys::by_credential(tx, "c")?, Some(kept.clone()));
             assert_eq!(passkeys::by_credential(tx, "d")?, None);
-            assert_eq!(passkeys::list(tx, user)?, [kept.clone()]);
+            assert_eq!(passkeys::list(tx, user)?, std::slice::from_ref(&kept));
             assert!(factors::of(tx, user)?.is_on());
 
             let used = Use {
