@@ -1,7 +1,7 @@
 //! What other prices would have changed: the usage of a model in a stretch of time, priced again.
 //!
 //! Organizations whose requests can all be looked at are priced request by request, each rounded up
-//! as it was. The others are priced by their hours: exact but for what rounding each request up
+//! as it was. The others are priced by their days: exact but for what rounding each request up
 //! adds, less than a nano-dollar each, and for requests that cost more than their hold.
 
 use domain::id::{OrganizationId, RequestId};
@@ -18,9 +18,9 @@ use crate::{Row, StoreError, Tx, Value};
 pub struct Question {
     /// The model's public name.
     pub model: String,
-    /// The first hour's start.
+    /// The first day's start, UTC.
     pub from: AtUs,
-    /// The end of the last hour.
+    /// The end of the last day.
     pub to: AtUs,
     /// What the customer would pay.
     pub price: UnitPrices,
@@ -69,7 +69,7 @@ const PAGE: i64 = 5_000;
 /// # Errors
 /// [`StoreError`].
 pub fn preview(tx: &mut Tx<'_>, question: &Question) -> Result<Vec<Affected>, StoreError> {
-    let mut found = by_hours(tx, question)?;
+    let mut found = by_days(tx, question)?;
     // The small ones first: so most organizations are exact.
     found.sort_by_key(|(records, _)| *records);
     let mut left = question.most_records;
@@ -83,20 +83,20 @@ pub fn preview(tx: &mut Tx<'_>, question: &Question) -> Result<Vec<Affected>, St
     Ok(found.into_iter().map(|(_, affected)| affected).collect())
 }
 
-/// Every organization that used the model, priced by its hours, with its requests to any model.
-fn by_hours(tx: &mut Tx<'_>, question: &Question) -> Result<Vec<(i64, Affected)>, StoreError> {
+/// Every organization that used the model, priced by its days, with its requests to any model.
+fn by_days(tx: &mut Tx<'_>, question: &Question) -> Result<Vec<(i64, Affected)>, StoreError> {
     let of_model = |column: &str| {
-        format!("CAST(SUM(CASE WHEN h.model = $3 THEN h.{column} ELSE 0 END) AS BIGINT)")
+        format!("CAST(SUM(CASE WHEN d.model = $3 THEN d.{column} ELSE 0 END) AS BIGINT)")
     };
     let columns = ["requests", "cost_nusd", "upstream_cost_nusd"];
     let sums = columns.iter().chain(&TOKENS).map(|column| of_model(column));
-    // From one organization to its hours: those outside of the time are not read.
+    // From one organization to its days: those outside of the time are not read.
     let sql = format!(
-        "SELECT o.id, o.name, CAST(SUM(h.requests) AS BIGINT), {}
-         FROM organizations o CROSS JOIN usage_hours h
-         WHERE h.organization_id = o.id AND h.hour_at_us >= $1 AND h.hour_at_us < $2
+        "SELECT o.id, o.name, CAST(SUM(d.requests) AS BIGINT), {}
+         FROM organizations o CROSS JOIN usage_days d
+         WHERE d.organization_id = o.id AND d.day_at_us >= $1 AND d.day_at_us < $2
          GROUP BY o.id, o.name
-         HAVING SUM(CASE WHEN h.model = $3 THEN h.requests ELSE 0 END) > 0
+         HAVING SUM(CASE WHEN d.model = $3 THEN d.requests ELSE 0 END) > 0
          ORDER BY o.id",
         sums.collect::<Vec<_>>().join(", ")
     );

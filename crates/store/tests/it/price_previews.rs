@@ -125,12 +125,12 @@ async fn a_preview_is_what_it_would_have_been() {
         }
         assert_eq!((other[0].requests, other[1].requests), (8, 4));
 
-        // Only the small one's requests may be looked at: the other's hours are.
+        // Only the small one's requests may be looked at: the other's days are.
         let coarse = previewed(&store, odd(), 7).await;
         assert_eq!((coarse[0].is_exact, coarse[1].is_exact), (false, true));
         assert_eq!(coarse[1], other[1]);
-        let (by_hours, by_requests) = (coarse[0].proposed.get(), other[0].proposed.get());
-        assert!(by_hours <= by_requests && by_requests - by_hours < 8);
+        let (by_days, by_requests) = (coarse[0].proposed.get(), other[0].proposed.get());
+        assert!(by_days <= by_requests && by_requests - by_days < 8);
         assert_eq!(coarse[0].usage, other[0].usage);
         store.close().await;
     })
