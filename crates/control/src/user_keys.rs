@@ -39,7 +39,7 @@ use crate::user_key_changes::KeyChanges;
 pub(crate) struct UserKey {
     #[serde(flatten)]
     key: ProjectApiKey,
-    permissions: PermissionMode,
+    permissions: KeyPermissionMode,
     /// Of a restricted key: the access it has to each resource.
     #[schema(example = json!({"models": "read", "chat_completions": "request"}))]
     resources: Option<BTreeMap<&'static str, &'static str>>,
@@ -66,7 +66,7 @@ pub(crate) struct UserKeyWithSecret {
 /// what reads.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum PermissionMode {
+pub(crate) enum KeyPermissionMode {
     All,
     Restricted,
     ReadOnly,
@@ -79,7 +79,7 @@ pub(crate) struct NewUserKey {
     #[schema(example = "Nightly build", min_length = 1, max_length = 256)]
     name: String,
     /// If absent: `all`.
-    permissions: Option<PermissionMode>,
+    permissions: Option<KeyPermissionMode>,
     /// Of a restricted key: the access to each resource, `none` where absent. `models` can be
     /// `read`; `model_capabilities` (every endpoint that runs models), `chat_completions`,
     /// `completions` and `embeddings` can be `request`; `responses` can be `write`.
@@ -102,7 +102,7 @@ pub(crate) struct NewUserKey {
 pub(crate) struct UserKeyChanges {
     #[schema(example = "Nightly build", min_length = 1, max_length = 256)]
     name: Option<String>,
-    permissions: Option<PermissionMode>,
+    permissions: Option<KeyPermissionMode>,
     /// In place of all that were named before; as when a key is made.
     #[schema(example = json!({"models": "read", "chat_completions": "request"}))]
     resources: Option<BTreeMap<String, String>>,
@@ -133,10 +133,10 @@ impl From<KeyRow> for UserKey {
             networks,
         } = row.restrictions.clone();
         let (permissions, resources) = match permissions {
-            KeyPermissions::All => (PermissionMode::All, None),
-            KeyPermissions::ReadOnly => (PermissionMode::ReadOnly, None),
+            KeyPermissions::All => (KeyPermissionMode::All, None),
+            KeyPermissions::ReadOnly => (KeyPermissionMode::ReadOnly, None),
             KeyPermissions::Restricted(scopes) => {
-                (PermissionMode::Restricted, Some(accesses(scopes)))
+                (KeyPermissionMode::Restricted, Some(accesses(scopes)))
             }
         };
         let models = models.map(|models| models.iter().map(ToString::to_string).collect());
