@@ -107,14 +107,14 @@ impl Bid {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use domain::id::PriceId;
     use domain::price::StatedPrices;
     use domain::time::AtUs;
 
     /// A token costs a nano-dollar, whichever it is.
-    fn bid(output_tokens_each: u64, choices: u64, stream: bool) -> Bid {
+    pub(in crate::admission) fn bid(output_tokens_each: u64, choices: u64, stream: bool) -> Bid {
         let a_nano_dollar = Nusd::new(1_000_000);
         let price = StatedPrices {
             input: a_nano_dollar,

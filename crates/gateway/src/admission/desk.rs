@@ -442,3 +442,6 @@ impl Leased {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
