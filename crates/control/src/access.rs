@@ -130,6 +130,9 @@ macro_rules! rules {
 /// Routes that ask where a caller comes from, and not who it is: [`crate::outbox`] says why.
 pub const AT_HOME: &[(&str, &str)] = &[("/api/outbox", "GET")];
 
+/// Routes that ask for a signature, and not who calls: [`crate::leak_reports`] says why.
+pub const SIGNED: &[(&str, &str)] = &[("/api/leak_reports", "POST")];
+
 rules! {
     "/v1/organization/projects" {
         GET Listed ProjectsRead,

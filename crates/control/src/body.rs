@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::RangeInclusive;
 
 use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, Request};
 use axum::response::{IntoResponse, Response};
 use domain::money::Nusd;
@@ -40,12 +41,17 @@ impl FromRequest<Control> for Fields {
         let headers = request.headers().clone();
         let body = Bytes::from_request(request, control).await;
         let fields = body
-            .map_err(|why| match why.into_response().status() {
-                StatusCode::PAYLOAD_TOO_LARGE => Refusal::TooLarge,
-                _ => Refusal::CutOff,
-            })
+            .map_err(unread)
             .and_then(|body| Fields::parse(&headers, &body));
         fields.map_err(|refusal| respond::answer::<()>(control, Err(refusal)))
+    }
+}
+
+/// Why a body is not here.
+pub(crate) fn unread(why: BytesRejection) -> Refusal {
+    match why.into_response().status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Refusal::TooLarge,
+        _ => Refusal::CutOff,
     }
 }
 

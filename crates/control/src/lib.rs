@@ -21,11 +21,13 @@ mod groups;
 mod invites;
 mod key_scopes;
 mod last_uses;
+mod leak_reports;
 mod limit_scope;
 mod model_permissions;
 mod next_list;
 mod operator;
 mod organization_users;
+mod outbound;
 mod outbox;
 mod pagination;
 mod path;
@@ -61,6 +63,7 @@ pub use data_plane::{
     OfferedModel, UpstreamCheck, UpstreamSeen, Withhold, Withholding,
 };
 pub use last_uses::LastUses;
+pub use leak_reports::{BadSigners, Signers};
 pub use outbox::is_loopback_url;
 pub use people::{Hasher, People, SignupMode, SignupRules};
 pub use routes::router;

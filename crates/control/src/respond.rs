@@ -22,6 +22,7 @@ pub const CODES: &[&str] = &[
     "idempotency_key_reused",
     "internal_error",
     "invalid_api_key",
+    "invalid_signature",
     "invalid_type",
     "invalid_value",
     "last_operator",
@@ -45,6 +46,7 @@ pub const CODES: &[&str] = &[
     "proof_required",
     "sign_in_busy",
     "sign_in_expired",
+    "signers_unavailable",
     "signup_closed",
     "signup_expired",
     "signup_order",
@@ -124,6 +126,10 @@ pub(crate) enum Refusal {
     Proving,
     /// The installation would be without an operator.
     LastOperator,
+    /// Nobody signed the report who may.
+    BadSignature,
+    /// Who may sign cannot be found out at this moment.
+    SignersUnavailable,
     /// The organization would be without an owner.
     LastOwner,
     /// The key is somebody else's, whose new secret is nobody else's business.
@@ -231,6 +237,11 @@ fn decide(refusal: &Refusal, url: &str) -> (StatusCode, ErrorBody) {
         Refusal::TooManyLimits { message } => bad(Some("too_many_limits"), None, message.clone()),
         Refusal::NotHere { message } => bad(Some("not_supported"), None, (*message).into()),
         Refusal::PriceStands { message } => bad(Some("price_stands"), None, (*message).into()),
+        Refusal::BadSignature => unauthorized(
+            Some("invalid_signature"),
+            "This report is not signed by anybody whose reports are believed here.".into(),
+        ),
+        Refusal::SignersUnavailable => signers_unavailable(),
         Refusal::LastOwner => bad(
             Some("last_owner"),
             None,
@@ -353,6 +364,14 @@ fn store(failure: &StoreError) -> (StatusCode, ErrorBody) {
         ),
         _ => internal(),
     }
+}
+
+fn signers_unavailable() -> (StatusCode, ErrorBody) {
+    server(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "signers_unavailable",
+        "Whose reports are to be believed cannot be found out at this moment. Please send this one again.",
+    )
 }
 
 fn internal() -> (StatusCode, ErrorBody) {

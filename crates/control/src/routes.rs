@@ -10,7 +10,7 @@ use crate::role_assignments::{of_groups, of_project_groups, of_project_users, of
 use crate::whole::read_first;
 use crate::{
     Control, admin_api_keys, audit_logs, budget_events, budgets, costs, fallback, group_users,
-    groups, invites, model_permissions, operator, organization_users, outbox, people,
+    groups, invites, leak_reports, model_permissions, operator, organization_users, outbox, people,
     project_api_keys, project_groups, project_rate_limits, project_settings, project_users,
     projects, rate_limits, roles, service_account_keys, service_accounts, spend_alerts,
     spend_limits, usage, usage_kinds, user_keys,
@@ -155,6 +155,7 @@ fn ours() -> OpenApiRouter<Control> {
         ))
         .routes(routes!(user_keys::rotate))
         .routes(routes!(outbox::list))
+        .routes(routes!(leak_reports::report))
 }
 
 /// Roles, who has them, and groups.

@@ -7,7 +7,7 @@ use domain::network::TrustedProxies;
 use domain::time::{AtUs, Clock};
 use store::Store;
 
-use crate::{DataPlane, LastUses, People};
+use crate::{DataPlane, LastUses, People, Signers};
 
 /// The control plane. Cheap to clone.
 #[derive(Clone)]
@@ -31,6 +31,8 @@ pub struct Control {
     pub people: People,
     /// When admin keys were last used, until [`crate::Caretaker`] writes it.
     pub last_uses: LastUses,
+    /// Who may report that keys leaked; nobody, if none.
+    pub leak_signers: Option<Signers>,
     /// Shows the configuration in force.
     pub settings: ShowSettings,
 }

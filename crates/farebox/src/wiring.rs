@@ -1,5 +1,6 @@
 //! Builds the layers below from the configuration: store, gateway, control plane.
 
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -126,6 +127,7 @@ pub(crate) async fn planes(
     let config = &loaded.config;
     let in_force = Arc::new(Mutex::new(loaded.clone()));
     let routes = sending::routes(config)?;
+    let leak_signers = leak_signers(config)?;
     let store = open(config, Role::Server).await?;
     let failed = |error: StoreError| Failure::new(error.to_string());
     provision_prices(&store, config).await.map_err(failed)?;
@@ -149,6 +151,7 @@ pub(crate) async fn planes(
         people: people(config),
         last_uses: control::LastUses::default(),
         settings: shown(&in_force),
+        leak_signers,
     };
     let care = Care::start(state.clone());
     let sending = Sending::start(store.clone(), routes, config, &mut registry);
@@ -268,6 +271,28 @@ fn shown(in_force: &InForce) -> control::ShowSettings {
             stated: loaded.stated.iter().map(from).collect(),
         }
     })
+}
+
+/// Who may report that keys leaked, if anybody may.
+fn leak_signers(config: &Config) -> Result<Option<control::Signers>, Failure> {
+    let config::LeakReports {
+        public_keys_url: url,
+        public_keys_file: file,
+    } = &config.leak_reports;
+    if url.is_none() && file.is_none() {
+        return Ok(None);
+    }
+    let file = file.as_deref();
+    let failed = |error: String| {
+        let file = file.unwrap_or(Path::new("")).display();
+        Failure::new(format!(
+            "`leak_reports.public_keys_file` names {file}: {error}."
+        ))
+    };
+    let list = file.map(std::fs::read).transpose();
+    let list = list.map_err(|error| failed(error.to_string()))?;
+    let signers = control::Signers::new(list.as_deref(), url.clone());
+    signers.map(Some).map_err(|error| failed(error.to_string()))
 }
 
 /// What was decided about accounts.

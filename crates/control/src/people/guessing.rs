@@ -10,7 +10,7 @@ use crate::Control;
 use crate::respond::{Outcome, Refusal};
 
 /// A bucket: which, and whose.
-pub(super) type Bucket = (&'static Throttle, String);
+pub(crate) type Bucket = (&'static Throttle, String);
 
 /// Takes one from each bucket, in the transaction `tx`; a refusal that ends it takes none.
 pub(super) fn take(tx: &mut Tx<'_>, buckets: &[Bucket], now: AtUs) -> Outcome<()> {
@@ -37,7 +37,7 @@ impl Control {
     }
 
     /// Takes one from each bucket, or none from any.
-    pub(super) async fn take_all(&self, buckets: Vec<Bucket>, now: AtUs) -> Outcome<()> {
+    pub(crate) async fn take_all(&self, buckets: Vec<Bucket>, now: AtUs) -> Outcome<()> {
         self.ensure_room(&buckets, now).await?;
         self.store.write(move |tx| take(tx, &buckets, now)).await
     }

@@ -9,7 +9,7 @@ pub(crate) mod caller;
 pub(crate) mod contact;
 mod cookie;
 pub(crate) mod factors;
-mod guessing;
+pub(crate) mod guessing;
 mod hasher;
 mod letters;
 pub(crate) mod me;
@@ -23,7 +23,7 @@ pub(crate) mod sessions;
 pub(crate) mod signup;
 mod telling;
 mod typed;
-mod visitor;
+pub(crate) mod visitor;
 mod webauthn;
 
 pub use hasher::Hasher;

@@ -49,7 +49,7 @@ impl Visitor {
     }
 
     /// The network that the visitor's tries are counted for.
-    pub(super) fn network(&self) -> String {
+    pub(crate) fn network(&self) -> String {
         self.address
             .map_or_else(|| "none".into(), throttle::network)
     }

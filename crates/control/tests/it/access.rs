@@ -6,7 +6,7 @@ use domain::access::Owner;
 use domain::id::{ServiceAccountId, UserId};
 use domain::key::KeySecret;
 use domain::permission::{Permission, Permissions, PredefinedRole, Realm, Resource};
-use farebox_control::access::{AT_HOME, Need, OPERATORS, OWN_ACCOUNT, RULES, Rule};
+use farebox_control::access::{AT_HOME, Need, OPERATORS, OWN_ACCOUNT, RULES, Rule, SIGNED};
 use http::Method;
 use serde_json::{Value, json};
 use store::StoreError;
@@ -99,7 +99,7 @@ async fn every_route_has_a_rule_and_every_rule_a_route() {
             }
         }
     }
-    for (path, method) in AT_HOME {
+    for (path, method) in AT_HOME.iter().chain(SIGNED) {
         let place = ((*path).to_owned(), (*method).to_owned());
         assert!(routes.remove(&place), "{path} has no route");
     }

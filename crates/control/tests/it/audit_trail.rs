@@ -12,8 +12,9 @@ use utoipa::openapi::path::{Operation, PathItem};
 use crate::cast::{join, member};
 use crate::world::World;
 
-/// Routes that change nothing of an organization's, by method and path.
-const NOT_AUDITED: [&str; 0] = [];
+/// Routes that no caller of an organization has, by method and path: other tests look at their
+/// entries.
+const NOT_AUDITED: [&str; 1] = ["POST /api/leak_reports"];
 
 /// The audit trail of one installation while its routes are tried, one by one.
 struct Trail<'a> {

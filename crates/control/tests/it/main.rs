@@ -15,6 +15,7 @@ mod hostile;
 mod invites;
 mod key_lists;
 mod keys;
+mod leak_reports;
 mod model_permissions;
 mod operator_access;
 mod operator_jobs;

@@ -13,7 +13,7 @@ use domain::network::{Network, TrustedProxies};
 use domain::people::password::PasswordHash;
 use domain::time::{AtUs, Clock};
 use farebox_control::{
-    Caretaker, Control, Hasher, LastUses, People, Settings, SignupMode, SignupRules,
+    Caretaker, Control, Hasher, LastUses, People, Settings, Signers, SignupMode, SignupRules,
 };
 use http::Method;
 use serde_json::Value;
@@ -73,20 +73,30 @@ pub(crate) fn entropy(buffer: &mut [u8]) {
 
 impl World {
     pub(crate) async fn start(database: TestDatabase) -> World {
-        Self::start_as(database, SIGNUP, true).await
+        Self::start_as(database, SIGNUP, true, None).await
     }
 
     /// As [`World::start`], at home or not: whether its outbox may be seen.
     pub(crate) async fn start_showing(database: TestDatabase, shows_outbox: bool) -> World {
-        Self::start_as(database, SIGNUP, shows_outbox).await
+        Self::start_as(database, SIGNUP, shows_outbox, None).await
     }
 
     /// As [`World::start`], with other rules for signing up.
     pub(crate) async fn start_with(database: TestDatabase, signup: SignupRules) -> World {
-        Self::start_as(database, signup, true).await
+        Self::start_as(database, signup, true, None).await
     }
 
-    async fn start_as(database: TestDatabase, signup: SignupRules, shows_outbox: bool) -> World {
+    /// As [`World::start`], where somebody may report leaked keys.
+    pub(crate) async fn start_told_by(database: TestDatabase, signers: Signers) -> World {
+        Self::start_as(database, SIGNUP, true, Some(signers)).await
+    }
+
+    async fn start_as(
+        database: TestDatabase,
+        signup: SignupRules,
+        shows_outbox: bool,
+        leak_signers: Option<Signers>,
+    ) -> World {
         let now = Arc::new(AtomicI64::new(START_S * 1_000_000));
         let turned = Arc::clone(&now);
         // Each look moves the clock a little, so that nothing happens at the same instant.
@@ -123,6 +133,7 @@ impl World {
                 toml: String::new(),
                 stated: Vec::new(),
             }),
+            leak_signers,
         };
         let caretaker = Caretaker::new(control.clone());
         let (app, description) = farebox_control::router(control).split_for_parts();

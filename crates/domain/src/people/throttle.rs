@@ -97,6 +97,12 @@ pub const PASSKEY_CHALLENGES_FROM_NETWORK: Throttle = Throttle {
     every_us: 5 * SECOND_US,
     burst: 50,
 };
+/// Reports of leaked keys that nobody signed who may, from one network.
+pub const LEAK_REPORTS_FROM_NETWORK: Throttle = Throttle {
+    name: "leak/network",
+    every_us: 10 * SECOND_US,
+    burst: 20,
+};
 /// Changes of address or phone that one user begins.
 pub const CHANGES_OF_USER: Throttle = Throttle {
     name: "change/user",

@@ -23,10 +23,10 @@ pub use domain::secret::{REDACTED, Secret};
 pub use environment::Environment;
 pub use error::{ConfigError, Problem};
 pub use schema::{
-    Config, Deployment, Endpoint, HoldDurability, Limits, Log, LogFormat, Mail, MailKind,
-    MailServer, MailTls, Model, NamedSecret, OnDisconnect, OutputLimitField, PaymentsKind,
-    PhoneVerification, ResponsesMode, Signup, SignupMode, Sms, SmsKind, SmsWebhook, Target,
-    Tokenizer, TwilioAccount, Upstream, UpstreamKind,
+    Config, Deployment, Endpoint, HoldDurability, LeakReports, Limits, Log, LogFormat, Mail,
+    MailKind, MailServer, MailTls, Model, NamedSecret, OnDisconnect, OutputLimitField,
+    PaymentsKind, PhoneVerification, ResponsesMode, Signup, SignupMode, Sms, SmsKind, SmsWebhook,
+    Target, Tokenizer, TwilioAccount, Upstream, UpstreamKind,
 };
 pub use section::Choice;
 pub use show::effective;

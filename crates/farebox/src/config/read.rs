@@ -11,7 +11,7 @@ use store::{DatabaseUrl, DatabaseUrlError};
 use super::error::Problem;
 use super::messages::{read_mail, read_sms};
 use super::models::read_models;
-use super::schema::{Config, Limits, Log, PaymentsKind, Signup};
+use super::schema::{Config, LeakReports, Limits, Log, PaymentsKind, Signup};
 use super::section::{Choice, Read, Section};
 use super::tree::Item;
 use super::upstreams::read_upstreams;
@@ -38,6 +38,9 @@ pub(super) fn read_config(root: &Item, problems: &RefCell<Vec<Problem>>) -> Read
         .and_then(|section| read_signup(&section));
     let mail = root.section("mail").and_then(|it| read_mail(&it));
     let sms = root.section("sms").and_then(|it| read_sms(&it));
+    let leak_reports = root
+        .section("leak_reports")
+        .and_then(|section| read_leak_reports(&section));
     let payments = read_kind(&root, "payments", PaymentsKind::Test);
     let log = root.section("log").and_then(|section| read_log(&section));
     let limits = root
@@ -57,6 +60,7 @@ pub(super) fn read_config(root: &Item, problems: &RefCell<Vec<Problem>>) -> Read
         signup: signup?,
         mail: mail?,
         sms: sms?,
+        leak_reports: leak_reports?,
         payments: payments?,
         log: log?,
         limits: limits?,
@@ -152,6 +156,20 @@ fn read_signup(section: &Section<'_>) -> Read<Signup> {
         phone_verification: phone_verification?,
         trial_credit: trial_credit?,
         trial_credit_days: trial_credit_days?,
+    })
+}
+
+fn read_leak_reports(section: &Section<'_>) -> Read<LeakReports> {
+    let public_keys_url = section.parsed("public_keys_url", |text| match text {
+        "" => Ok(None),
+        text => parse_url(text).map(Some),
+    });
+    let public_keys_file = section.text("public_keys_file");
+    section.finish();
+    let file = public_keys_file?;
+    Ok(LeakReports {
+        public_keys_url: public_keys_url?,
+        public_keys_file: (!file.is_empty()).then(|| file.into()),
     })
 }
 

@@ -33,6 +33,8 @@ pub struct Config {
     pub mail: Mail,
     /// How text messages leave.
     pub sms: Sms,
+    /// Who may report that keys leaked.
+    pub leak_reports: LeakReports,
     /// How money comes in.
     pub payments: PaymentsKind,
     /// What is logged, and how.
@@ -131,6 +133,15 @@ pub struct SmsWebhook {
     pub secret: NamedSecret,
     /// The longest that a request may take.
     pub timeout_ms: u64,
+}
+
+/// Who may report that keys leaked; nobody, if there is neither.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeakReports {
+    /// Where their public keys are published.
+    pub public_keys_url: Option<String>,
+    /// A file of public keys.
+    pub public_keys_file: Option<PathBuf>,
 }
 
 /// A secret that is in the environment.

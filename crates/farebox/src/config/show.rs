@@ -1,6 +1,7 @@
 //! The values in force, as the TOML that would state them, with secrets hidden.
 
 use std::fmt::{Display, Write};
+use std::path::Path;
 
 use domain::bound::InputBounds;
 use domain::money::Nusd;
@@ -41,6 +42,19 @@ pub fn effective(config: &Config) -> String {
 
     page.mail(&config.mail);
     page.sms(&config.sms);
+    page.section("[leak_reports]");
+    let leaks = &config.leak_reports;
+    page.text(
+        "public_keys_url",
+        leaks.public_keys_url.as_deref().unwrap_or_default(),
+    );
+    let file = leaks.public_keys_file.as_deref();
+    page.text(
+        "public_keys_file",
+        file.map(Path::display)
+            .unwrap_or_else(|| Path::new("").display()),
+    );
+
     page.section("[payments]");
     page.text("kind", config.payments.word());
 

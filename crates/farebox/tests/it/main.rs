@@ -20,6 +20,7 @@ mod door;
 mod fleet;
 mod fleet_rates;
 mod insisting;
+mod keys_scan;
 mod limits;
 mod load;
 mod local_model;
