@@ -46,6 +46,7 @@ pub struct Rule {
 /// prove somebody, and everybody's own account. Their handlers take a visitor, or whoever is signed
 /// in, and nobody's permissions.
 pub const OWN_ACCOUNT: &[&str] = &[
+    "/api/invites",
     "/api/me",
     "/api/password_resets",
     "/api/sessions",

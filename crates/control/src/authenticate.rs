@@ -90,9 +90,8 @@ async fn with_session(
 ) -> Outcome<Caller> {
     let caller = SignedIn::of(parts, control).await?;
     let is_proved = caller.session.lifetime.is_fresh(control.now());
-    let SignedIn { visitor, user, .. } = caller;
     let named = organization(&parts.headers).map(OrganizationId::new);
-    let id = user.id.clone();
+    let (id, actor) = (caller.user.id.clone(), caller.actor());
     let read = control.store.read(move |tx| -> Outcome<_> {
         let organization = match named {
             Some(named) => named,
@@ -106,11 +105,6 @@ async fn with_session(
         Ok((organization, standing))
     });
     let (organization, standing) = read.await?;
-    let actor = Actor {
-        who: Who::Session(user.id),
-        ip_address: visitor.ip_address(),
-        user_agent: visitor.user_agent,
-    };
     Ok(Caller {
         organization,
         standing,

@@ -94,10 +94,14 @@ impl From<Row> for Invite {
             created_at: invite.created_at.seconds(),
             expires_at: invite.expires_at.seconds(),
             accepted_at: invite.accepted_at.map(|at| at.seconds()),
-            projects: projects
-                .map(|InvitedProject { id, role }| InviteProject { id, role })
-                .collect(),
+            projects: projects.map(Into::into).collect(),
         }
+    }
+}
+
+impl From<InvitedProject> for InviteProject {
+    fn from(InvitedProject { id, role }: InvitedProject) -> Self {
+        InviteProject { id, role }
     }
 }
 

@@ -39,6 +39,7 @@ pub const CODES: &[&str] = &[
     "not_supported",
     "not_your_key",
     "operator_required",
+    "other_address",
     "passkey_refused",
     "passkeys_unavailable",
     "price_stands",
@@ -500,6 +501,11 @@ fn people(refusal: PeopleRefusal) -> (StatusCode, ErrorBody) {
             Status::BAD_REQUEST,
             "link_expired",
             "This link does not work any more. Ask for another one.",
+        ),
+        It::OtherAddress => (
+            Status::FORBIDDEN,
+            "other_address",
+            "This invite was sent to another email address than that of your account. Sign in with the account that has it, or ask for an invite to your address.",
         ),
     };
     error(status, Some(code), None, message.into())

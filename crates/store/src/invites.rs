@@ -1,16 +1,17 @@
 //! Invites into an organization: whoever has the secret of the mail may accept, once, until the
 //! invite expires. The secret itself is not kept.
 
-use domain::Entropy;
-use domain::id::{InviteId, OrganizationId, ProjectId, UserId};
+mod answering;
+
+use domain::id::{InviteId, OrganizationId};
 use domain::people::secret::BearerDigest;
 use domain::time::{AtUs, DAY_US};
 use serde_json::json;
 
-use crate::audit::{self, Act, Actor, Event, Kind};
 use crate::page::{Page, Place};
-use crate::project_members::{self, NewMember};
-use crate::{Row, StoreError, Tx, members, projects};
+use crate::{Row, StoreError, Tx};
+
+pub use answering::{AcceptError, Answering, Which, accept, addressed, decline, find};
 
 /// How long an invite can be accepted.
 pub const LIFETIME_US: i64 = 7 * DAY_US;
@@ -184,110 +185,6 @@ pub fn delete(
         now.0.into(),
     ];
     Ok(tx.execute(sql, &params)? == 1)
-}
-
-/// Why an invite cannot be accepted.
-#[derive(Debug, thiserror::Error)]
-pub enum AcceptError {
-    /// There is none with this secret, or not any more: it expired, was deleted, or was accepted.
-    #[error("this invite does not exist, has expired or was accepted already")]
-    Gone,
-    /// It is for another address than the user's.
-    #[error("this invite is for another email address")]
-    OtherAddress,
-    /// The database.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-/// Somebody who wants to accept an invite.
-#[derive(Clone, Copy, Debug)]
-pub struct Accepting<'a> {
-    /// The digest of the secret that they have.
-    pub secret: &'a BearerDigest,
-    /// Who they are: a user, whose address is the invite's.
-    pub user: &'a UserId,
-    /// What the audit log says of them.
-    pub actor: &'a Actor,
-}
-
-/// An invite that can be accepted with a secret, and into which organization: what a page shows
-/// that asks whether to.
-///
-/// # Errors
-/// [`StoreError`].
-pub fn find(
-    tx: &mut Tx<'_>,
-    secret: &BearerDigest,
-    now: AtUs,
-) -> Result<Option<(OrganizationId, Invite)>, StoreError> {
-    let sql = format!("{COLUMNS} AND secret_digest = $1");
-    let Some(row) = tx.query_optional(&sql, &[secret.as_hex().into()])? else {
-        return Ok(None);
-    };
-    let found = (OrganizationId::new(row.text(7)?), from_row(&row)?);
-    Ok(Some(found).filter(|(_, invite)| invite.status(now) == Status::Pending))
-}
-
-/// Accepts an invite: the user belongs to the organization and to its projects that are still in
-/// use. Whoever belongs to them already keeps the role that they have. Servers and the audit log
-/// hear of it.
-///
-/// # Errors
-/// [`AcceptError`].
-pub fn accept(
-    tx: &mut Tx<'_>,
-    accepting: &Accepting<'_>,
-    now: AtUs,
-    entropy: Entropy,
-) -> Result<(OrganizationId, Invite), AcceptError> {
-    let Accepting {
-        secret,
-        user,
-        actor,
-    } = *accepting;
-    let found = find(tx, secret, now)?;
-    let (organization, mut invite) = found.ok_or(AcceptError::Gone)?;
-    let sql = "SELECT email FROM users WHERE id = $1";
-    let row = tx.query_optional(sql, &[user.as_str().into()])?;
-    match row {
-        Some(row) if row.text(0)? == invite.email => {}
-        _ => return Err(AcceptError::OtherAddress),
-    }
-    // Of two who accept at once, one finds it accepted.
-    let sql = "UPDATE invites SET accepted_at_us = $2
-               WHERE id = $1 AND accepted_at_us IS NULL AND deleted_at_us IS NULL";
-    if tx.execute(sql, &[invite.id.as_str().into(), now.0.into()])? != 1 {
-        return Err(AcceptError::Gone);
-    }
-    invite.accepted_at = Some(now);
-    let mut events = vec![Event::new(Kind::InviteAccepted, &invite.id)];
-    if members::add(tx, &organization, user, &invite.role, now)? {
-        events.push(Event::new(Kind::UserAdded, user).data(json!({"role": invite.role})));
-    }
-    for InvitedProject { id, role } in &invite.projects {
-        let project = projects::get(tx, &organization, &ProjectId::new(id))?;
-        let Some(project) = project.filter(|project| project.archived_at.is_none()) else {
-            continue;
-        };
-        let member = NewMember {
-            project: &project.id,
-            user,
-            role,
-        };
-        if project_members::add(tx, &organization, &member, now)? {
-            let event = Event::new(Kind::UserAdded, user).in_project(&project.id);
-            events.push(event.data(json!({"role": role})));
-        }
-    }
-    let act = Act {
-        actor,
-        organization: &organization,
-        at: now,
-        entropy,
-    };
-    audit::record(tx, &act, &events)?;
-    Ok((organization, invite))
 }
 
 fn from_row(row: &Row) -> Result<Invite, StoreError> {

@@ -6,6 +6,7 @@ use domain::Entropy;
 use domain::time::AtUs;
 use http::request::Parts;
 use store::StoreError;
+use store::audit::Actor;
 use store::people::sessions::{self, Session};
 use store::people::users::{self, User};
 
@@ -55,6 +56,11 @@ impl SignedIn {
             now,
             entropy,
         }
+    }
+
+    /// What audit logs say of them.
+    pub(crate) fn actor(&self) -> Actor {
+        self.visitor.actor(&self.user.id)
     }
 
     async fn find(visitor: Visitor, control: &Control) -> Outcome<Self> {

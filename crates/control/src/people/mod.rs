@@ -11,6 +11,7 @@ mod cookie;
 pub(crate) mod factors;
 pub(crate) mod guessing;
 mod hasher;
+pub(crate) mod invitations;
 mod letters;
 pub(crate) mod me;
 mod origin;
@@ -87,4 +88,9 @@ pub(crate) fn routes() -> OpenApiRouter<Control> {
         .routes(routes!(contact::change_phone))
         .routes(routes!(contact::verify_phone))
         .merge(factors::routes())
+        .routes(routes!(invitations::look_up))
+        .routes(routes!(invitations::list))
+        .routes(routes!(invitations::accept_by_secret))
+        .routes(routes!(invitations::accept))
+        .routes(routes!(invitations::decline))
 }

@@ -56,6 +56,8 @@ pub(crate) enum PeopleRefusal {
     TooManyPasskeys,
     /// A passkey is not accepted.
     Passkey(Problem),
+    /// The invite is for another address.
+    OtherAddress,
     /// How one signs in is only changed by who proved lately who they are.
     ProofRequired,
 }

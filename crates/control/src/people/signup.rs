@@ -7,6 +7,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use domain::id::InviteId;
 use domain::people::code::{Purpose, SentCode};
 use domain::people::email::Email;
 use domain::people::phone::Phone;
@@ -14,9 +15,10 @@ use domain::people::secret::{BearerDigest, BearerSecret};
 use domain::people::throttle::{CODES_FROM_NETWORK, SIGNUPS_FROM_NETWORK};
 use domain::time::AtUs;
 use serde::Serialize;
+use store::Tx;
+use store::invites::{self, Which};
 use store::people::signups::{self, ActivateError, LIFETIME_US, Signup as Row};
 use store::people::{codes, users};
-use store::{Tx, invites};
 use utoipa::ToSchema;
 
 use super::guessing;
@@ -170,10 +172,10 @@ pub(crate) async fn create(
         let mut buckets = mails(&new.email, &visitor);
         buckets.push((&SIGNUPS_FROM_NETWORK, visitor.network()));
         control.ensure_room(&buckets, now).await?;
-        let invite = new.invite.as_ref().map(BearerSecret::digest);
-        if let Some(invite) = invite.clone() {
-            ensure_invited(&control, invite, &new.email, now).await?;
-        }
+        let invite = match &new.invite {
+            Some(secret) => Some(invited(&control, secret.digest(), &new.email, now).await?),
+            None => None,
+        };
         let about = [
             new.name.clone(),
             new.organization.clone(),
@@ -471,19 +473,16 @@ fn allowed(rules: SignupRules, has_invite: bool) -> Outcome<()> {
     Err(PeopleRefusal::SignupClosed { by_invite }.into())
 }
 
-/// Refuses a secret that is not that of an invite to this address. Only who has the mail can ask.
-async fn ensure_invited(
+/// The invite to this address whose secret this is. Only who has the mail can ask.
+async fn invited(
     control: &Control,
     secret: BearerDigest,
     email: &Email,
     now: AtUs,
-) -> Outcome<()> {
-    let read = control
-        .store
-        .read(move |tx| invites::find(tx, &secret, now))
-        .await?;
-    match read {
-        Some((_, invite)) if invite.email == email.as_str() => Ok(()),
+) -> Outcome<InviteId> {
+    let find = move |tx: &mut Tx<'_>| invites::find(tx, Which::Secret(&secret), now);
+    match control.store.read(find).await? {
+        Some((_, invite)) if invite.email == email.as_str() => Ok(invite.id),
         _ => Err(PeopleRefusal::BadLink.into()),
     }
 }

@@ -5,7 +5,7 @@ use domain::id::UserId;
 use domain::people::factor::Factor;
 use domain::time::AtUs;
 use serde_json::json;
-use store::audit::{self, Act, Actor, Event, Kind, Who};
+use store::audit::{self, Act, Event, Kind};
 use store::people::users;
 use store::{StoreError, Tx};
 
@@ -62,11 +62,7 @@ impl Deed<'_> {
     }
 
     fn tell(&self, tx: &mut Tx<'_>, event: &Event) -> Result<(), StoreError> {
-        let actor = Actor {
-            who: Who::Session(self.user.clone()),
-            ip_address: self.visitor.ip_address(),
-            user_agent: self.visitor.user_agent.clone(),
-        };
+        let actor = self.visitor.actor(self.user);
         for membership in users::memberships(tx, self.user)? {
             let act = Act {
                 actor: &actor,

@@ -4,9 +4,11 @@ use std::net::IpAddr;
 
 use axum::extract::FromRequestParts;
 use axum::response::Response;
+use domain::id::UserId;
 use domain::people::secret::BearerSecret;
 use domain::people::throttle;
 use http::request::Parts;
+use store::audit::{Actor, Who};
 
 use super::refusal::PeopleRefusal;
 use super::{cookie, origin};
@@ -52,6 +54,15 @@ impl Visitor {
     pub(crate) fn network(&self) -> String {
         self.address
             .map_or_else(|| "none".into(), throttle::network)
+    }
+
+    /// What audit logs say of somebody who acts from here.
+    pub(super) fn actor(&self, user: &UserId) -> Actor {
+        Actor {
+            who: Who::Session(user.clone()),
+            ip_address: self.ip_address(),
+            user_agent: self.user_agent.clone(),
+        }
     }
 
     /// The address as text.

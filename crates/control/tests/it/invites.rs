@@ -8,7 +8,7 @@ use domain::id::UserId;
 use domain::people::secret::BearerSecret;
 use serde_json::{Value, json};
 use store::audit::{Actor, Who};
-use store::invites::{self, AcceptError, Accepting};
+use store::invites::{self, AcceptError, Answering, Which};
 use store::{StoreError, Tx};
 use testkit::on_each_database;
 
@@ -45,12 +45,12 @@ impl World {
                 ip_address: None,
                 user_agent: None,
             };
-            let accepting = Accepting {
-                secret: &digest,
+            let answering = Answering {
+                invite: Which::Secret(&digest),
                 user: &user,
                 actor: &actor,
             };
-            invites::accept(tx, &accepting, now, entropy).map(|_| ())
+            invites::accept(tx, &answering, now, entropy).map(|_| ())
         };
         self.store.write(accept).await
     }

@@ -31,6 +31,7 @@ mod outbox;
 mod people;
 mod people_changes;
 mod people_factors;
+mod people_invites;
 mod people_passkeys;
 mod people_rights;
 mod people_sessions;

@@ -234,6 +234,9 @@ async fn the_page_of_another_site_changes_nothing() {
         (Method::POST, "/api/sessions/passkey_options"),
         (Method::POST, "/api/sessions/current/proof"),
         (Method::DELETE, "/api/me/totp"),
+        (Method::POST, "/api/invites/lookup"),
+        (Method::POST, "/api/me/invites/accept"),
+        (Method::POST, "/api/me/invites/invite-x/accept"),
     ] {
         for (name, value) in [cross, ("origin", "https://evil.example")] {
             let request = browser.request(method.clone(), path).header(name, value);
@@ -283,6 +286,10 @@ async fn nothing_of_an_account_is_shown_without_its_session() {
         (Method::DELETE, "/api/me/passkeys/passkey_x"),
         (Method::POST, "/api/sessions/current/passkey_options"),
         (Method::POST, "/api/sessions/current/proof"),
+        (Method::GET, "/api/me/invites"),
+        (Method::POST, "/api/me/invites/accept"),
+        (Method::POST, "/api/me/invites/invite-x/accept"),
+        (Method::POST, "/api/me/invites/invite-x/decline"),
     ] {
         let mut nobody = Browser::new(&world);
         for cookie in [None, Some(format!("farebox_session={}", "x".repeat(43)))] {

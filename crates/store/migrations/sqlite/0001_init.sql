@@ -157,7 +157,7 @@ CREATE TABLE invites (
     deleted_at_us INTEGER
 ) STRICT;
 CREATE INDEX invites_by_organization ON invites (organization_id, created_at_us, id);
-CREATE INDEX invites_by_email ON invites (organization_id, email);
+CREATE INDEX invites_by_email ON invites (email, organization_id);
 
 -- Which models a project may use: a JSON list of names, and what it means. No row means all.
 CREATE TABLE model_permissions (
@@ -236,7 +236,7 @@ CREATE TABLE signups (
     name TEXT NOT NULL,
     organization TEXT NOT NULL,
     password_hash TEXT NOT NULL,
-    invite_digest TEXT,
+    invite_id TEXT,
     email_verified_at_us INTEGER,
     begun_at_us INTEGER NOT NULL
 ) STRICT;

@@ -2,7 +2,7 @@
 //! of it when what was asked for is proved.
 
 use domain::Entropy;
-use domain::id::{OrganizationId, UserId};
+use domain::id::{InviteId, OrganizationId, UserId};
 use domain::money::Nusd;
 use domain::people::email::Email;
 use domain::people::password::PasswordHash;
@@ -13,7 +13,7 @@ use domain::time::{AtUs, HOUR_US};
 use super::trials::{self, Trial};
 use super::users::{self, NewUser};
 use crate::audit::{Actor, Who};
-use crate::invites::{self, AcceptError, Accepting};
+use crate::invites::{self, AcceptError, Answering, Which};
 use crate::{Row, StoreError, Tx, changes, organizations};
 
 /// A sign-up that is not finished by then is over.
@@ -30,9 +30,8 @@ pub struct Signup {
     pub organization: String,
     /// The hash of their password.
     pub password: PasswordHash,
-    /// The digest of the secret of an invite: they join its organization, and get none of their
-    /// own.
-    pub invite: Option<BearerDigest>,
+    /// An invite to their address: they join its organization, and get none of their own.
+    pub invite: Option<InviteId>,
     /// When they proved that the address is theirs.
     pub email_verified_at: Option<AtUs>,
     /// When it was begun.
@@ -70,7 +69,7 @@ pub enum ActivateError {
 /// [`StoreError`].
 pub fn begin(tx: &mut Tx<'_>, digest: &BearerDigest, signup: &Signup) -> Result<(), StoreError> {
     tx.execute_one(
-        "INSERT INTO signups (digest, email, name, organization, password_hash, invite_digest,
+        "INSERT INTO signups (digest, email, name, organization, password_hash, invite_id,
                               email_verified_at_us, begun_at_us)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         &[
@@ -79,7 +78,7 @@ pub fn begin(tx: &mut Tx<'_>, digest: &BearerDigest, signup: &Signup) -> Result<
             signup.name.as_str().into(),
             signup.organization.as_str().into(),
             signup.password.expose().into(),
-            signup.invite.as_ref().map(BearerDigest::as_hex).into(),
+            signup.invite.as_ref().map(InviteId::as_str).into(),
             signup.email_verified_at.map(|at| at.0).into(),
             signup.begun_at.0.into(),
         ],
@@ -87,7 +86,7 @@ pub fn begin(tx: &mut Tx<'_>, digest: &BearerDigest, signup: &Signup) -> Result<
 }
 
 const COLUMNS: &str =
-    "email, name, organization, password_hash, invite_digest, email_verified_at_us, begun_at_us";
+    "email, name, organization, password_hash, invite_id, email_verified_at_us, begun_at_us";
 
 /// A sign-up that is not over.
 ///
@@ -144,8 +143,8 @@ pub fn activate(
         is_operator: false,
     };
     let user = users::create(tx, &new, now, entropy)?;
-    if let Some(secret) = &signup.invite {
-        let organization = join(tx, &user, secret, now, entropy)?;
+    if let Some(invite) = &signup.invite {
+        let organization = join(tx, &user, invite, now, entropy)?;
         return Ok(Activated {
             user,
             organization,
@@ -176,7 +175,7 @@ pub fn activate(
 fn join(
     tx: &mut Tx<'_>,
     user: &UserId,
-    secret: &BearerDigest,
+    invite: &InviteId,
     now: AtUs,
     entropy: Entropy,
 ) -> Result<OrganizationId, ActivateError> {
@@ -185,12 +184,12 @@ fn join(
         ip_address: None,
         user_agent: None,
     };
-    let accepting = Accepting {
-        secret,
+    let answering = Answering {
+        invite: Which::Id(invite),
         user,
         actor: &actor,
     };
-    match invites::accept(tx, &accepting, now, entropy) {
+    match invites::accept(tx, &answering, now, entropy) {
         Ok((organization, _)) => Ok(organization),
         Err(AcceptError::Gone | AcceptError::OtherAddress) => Err(ActivateError::Gone),
         Err(AcceptError::Store(error)) => Err(error.into()),
@@ -206,7 +205,7 @@ fn from_row(row: &Row) -> Result<Signup, StoreError> {
         name: row.text(1)?.to_owned(),
         organization: row.text(2)?.to_owned(),
         password: PasswordHash::new(row.text(3)?.to_owned()),
-        invite: row.opt_text(4)?.map(BearerDigest::new),
+        invite: row.opt_text(4)?.map(InviteId::new),
         email_verified_at: row.opt_int(5)?.map(AtUs),
         begun_at: AtUs(row.int(6)?),
     })
