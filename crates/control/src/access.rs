@@ -51,6 +51,7 @@ pub const OWN_ACCOUNT: &[&str] = &[
     "/api/password_resets",
     "/api/sessions",
     "/api/signup",
+    "/api/sso",
 ];
 
 /// Routes of whoever runs this installation, which is no matter of any organization: path by path,

@@ -65,6 +65,9 @@ pub use data_plane::{
 pub use last_uses::LastUses;
 pub use leak_reports::{BadSigners, Signers};
 pub use outbox::is_loopback_url;
-pub use people::{Hasher, People, SignupMode, SignupRules};
+pub use people::{
+    Hasher, Join, People, ProviderSettings, Providers, SignupMode, SignupRules,
+    UnreadableAuthorities,
+};
 pub use routes::router;
 pub use state::{Control, Settings, ShowSettings};

@@ -7,10 +7,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 
 /// Calls servers of others.
 #[derive(Clone)]
@@ -30,13 +33,35 @@ pub(crate) struct Answer {
 impl Outbound {
     /// Calls nobody yet. `timeout` is the longest that a request may take.
     pub(crate) fn new(timeout: Duration) -> Self {
+        let roots = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
+        Self::trusting(roots, timeout)
+    }
+
+    /// As [`Outbound::new`], but trusts the authorities whose certificates these are, as PEM, and
+    /// no others.
+    ///
+    /// # Errors
+    /// What is wrong with the certificates.
+    pub(crate) fn with_authorities(pem: &[u8], timeout: Duration) -> Result<Self, String> {
+        let mut roots = RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(pem) {
+            let certificate = certificate.map_err(|error| error.to_string())?;
+            roots.add(certificate).map_err(|error| error.to_string())?;
+        }
+        match roots.is_empty() {
+            true => Err("there is no certificate in it".to_owned()),
+            false => Ok(Self::trusting(roots, timeout)),
+        }
+    }
+
+    fn trusting(roots: RootCertStore, timeout: Duration) -> Self {
         let mut connector = HttpConnector::new();
         connector.enforce_http(false);
         let provider = rustls::crypto::ring::default_provider();
         let tls = rustls::ClientConfig::builder_with_provider(Arc::new(provider))
             .with_safe_default_protocol_versions()
             .expect("ring speaks TLS 1.2 and 1.3")
-            .with_webpki_roots()
+            .with_root_certificates(roots)
             .with_no_client_auth();
         let connector = HttpsConnectorBuilder::new()
             .with_tls_config(tls)
@@ -87,5 +112,46 @@ fn chain(error: &dyn std::error::Error) -> String {
     match error.source() {
         Some(cause) => format!("{error}: {}", chain(cause)),
         None => error.to_string(),
+    }
+}
+
+/// Names and values as a form is sent, or a query written.
+pub(crate) fn form(fields: &[(&str, &str)]) -> String {
+    let field = |(name, value): &(&str, &str)| format!("{name}={}", encoded(value));
+    fields.iter().map(field).collect::<Vec<_>>().join("&")
+}
+
+/// Percent-encoding of everything but letters, digits and `-._~`.
+pub(crate) fn encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                encoded.push(char::from(byte));
+            }
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn authorities_are_read_and_what_is_none_is_refused() {
+        let with = |pem: &str| Outbound::with_authorities(pem.as_bytes(), Duration::from_secs(1));
+        assert!(with(testkit::smtp::AUTHORITY).is_ok());
+        let broken = testkit::smtp::AUTHORITY.replace("MII", "!!!");
+        for pem in ["", "no certificate", &broken] {
+            assert!(with(pem).is_err(), "{pem:?}");
+        }
+    }
+
+    #[test]
+    fn forms_hold_any_text() {
+        let fields = [("a", "b c&d=e+f"), ("c", "é~-._")];
+        assert_eq!(form(&fields), "a=b%20c%26d%3De%2Bf&c=%C3%A9~-._");
     }
 }

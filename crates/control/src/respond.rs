@@ -28,6 +28,7 @@ pub const CODES: &[&str] = &[
     "last_operator",
     "ip_not_authorized",
     "last_owner",
+    "last_sign_in_method",
     "link_expired",
     "mismatched_organization",
     "missing_required_parameter",
@@ -51,6 +52,7 @@ pub const CODES: &[&str] = &[
     "signup_closed",
     "signup_expired",
     "signup_order",
+    "sso_unavailable",
     "store_unavailable",
     "too_many_attempts",
     "too_many_limits",
@@ -501,6 +503,18 @@ fn people(refusal: PeopleRefusal) -> (StatusCode, ErrorBody) {
             Status::BAD_REQUEST,
             "link_expired",
             "This link does not work any more. Ask for another one.",
+        ),
+        It::ProviderDown => {
+            return server(
+                Status::BAD_GATEWAY,
+                "sso_unavailable",
+                "The provider cannot be reached, or does not work. Please try again shortly.",
+            );
+        }
+        It::LastWay => (
+            Status::BAD_REQUEST,
+            "last_sign_in_method",
+            "There is no other way to sign in to your account. Choose a password first.",
         ),
         It::OtherAddress => (
             Status::FORBIDDEN,

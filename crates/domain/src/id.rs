@@ -113,6 +113,11 @@ text_id!(
     "role_assignment_"
 );
 text_id!(
+    /// An account at a provider that somebody signs in with.
+    IdentityId,
+    "identity_"
+);
+text_id!(
     /// An entry of the price book.
     PriceId,
     "price_"

@@ -101,6 +101,20 @@ pub enum Letter {
         /// When.
         at: AtUs,
     },
+    /// Your account can be signed in to with another one, at a provider.
+    IdentityLinked {
+        /// What the provider is called.
+        provider: String,
+        /// When.
+        at: AtUs,
+    },
+    /// It cannot any more.
+    IdentityUnlinked {
+        /// What the provider is called.
+        provider: String,
+        /// When.
+        at: AtUs,
+    },
     /// Somebody, perhaps you, wanted an account with this address, and there is one.
     AddressInUse {
         /// Where to sign in.
@@ -201,6 +215,8 @@ impl Letter {
             Letter::SecondFactorsChanged { .. } => "second_factors_changed",
             Letter::RecoveryCodeUsed { .. } => "recovery_code_used",
             Letter::SecondFactorFailed { .. } => "second_factor_failed",
+            Letter::IdentityLinked { .. } => "identity_linked",
+            Letter::IdentityUnlinked { .. } => "identity_unlinked",
             Letter::AddressInUse { .. } => "address_in_use",
             Letter::BudgetThreshold(_) => "budget_threshold",
             Letter::KeyLeaked { .. } => "key_leaked",
@@ -245,6 +261,9 @@ impl Letter {
             }
             Letter::EmailChanged { new, at } => vec![("new", one_line(new)), ("at", minute(*at))],
             Letter::PhoneChanged { new, at } => vec![("new", one_line(new)), ("at", minute(*at))],
+            Letter::IdentityLinked { provider, at } | Letter::IdentityUnlinked { provider, at } => {
+                vec![("provider", one_line(provider)), ("at", minute(*at))]
+            }
             Letter::AddressInUse { sign_in, reset } => {
                 vec![("sign_in", sign_in.clone()), ("reset", reset.clone())]
             }

@@ -1,5 +1,6 @@
 //! The sending of mails and text messages, as the configuration wants it.
 
+use std::path::Path;
 use std::time::Duration;
 
 use control::senders::{
@@ -82,15 +83,7 @@ pub(crate) fn routes(config: &Config) -> Result<(MailRoute, SmsRoute), Failure> 
 }
 
 fn smtp(server: &MailServer) -> Result<Smtp, Failure> {
-    let authorities_pem = match &server.ca_file {
-        None => None,
-        Some(file) => Some(std::fs::read(file).map_err(|error| {
-            let file = file.display();
-            Failure::new(format!(
-                "`mail.ca_file` names {file}, which cannot be read: {error}."
-            ))
-        })?),
-    };
+    let authorities_pem = authorities(server.ca_file.as_deref(), "mail.ca_file")?;
     let login = server.password.as_ref();
     Smtp::new(SmtpSettings {
         host: server.host.clone(),
@@ -106,6 +99,23 @@ fn smtp(server: &MailServer) -> Result<Smtp, Failure> {
         timeout: Duration::from_millis(server.timeout_ms),
     })
     .map_err(|error| Failure::new(format!("mails cannot be sent: {error}.")))
+}
+
+/// The certificates of the file that `key` names, if any.
+///
+/// # Errors
+/// [`Failure`] if it cannot be read.
+pub(crate) fn authorities(file: Option<&Path>, key: &str) -> Result<Option<Vec<u8>>, Failure> {
+    let Some(file) = file else {
+        return Ok(None);
+    };
+    let read = std::fs::read(file);
+    read.map(Some).map_err(|error| {
+        let file = file.display();
+        Failure::new(format!(
+            "`{key}` names {file}, which cannot be read: {error}."
+        ))
+    })
 }
 
 /// A secret that is known to be set: the server does not start with one that is not.

@@ -21,8 +21,8 @@ use wire::request::{ChatLimit, Endpoint};
 use crate::care::Care;
 use crate::cli::Failure;
 use crate::config::{
-    self, Config, HoldDurability, Loaded, Origin, OutputLimitField, PhoneVerification, SignupMode,
-    Target,
+    self, Choice, Config, HoldDurability, Loaded, Origin, OutputLimitField, PhoneVerification,
+    SignupMode, Target,
 };
 use crate::local_model::Health;
 use crate::sending::{self, Sending};
@@ -128,6 +128,7 @@ pub(crate) async fn planes(
     let in_force = Arc::new(Mutex::new(loaded.clone()));
     let routes = sending::routes(config)?;
     let leak_signers = leak_signers(config)?;
+    let people = people(config)?;
     let store = open(config, Role::Server).await?;
     let failed = |error: StoreError| Failure::new(error.to_string());
     provision_prices(&store, config).await.map_err(failed)?;
@@ -148,7 +149,7 @@ pub(crate) async fn planes(
         trusted_proxies: config.trusted_proxies.clone().into(),
         shows_outbox: sending::shows_outbox(config),
         data_plane: data_plane::of(&gateway, default_rates(config)),
-        people: people(config),
+        people,
         last_uses: control::LastUses::default(),
         settings: shown(&in_force),
         leak_signers,
@@ -296,8 +297,11 @@ fn leak_signers(config: &Config) -> Result<Option<control::Signers>, Failure> {
 }
 
 /// What was decided about accounts.
-fn people(config: &Config) -> control::People {
-    control::People {
+///
+/// # Errors
+/// [`Failure`] if certificates that are to be trusted cannot be read.
+fn people(config: &Config) -> Result<control::People, Failure> {
+    Ok(control::People {
         signup: control::SignupRules {
             mode: match config.signup.mode {
                 SignupMode::Open => control::SignupMode::Open,
@@ -308,7 +312,37 @@ fn people(config: &Config) -> control::People {
             trial_credit: config.signup.trial_credit,
         },
         hasher: control::Hasher::new(entropy::system),
-    }
+        providers: providers(config)?,
+    })
+}
+
+/// What people can sign in with, beside a password.
+fn providers(config: &Config) -> Result<control::Providers, Failure> {
+    let settings: Result<Vec<_>, Failure> = config.oidc.iter().map(provider).collect();
+    control::Providers::new(settings?).map_err(|error| Failure::new(format!("{error}.")))
+}
+
+fn provider(provider: &config::OidcProvider) -> Result<control::ProviderSettings, Failure> {
+    let join = |join: &config::OidcJoin| control::Join {
+        domain: join.domain.clone(),
+        organization: join.organization.clone(),
+        role: join.role.word().to_owned(),
+    };
+    let secret = provider.client_secret.as_ref();
+    let authorities_pem = sending::authorities(provider.ca_file.as_deref(), "oidc.ca_file")?;
+    Ok(control::ProviderSettings {
+        id: provider.id.clone(),
+        name: provider.name.clone(),
+        issuer: provider.issuer.clone(),
+        client_id: provider.client_id.clone(),
+        client_secret: secret.and_then(|secret| secret.value.clone()),
+        scopes: provider.scopes.clone(),
+        allowed_domains: provider.allowed_domains.clone(),
+        trusted_domains: provider.trusted_domains.clone(),
+        joins: provider.join.iter().map(join).collect(),
+        authorities_pem,
+        timeout: Duration::from_millis(provider.timeout_ms),
+    })
 }
 
 /// Takes the configured prices into the price book, and says where that has others in force.

@@ -132,6 +132,8 @@ const TABLES: &[&str] = &[
     "retired_secrets",
     "sessions",
     "signups",
+    "identities",
+    "sso_attempts",
     "codes",
     "password_resets",
     "totp",

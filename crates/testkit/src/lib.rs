@@ -13,6 +13,7 @@ pub mod authenticator;
 pub mod databases;
 pub mod disk_faults;
 pub mod http;
+pub mod issuer;
 pub mod postgres;
 pub mod process;
 pub mod smtp;

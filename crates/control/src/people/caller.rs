@@ -10,7 +10,7 @@ use store::audit::Actor;
 use store::people::sessions::{self, Session};
 use store::people::users::{self, User};
 
-use super::cookie;
+use super::cookie::SESSION;
 use super::refusal::PeopleRefusal;
 use super::telling::Deed;
 use super::visitor::Visitor;
@@ -39,7 +39,7 @@ impl FromRequestParts<Control> for SignedIn {
 
 /// Whether a request came with a cookie that may be a session's.
 pub(crate) fn has_session(parts: &Parts, control: &Control) -> bool {
-    cookie::read(&parts.headers, &control.public_url).is_some()
+    SESSION.read(&parts.headers, &control.public_url).is_some()
 }
 
 impl SignedIn {

@@ -1,51 +1,76 @@
-//! The cookie that carries a session.
+//! The cookies: one carries a session, another a sign-in by a provider that is under way.
 
 use domain::people::secret::BearerSecret;
 use domain::people::session::MOST_US;
 use domain::time::SECOND_US;
 use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue};
+use store::people::sso_attempts;
 
-/// Browsers let only this very host set a cookie of this name, and send it over TLS alone.
-const SECURE_NAME: &str = "__Host-farebox_session";
-/// Without TLS, on a desk, browsers refuse the other name.
-const PLAIN_NAME: &str = "farebox_session";
+/// A cookie that carries a secret: its names, and how long a browser keeps it.
+pub(super) struct Cookie {
+    /// Browsers let only this very host set a cookie of such a name, and send it over TLS alone.
+    secure_name: &'static str,
+    /// Without TLS, on a desk, browsers refuse the other name.
+    plain_name: &'static str,
+    age_s: i64,
+}
 
-fn name(public_url: &str) -> &'static str {
-    match public_url.starts_with("https://") {
-        true => SECURE_NAME,
-        false => PLAIN_NAME,
+/// Whoever sends it is signed in.
+pub(super) const SESSION: Cookie = Cookie {
+    secure_name: "__Host-farebox_session",
+    plain_name: "farebox_session",
+    age_s: MOST_US / SECOND_US,
+};
+
+/// Binds a sign-in by a provider to the browser that began it.
+pub(super) const SSO: Cookie = Cookie {
+    secure_name: "__Host-farebox_sso",
+    plain_name: "farebox_sso",
+    age_s: sso_attempts::LIFETIME_US / SECOND_US,
+};
+
+impl Cookie {
+    fn name(&self, public_url: &str) -> &'static str {
+        match public_url.starts_with("https://") {
+            true => self.secure_name,
+            false => self.plain_name,
+        }
     }
-}
 
-/// The secret that came with a request.
-pub(super) fn read(headers: &HeaderMap, public_url: &str) -> Option<BearerSecret> {
-    let values = headers.get_all(COOKIE).iter();
-    let texts = values.filter_map(|value| value.to_str().ok());
-    let mut pairs = texts.flat_map(|text| text.split(';'));
-    pairs.find_map(|pair| {
-        let (found, secret) = pair.trim().split_once('=')?;
-        (found == name(public_url)).then(|| BearerSecret::parse(secret))?
-    })
-}
+    /// The secret that came with a request.
+    pub(super) fn read(&self, headers: &HeaderMap, public_url: &str) -> Option<BearerSecret> {
+        let values = headers.get_all(COOKIE).iter();
+        let texts = values.filter_map(|value| value.to_str().ok());
+        let mut pairs = texts.flat_map(|text| text.split(';'));
+        pairs.find_map(|pair| {
+            let (found, secret) = pair.trim().split_once('=')?;
+            (found == self.name(public_url)).then(|| BearerSecret::parse(secret))?
+        })
+    }
 
-/// What gives a browser the cookie.
-pub(super) fn set(secret: &BearerSecret, public_url: &str) -> HeaderValue {
-    written(secret.expose(), MOST_US / SECOND_US, public_url)
-}
+    /// What gives a browser the cookie.
+    pub(super) fn set(&self, secret: &BearerSecret, public_url: &str) -> HeaderValue {
+        self.written(secret.expose(), self.age_s, public_url)
+    }
 
-/// What takes the cookie from a browser.
-pub(super) fn clear(public_url: &str) -> HeaderValue {
-    written("", 0, public_url)
-}
+    /// What takes the cookie from a browser.
+    pub(super) fn clear(&self, public_url: &str) -> HeaderValue {
+        self.written("", 0, public_url)
+    }
 
-fn written(secret: &str, age_s: i64, public_url: &str) -> HeaderValue {
-    let name = name(public_url);
-    let secure = if name == SECURE_NAME { "; Secure" } else { "" };
-    let text = format!("{name}={secret}; Path=/; Max-Age={age_s}; HttpOnly; SameSite=Lax{secure}");
-    let mut value = HeaderValue::from_str(&text).expect("a secret is alphanumeric");
-    value.set_sensitive(true);
-    value
+    fn written(&self, secret: &str, age_s: i64, public_url: &str) -> HeaderValue {
+        let name = self.name(public_url);
+        let secure = match name == self.secure_name {
+            true => "; Secure",
+            false => "",
+        };
+        let text =
+            format!("{name}={secret}; Path=/; Max-Age={age_s}; HttpOnly; SameSite=Lax{secure}");
+        let mut value = HeaderValue::from_str(&text).expect("a secret is alphanumeric");
+        value.set_sensitive(true);
+        value
+    }
 }
 
 #[cfg(test)]
@@ -73,7 +98,7 @@ mod tests {
                 "; SameSite=Lax",
             ),
         ] {
-            let set = set(&secret, url);
+            let set = SESSION.set(&secret, url);
             let text = set.to_str().unwrap();
             assert!(text.starts_with(begins) && text.ends_with(ends), "{text}");
             assert!(text.contains("; Path=/; Max-Age=7776000; HttpOnly; SameSite=Lax"));
@@ -82,9 +107,9 @@ mod tests {
             let sent = format!("theme=dark; {pair}; x");
             headers.append(COOKIE, HeaderValue::from_str("a=b").unwrap());
             headers.append(COOKIE, HeaderValue::from_str(&sent).unwrap());
-            let read = read(&headers, url).expect("it is there");
+            let read = SESSION.read(&headers, url).expect("it is there");
             assert_eq!(read.digest(), secret.digest());
-            let cleared = clear(url);
+            let cleared = SESSION.clear(url);
             assert!(cleared.to_str().unwrap().contains("=; Path=/; Max-Age=0;"));
         }
     }
@@ -95,13 +120,14 @@ mod tests {
             "",
             "farebox_session",
             "farebox_session=short",
+            "farebox_sso=0123456789012345678901234567890123456789012",
             "other=x; =",
             ";;",
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(COOKIE, HeaderValue::from_str(text).unwrap());
             assert!(
-                read(&headers, "http://127.0.0.1:8080").is_none(),
+                SESSION.read(&headers, "http://127.0.0.1:8080").is_none(),
                 "{text:?}"
             );
         }

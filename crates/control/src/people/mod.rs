@@ -14,6 +14,7 @@ mod hasher;
 pub(crate) mod invitations;
 mod letters;
 pub(crate) mod me;
+mod oidc;
 mod origin;
 pub(crate) mod password;
 pub(crate) mod policy;
@@ -28,6 +29,7 @@ pub(crate) mod visitor;
 mod webauthn;
 
 pub use hasher::Hasher;
+pub use oidc::{Join, ProviderSettings, Providers, UnreadableAuthorities};
 
 use domain::money::Nusd;
 use utoipa_axum::router::OpenApiRouter;
@@ -42,6 +44,8 @@ pub struct People {
     pub signup: SignupRules,
     /// Hashes passwords.
     pub hasher: Hasher,
+    /// What people can sign in with, beside a password.
+    pub providers: Providers,
 }
 
 /// Who may sign up, and what they get.
@@ -88,6 +92,11 @@ pub(crate) fn routes() -> OpenApiRouter<Control> {
         .routes(routes!(contact::change_phone))
         .routes(routes!(contact::verify_phone))
         .merge(factors::routes())
+        .routes(routes!(oidc::signing_in::list))
+        .routes(routes!(oidc::signing_in::start))
+        .routes(routes!(oidc::signing_in::callback))
+        .routes(routes!(oidc::identities::list, oidc::identities::link))
+        .routes(routes!(oidc::identities::unlink))
         .routes(routes!(invitations::look_up))
         .routes(routes!(invitations::list))
         .routes(routes!(invitations::accept_by_secret))

@@ -58,6 +58,10 @@ pub(crate) enum PeopleRefusal {
     Passkey(Problem),
     /// The invite is for another address.
     OtherAddress,
+    /// The provider cannot be reached, or does not work.
+    ProviderDown,
+    /// Nobody could sign in to the account any more.
+    LastWay,
     /// How one signs in is only changed by who proved lately who they are.
     ProofRequired,
 }

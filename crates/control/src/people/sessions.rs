@@ -23,7 +23,7 @@ use store::{StoreError, Tx};
 use utoipa::ToSchema;
 
 use super::caller::SignedIn;
-use super::cookie;
+use super::cookie::SESSION;
 use super::factors::second_step::{PendingSignIn, admit};
 use super::guessing::{self, Bucket};
 use super::refusal::PeopleRefusal;
@@ -175,7 +175,7 @@ pub(crate) async fn end_current(State(control): State<Control>, caller: SignedIn
     let write = control.store.write(move |tx| -> Outcome<_> {
         let ended = sessions::end(tx, &caller.user.id, &caller.session.id)?;
         caller.deed(now, entropy).signed_out(tx)?;
-        let cookie = [(SET_COOKIE, cookie::clear(&public_url))];
+        let cookie = [(SET_COOKIE, SESSION.clear(&public_url))];
         Ok((cookie, Json(SessionsEnded::of(u64::from(ended)))))
     });
     answer(&control, write.await)
@@ -271,7 +271,7 @@ pub(super) fn enter_with(
 }
 
 pub(super) fn with_cookie<T>(body: T, secret: &BearerSecret, public_url: &str) -> WithCookie<T> {
-    ([(SET_COOKIE, cookie::set(secret, public_url))], Json(body))
+    ([(SET_COOKIE, SESSION.set(secret, public_url))], Json(body))
 }
 
 /// Finds the user whose address and password these are. Whether the address is somebody's makes no

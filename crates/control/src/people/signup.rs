@@ -122,7 +122,8 @@ pub(crate) struct SignupResend {
     id: Option<BearerSecret>,
 }
 
-const DEFAULT_ORGANIZATION: &str = "Personal";
+/// What somebody's organization is called who calls it nothing.
+pub(super) const DEFAULT_ORGANIZATION: &str = "Personal";
 
 /// Tell who may sign up, and what they get.
 #[utoipa::path(
@@ -192,8 +193,10 @@ pub(crate) async fn create(
             organization: new
                 .organization
                 .unwrap_or_else(|| DEFAULT_ORGANIZATION.into()),
-            password,
+            password: Some(password),
+            identity: None,
             invite,
+            join: None,
             email_verified_at: None,
             begun_at: now,
         };
@@ -243,7 +246,7 @@ pub(crate) async fn verify_email(
                 signups::verify_email(tx, &step.secret.digest(), step.now)?;
                 match needs_phone {
                     true => Ok(Ok(step.shown(&row, SignupStatus::PhoneRequired, None))),
-                    false => step.complete(tx, &row, None).map(Ok),
+                    false => step.completed(tx, &row, None).map(Ok),
                 }
             });
         write.await?
@@ -305,7 +308,7 @@ pub(crate) async fn verify_phone(
                     Err(refusal) => return Ok(Err(refusal)),
                 };
                 let phone = Phone::parse(&number).map_err(|_| PeopleRefusal::SignupOrder)?;
-                step.complete(tx, &row, Some(&phone)).map(Ok)
+                step.completed(tx, &row, Some(&phone)).map(Ok)
             });
         write.await?
     };
@@ -358,11 +361,12 @@ impl SignupCode {
 }
 
 /// One step of a sign-up: by whom, and when.
-struct Step {
-    control: Control,
-    visitor: Visitor,
-    secret: BearerSecret,
-    now: AtUs,
+pub(super) struct Step {
+    pub(super) control: Control,
+    pub(super) visitor: Visitor,
+    /// Goes on with the sign-up.
+    pub(super) secret: BearerSecret,
+    pub(super) now: AtUs,
 }
 
 impl Step {
@@ -427,8 +431,8 @@ impl Step {
         }
     }
 
-    /// Makes the user, and signs them in.
-    fn complete(&self, tx: &mut Tx<'_>, row: &Row, phone: Option<&Phone>) -> Outcome<Response> {
+    /// Makes the user, and signs them in. Answers the secret of their session.
+    pub(super) fn complete(&self, tx: &mut Tx<'_>, phone: Option<&Phone>) -> Outcome<BearerSecret> {
         let (now, entropy) = (self.now, self.control.entropy);
         let amount = policy::rules(tx, self.control.people.signup)?.trial_credit;
         let phone = phone.map(|phone| (phone, amount));
@@ -444,6 +448,12 @@ impl Step {
             entropy,
         };
         let (_, secret) = enter(tx, &deed, "signup")?;
+        Ok(secret)
+    }
+
+    /// As [`Step::complete`], for who did the last step.
+    fn completed(&self, tx: &mut Tx<'_>, row: &Row, phone: Option<&Phone>) -> Outcome<Response> {
+        let secret = self.complete(tx, phone)?;
         let shown = self.describe(row, SignupStatus::Complete, None);
         Ok(with_cookie(shown, &secret, &self.control.public_url).into_response())
     }
@@ -463,7 +473,8 @@ impl Step {
     }
 }
 
-fn allowed(rules: SignupRules, has_invite: bool) -> Outcome<()> {
+/// Refuses who may not sign up.
+pub(super) fn allowed(rules: SignupRules, has_invite: bool) -> Outcome<()> {
     let by_invite = match rules.mode {
         SignupMode::Open => return Ok(()),
         SignupMode::Invite if has_invite => return Ok(()),

@@ -13,6 +13,8 @@ use super::visitor::Visitor;
 use super::webauthn::problem::Problem;
 use crate::Control;
 
+const LOCKED: &str = "The account is locked.";
+
 /// What a person did, and from where.
 pub(super) struct Deed<'a> {
     pub(super) user: &'a UserId,
@@ -48,6 +50,11 @@ impl Deed<'_> {
     ) -> Result<(), StoreError> {
         let message = format!("The passkey was not accepted: {problem}.");
         self.tell(tx, &failed(self.user, "passkey_refused", &message))
+    }
+
+    /// Somebody showed who they are, and an operator locked the account.
+    pub(super) fn failed_as_locked(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        self.tell(tx, &failed(self.user, "account_locked", LOCKED))
     }
 
     /// Somebody signed out.
@@ -95,7 +102,7 @@ pub(super) fn failed_to_sign_in(
                 entropy,
             };
             let message = match code {
-                "account_locked" => "The account is locked.",
+                "account_locked" => LOCKED,
                 _ => "The password was wrong.",
             };
             deed.tell(tx, &failed(&user, code, message))

@@ -10,8 +10,9 @@ use domain::people::throttle;
 use http::request::Parts;
 use store::audit::{Actor, Who};
 
+use super::cookie::SESSION;
+use super::origin;
 use super::refusal::PeopleRefusal;
-use super::{cookie, origin};
 use crate::Control;
 use crate::peer;
 use crate::respond::{self, Refusal};
@@ -46,7 +47,7 @@ impl Visitor {
         Ok(Visitor {
             address: peer::address(parts, &control.trusted_proxies),
             user_agent: peer::user_agent(headers),
-            secret: cookie::read(headers, public_url),
+            secret: SESSION.read(headers, public_url),
         })
     }
 

@@ -23,6 +23,14 @@ const TEMPLATES: &[(&str, &str)] = &[
     ),
     ("email_changed", include_str!("templates/email_changed.txt")),
     ("email_code", include_str!("templates/email_code.txt")),
+    (
+        "identity_linked",
+        include_str!("templates/identity_linked.txt"),
+    ),
+    (
+        "identity_unlinked",
+        include_str!("templates/identity_unlinked.txt"),
+    ),
     ("invite", include_str!("templates/invite.txt")),
     ("key_leaked", include_str!("templates/key_leaked.txt")),
     (
@@ -248,6 +256,14 @@ mod tests {
                 valid_minutes: 60,
             },
             Letter::PasswordChanged { at: NOON },
+            Letter::IdentityLinked {
+                provider: "Acme".into(),
+                at: NOON,
+            },
+            Letter::IdentityUnlinked {
+                provider: "Acme".into(),
+                at: NOON,
+            },
             Letter::EmailChanged {
                 new: "new@example.com".into(),
                 at: NOON,

@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use super::failure::Failure;
 use super::http_post::{HttpPost, Refused};
+use crate::outbound::{encoded, form};
 
 /// An account at Twilio.
 #[derive(Clone, Debug)]
@@ -76,9 +77,7 @@ impl Twilio {
             true => "MessagingServiceSid",
             false => "From",
         };
-        let form = [("To", to), (sender, &self.from), ("Body", text)]
-            .map(|(name, value)| format!("{name}={}", encoded(value)))
-            .join("&");
+        let form = form(&[("To", to), (sender, &self.from), ("Body", text)]);
         let request = Request::builder()
             .method(Method::POST)
             .uri(&self.url)
@@ -106,18 +105,4 @@ fn complaint(refused: &Refused) -> Failure {
         _ => format!("Twilio answered {status}"),
     };
     refused.failure(reason)
-}
-
-/// Percent-encoding of everything but letters, digits and `-._~`.
-fn encoded(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                encoded.push(char::from(byte));
-            }
-            _ => encoded.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    encoded
 }

@@ -22,10 +22,12 @@ pub(crate) const WITHOUT_PHONE: SignupRules = SignupRules {
     trial_credit: Nusd::ZERO,
 };
 
-/// Somebody with a browser, which keeps one cookie.
+/// Somebody with a browser, which keeps two cookies.
 pub(crate) struct Browser<'a> {
     world: &'a World,
     pub(crate) cookie: Option<String>,
+    /// What binds a sign-in by a provider to this browser.
+    pub(crate) sso_cookie: Option<String>,
     /// Where they are.
     pub(crate) address: &'static str,
 }
@@ -35,6 +37,7 @@ impl<'a> Browser<'a> {
         Browser {
             world,
             cookie: None,
+            sso_cookie: None,
             address: "192.0.2.7",
         }
     }
@@ -51,10 +54,8 @@ impl<'a> Browser<'a> {
         let request = Request::new(method, &self.world.url(path))
             .header("x-forwarded-for", self.address)
             .header("user-agent", "a browser");
-        match &self.cookie {
-            Some(cookie) => request.header("cookie", cookie),
-            None => request,
-        }
+        let cookies = self.cookie.iter().chain(&self.sso_cookie);
+        cookies.fold(request, |request, cookie| request.header("cookie", cookie))
     }
 
     /// Sends a request, and keeps the cookie that comes back.
@@ -63,7 +64,11 @@ impl<'a> Browser<'a> {
         assert_eq!(answer.header("cache-control"), Some("no-store"));
         if let Some(set) = answer.header("set-cookie") {
             let pair = set.split(';').next().unwrap();
-            self.cookie = (!pair.ends_with('=')).then(|| pair.to_owned());
+            let kept = (!pair.ends_with('=')).then(|| pair.to_owned());
+            match pair.starts_with("farebox_sso=") {
+                true => self.sso_cookie = kept,
+                false => self.cookie = kept,
+            }
         }
         answer
     }

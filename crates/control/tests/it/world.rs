@@ -13,7 +13,8 @@ use domain::network::{Network, TrustedProxies};
 use domain::people::password::PasswordHash;
 use domain::time::{AtUs, Clock};
 use farebox_control::{
-    Caretaker, Control, Hasher, LastUses, People, Settings, Signers, SignupMode, SignupRules,
+    Caretaker, Control, Hasher, LastUses, People, Providers, Settings, Signers, SignupMode,
+    SignupRules,
 };
 use http::Method;
 use serde_json::Value;
@@ -73,34 +74,49 @@ pub(crate) fn entropy(buffer: &mut [u8]) {
 
 impl World {
     pub(crate) async fn start(database: TestDatabase) -> World {
-        Self::start_as(database, SIGNUP, true, None).await
+        Self::start_as(database, Plan::default()).await
     }
 
     /// As [`World::start`], at home or not: whether its outbox may be seen.
     pub(crate) async fn start_showing(database: TestDatabase, shows_outbox: bool) -> World {
-        Self::start_as(database, SIGNUP, shows_outbox, None).await
+        let plan = Plan {
+            shows_outbox,
+            ..Plan::default()
+        };
+        Self::start_as(database, plan).await
     }
 
     /// As [`World::start`], with other rules for signing up.
     pub(crate) async fn start_with(database: TestDatabase, signup: SignupRules) -> World {
-        Self::start_as(database, signup, true, None).await
+        Self::start_with_providers(database, signup, Providers::default()).await
     }
 
     /// As [`World::start`], where somebody may report leaked keys.
     pub(crate) async fn start_told_by(database: TestDatabase, signers: Signers) -> World {
-        Self::start_as(database, SIGNUP, true, Some(signers)).await
+        let plan = Plan {
+            leak_signers: Some(signers),
+            ..Plan::default()
+        };
+        Self::start_as(database, plan).await
     }
 
-    async fn start_as(
+    /// As [`World::start_with`], with providers to sign in with.
+    pub(crate) async fn start_with_providers(
         database: TestDatabase,
         signup: SignupRules,
-        shows_outbox: bool,
-        leak_signers: Option<Signers>,
+        providers: Providers,
     ) -> World {
+        let plan = Plan {
+            signup,
+            providers,
+            ..Plan::default()
+        };
+        Self::start_as(database, plan).await
+    }
+
+    async fn start_as(database: TestDatabase, plan: Plan) -> World {
         let now = Arc::new(AtomicI64::new(START_S * 1_000_000));
-        let turned = Arc::clone(&now);
-        // Each look moves the clock a little, so that nothing happens at the same instant.
-        let clock: Clock = Arc::new(move || AtUs(turned.fetch_add(10, Ordering::Relaxed)));
+        let clock = ticking(&now);
         let url = DatabaseUrl::parse(&database.url).unwrap();
         let options = Options {
             url,
@@ -112,46 +128,31 @@ impl World {
         let store = Store::open(options).await.unwrap();
         let made = set_up(&store, &clock).await;
         let refusing = Arc::<Mutex<HashSet<BudgetId>>>::default();
-        let asked = Arc::clone(&refusing);
-        let control = Control {
-            store: store.clone(),
-            clock,
-            entropy,
-            public_url: "http://farebox.test".into(),
-            trusted_proxies: TrustedProxies::new(vec![Network::parse("127.0.0.1").unwrap()]).into(),
-            shows_outbox,
-            data_plane: crate::data_plane::double(move |budget| {
-                asked.lock().unwrap().contains(budget)
-            }),
-            people: People {
-                signup,
-                hasher: Hasher::new(entropy),
-            },
-            last_uses: LastUses::default(),
-            settings: Arc::new(|| Settings {
-                file: None,
-                toml: String::new(),
-                stated: Vec::new(),
-            }),
-            leak_signers,
-        };
-        let caretaker = Caretaker::new(control.clone());
-        let (app, description) = farebox_control::router(control).split_for_parts();
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let root = format!("http://{}", listener.local_addr().unwrap());
-        let app = app.into_make_service_with_connect_info::<SocketAddr>();
-        tokio::spawn(async move { axum::serve(listener, app).await });
-        World {
+        let ground = Ground {
             store,
-            base: format!("{root}/v1/organization"),
-            root,
             made,
             now,
             refusing,
-            caretaker,
-            description,
-            _database: database,
-        }
+            database,
+        };
+        ground.serve(plan).await
+    }
+
+    /// The same installation, as another configuration serves it.
+    pub(crate) async fn again_with(self, signup: SignupRules, providers: Providers) -> World {
+        let ground = Ground {
+            store: self.store,
+            made: self.made,
+            now: self.now,
+            refusing: self.refusing,
+            database: self._database,
+        };
+        let plan = Plan {
+            signup,
+            providers,
+            ..Plan::default()
+        };
+        ground.serve(plan).await
     }
 
     /// The address of a path below the Administration API, or of one that begins with `/api` or
@@ -184,6 +185,86 @@ impl World {
     pub(crate) async fn delete(&self, path: &str) -> Answer {
         self.request(Method::DELETE, path).send().await.unwrap()
     }
+}
+
+/// How a control plane is configured.
+struct Plan {
+    signup: SignupRules,
+    shows_outbox: bool,
+    leak_signers: Option<Signers>,
+    providers: Providers,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Plan {
+            signup: SIGNUP,
+            shows_outbox: true,
+            leak_signers: None,
+            providers: Providers::default(),
+        }
+    }
+}
+
+/// What a control plane stands on.
+struct Ground {
+    store: Store,
+    made: SetUp,
+    now: Arc<AtomicI64>,
+    refusing: Arc<Mutex<HashSet<BudgetId>>>,
+    database: TestDatabase,
+}
+
+impl Ground {
+    async fn serve(self, plan: Plan) -> World {
+        let asked = Arc::clone(&self.refusing);
+        let control = Control {
+            store: self.store.clone(),
+            clock: ticking(&self.now),
+            entropy,
+            public_url: "http://farebox.test".into(),
+            trusted_proxies: TrustedProxies::new(vec![Network::parse("127.0.0.1").unwrap()]).into(),
+            shows_outbox: plan.shows_outbox,
+            data_plane: crate::data_plane::double(move |budget| {
+                asked.lock().unwrap().contains(budget)
+            }),
+            people: People {
+                signup: plan.signup,
+                hasher: Hasher::new(entropy),
+                providers: plan.providers,
+            },
+            last_uses: LastUses::default(),
+            settings: Arc::new(|| Settings {
+                file: None,
+                toml: String::new(),
+                stated: Vec::new(),
+            }),
+            leak_signers: plan.leak_signers,
+        };
+        let caretaker = Caretaker::new(control.clone());
+        let (app, description) = farebox_control::router(control).split_for_parts();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let root = format!("http://{}", listener.local_addr().unwrap());
+        let app = app.into_make_service_with_connect_info::<SocketAddr>();
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        World {
+            base: format!("{root}/v1/organization"),
+            root,
+            store: self.store,
+            made: self.made,
+            now: self.now,
+            refusing: self.refusing,
+            caretaker,
+            description,
+            _database: self.database,
+        }
+    }
+}
+
+/// A clock that each look moves a little, so that nothing happens at the same instant.
+fn ticking(now: &Arc<AtomicI64>) -> Clock {
+    let turned = Arc::clone(now);
+    Arc::new(move || AtUs(turned.fetch_add(10, Ordering::Relaxed)))
 }
 
 async fn set_up(store: &Store, clock: &Clock) -> SetUp {

@@ -47,6 +47,12 @@ pub const SIGNUPS_FROM_NETWORK: Throttle = Throttle {
     every_us: 5 * MINUTE_US,
     burst: 20,
 };
+/// Browsers from one network that are sent to a provider: whole offices come from one.
+pub const SSO_FROM_NETWORK: Throttle = Throttle {
+    name: "sso/network",
+    every_us: 2 * SECOND_US,
+    burst: 100,
+};
 /// Mails to one address that one network causes. Whoever uses these up keeps nobody else from
 /// asking for one.
 pub const MAILS_TO_ADDRESS_FROM_NETWORK: Throttle = Throttle {

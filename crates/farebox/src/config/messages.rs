@@ -138,7 +138,7 @@ pub(super) fn read_sms(section: &Section<'_>) -> Read<Sms> {
 }
 
 /// A secret that is in the environment, under the name that `key` states.
-fn named_secret(section: &Section<'_>, key: &'static str) -> Read<Option<NamedSecret>> {
+pub(super) fn named_secret(section: &Section<'_>, key: &'static str) -> Read<Option<NamedSecret>> {
     section.parsed(key, |text| match text {
         "" => Ok(None),
         text => parse_variable(text).map(|env| Some(NamedSecret { env, value: None })),
@@ -162,7 +162,7 @@ fn check_webhook(text: &str) -> Result<(), String> {
     }
 }
 
-fn is_loopback(host: &str) -> bool {
+pub(super) fn is_loopback(host: &str) -> bool {
     let address: Result<IpAddr, _> = host.parse();
     address.map_or(host == "localhost", |address| address.is_loopback())
 }

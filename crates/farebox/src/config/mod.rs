@@ -8,6 +8,7 @@ mod environment;
 mod error;
 mod messages;
 mod models;
+mod oidc;
 mod read;
 mod schema;
 mod section;
@@ -23,10 +24,10 @@ pub use domain::secret::{REDACTED, Secret};
 pub use environment::Environment;
 pub use error::{ConfigError, Problem};
 pub use schema::{
-    Config, Deployment, Endpoint, HoldDurability, LeakReports, Limits, Log, LogFormat, Mail,
-    MailKind, MailServer, MailTls, Model, NamedSecret, OnDisconnect, OutputLimitField,
-    PaymentsKind, PhoneVerification, ResponsesMode, Signup, SignupMode, Sms, SmsKind, SmsWebhook,
-    Target, Tokenizer, TwilioAccount, Upstream, UpstreamKind,
+    Config, Deployment, Endpoint, HoldDurability, JoinRole, LeakReports, Limits, Log, LogFormat,
+    Mail, MailKind, MailServer, MailTls, Model, NamedSecret, OidcJoin, OidcProvider, OnDisconnect,
+    OutputLimitField, PaymentsKind, PhoneVerification, ResponsesMode, Signup, SignupMode, Sms,
+    SmsKind, SmsWebhook, Target, Tokenizer, TwilioAccount, Upstream, UpstreamKind,
 };
 pub use section::Choice;
 pub use show::effective;
@@ -107,7 +108,7 @@ pub fn from_text(
         );
     }
     tree::overlay(&mut root, environment.layer());
-    section::read_list_variables(&mut root, &["upstreams", "models"]);
+    section::read_list_variables(&mut root, &["upstreams", "models", "oidc"]);
     leave_out_named_variables(&mut root);
 
     let problems = RefCell::default();
@@ -153,6 +154,22 @@ fn fill_in_secrets(config: &mut Config, environment: &Environment, root: &Item) 
             });
         }
     }
+    for (index, provider) in config.oidc.iter_mut().enumerate() {
+        let Some(secret) = &mut provider.client_secret else {
+            continue;
+        };
+        secret.value = environment.secret(&secret.env);
+        if secret.value.is_none() {
+            unset.push(Problem {
+                origin: origin_of(root, "oidc", index, "client_secret_env"),
+                path: format!("oidc[{index}].client_secret_env"),
+                message: format!(
+                    "names {}, which is not set. Set it to the secret of \"{}\"",
+                    secret.env, provider.id
+                ),
+            });
+        }
+    }
     let mail = match &mut config.mail {
         Mail::Smtp(server) => server.password.as_mut(),
         Mail::Outbox => None,
@@ -181,8 +198,10 @@ fn fill_in_secrets(config: &mut Config, environment: &Environment, root: &Item) 
 /// looked like an override.
 fn leave_out_named_variables(root: &mut Item) {
     let mut named = Vec::new();
-    if let Some(Value::List(upstreams)) = below(root, "upstreams").map(|item| &item.value) {
-        named.extend(upstreams.iter().map(|upstream| (upstream, "api_key_env")));
+    for (list, key) in [("upstreams", "api_key_env"), ("oidc", "client_secret_env")] {
+        if let Some(Value::List(items)) = below(root, list).map(|item| &item.value) {
+            named.extend(items.iter().map(|item| (item, key)));
+        }
     }
     for (section, keys) in [
         ("mail", &["password_env"][..]),

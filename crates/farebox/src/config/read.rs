@@ -11,6 +11,7 @@ use store::{DatabaseUrl, DatabaseUrlError};
 use super::error::Problem;
 use super::messages::{read_mail, read_sms};
 use super::models::read_models;
+use super::oidc::read_oidc;
 use super::schema::{Config, LeakReports, Limits, Log, PaymentsKind, Signup};
 use super::section::{Choice, Read, Section};
 use super::tree::Item;
@@ -41,6 +42,7 @@ pub(super) fn read_config(root: &Item, problems: &RefCell<Vec<Problem>>) -> Read
     let leak_reports = root
         .section("leak_reports")
         .and_then(|section| read_leak_reports(&section));
+    let oidc = read_oidc(&root);
     let payments = read_kind(&root, "payments", PaymentsKind::Test);
     let log = root.section("log").and_then(|section| read_log(&section));
     let limits = root
@@ -61,6 +63,7 @@ pub(super) fn read_config(root: &Item, problems: &RefCell<Vec<Problem>>) -> Read
         mail: mail?,
         sms: sms?,
         leak_reports: leak_reports?,
+        oidc: oidc?,
         payments: payments?,
         log: log?,
         limits: limits?,

@@ -35,6 +35,8 @@ pub struct Config {
     pub sms: Sms,
     /// Who may report that keys leaked.
     pub leak_reports: LeakReports,
+    /// What people can sign in with, beside a password.
+    pub oidc: Vec<OidcProvider>,
     /// How money comes in.
     pub payments: PaymentsKind,
     /// What is logged, and how.
@@ -142,6 +144,44 @@ pub struct LeakReports {
     pub public_keys_url: Option<String>,
     /// A file of public keys.
     pub public_keys_file: Option<PathBuf>,
+}
+
+/// A provider that people can sign in with, by OpenID Connect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OidcProvider {
+    /// A part of addresses.
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    /// What it calls itself, to the letter.
+    pub issuer: String,
+    /// What it knows this installation by.
+    pub client_id: String,
+    /// What this installation proves itself with.
+    pub client_secret: Option<NamedSecret>,
+    /// What is asked for.
+    pub scopes: Vec<String>,
+    /// Whose addresses may come; all, if there are none.
+    pub allowed_domains: Vec<String>,
+    /// Where the provider decides who has which address.
+    pub trusted_domains: Vec<String>,
+    /// What people join by their address.
+    pub join: Vec<OidcJoin>,
+    /// Certificates of the authorities that are trusted instead of the public ones.
+    pub ca_file: Option<PathBuf>,
+    /// The longest that it may take to answer.
+    pub timeout_ms: u64,
+}
+
+/// Everybody with an address of a domain joins an organization.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OidcJoin {
+    /// Which addresses.
+    pub domain: String,
+    /// The id of the organization.
+    pub organization: String,
+    /// As what.
+    pub role: JoinRole,
 }
 
 /// A secret that is in the environment.
@@ -380,6 +420,15 @@ choice!(
         Native = "native",
         /// Translated to chat completions.
         Translate = "translate",
+    }
+);
+choice!(
+    /// What somebody is who joins an organization.
+    JoinRole {
+        /// May do everything there.
+        Owner = "owner",
+        /// May read.
+        Reader = "reader",
     }
 );
 choice!(

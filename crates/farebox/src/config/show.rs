@@ -9,7 +9,8 @@ use domain::price::StatedPrices;
 use toml::Value;
 
 use super::schema::{
-    Config, Deployment, Mail, MailKind, Model, NamedSecret, Sms, SmsKind, Target, Upstream,
+    Config, Deployment, Mail, MailKind, Model, NamedSecret, OidcJoin, OidcProvider, Sms, SmsKind,
+    Target, Upstream,
 };
 use super::section::Choice;
 
@@ -73,6 +74,7 @@ pub fn effective(config: &Config) -> String {
     page.bare("requests_per_minute", limits.requests_per_minute);
     page.bare("tokens_per_minute", limits.tokens_per_minute);
 
+    config.oidc.iter().for_each(|provider| page.oidc(provider));
     config
         .upstreams
         .iter()
@@ -151,6 +153,31 @@ impl Page {
         }
     }
 
+    fn oidc(&mut self, provider: &OidcProvider) {
+        self.section("[[oidc]]");
+        self.text("id", &provider.id);
+        self.text("name", &provider.name);
+        self.text("issuer", &provider.issuer);
+        self.text("client_id", &provider.client_id);
+        if let Some(secret) = &provider.client_secret {
+            self.secret("client_secret_env", secret);
+        }
+        for (key, texts) in [
+            ("scopes", &provider.scopes),
+            ("allowed_domains", &provider.allowed_domains),
+            ("trusted_domains", &provider.trusted_domains),
+        ] {
+            let texts: Vec<String> = texts.iter().map(quoted).collect();
+            self.bare(key, format_args!("[{}]", texts.join(", ")));
+        }
+        let joins: Vec<String> = provider.join.iter().map(join).collect();
+        self.bare("join", format_args!("[{}]", joins.join(", ")));
+        if let Some(file) = &provider.ca_file {
+            self.text("ca_file", file.display());
+        }
+        self.bare("timeout_ms", provider.timeout_ms);
+    }
+
     fn upstream(&mut self, upstream: &Upstream) {
         self.section("[[upstreams]]");
         self.text("id", &upstream.id);
@@ -207,6 +234,12 @@ impl Page {
 
 fn quoted(text: impl Display) -> String {
     Value::String(text.to_string()).to_string()
+}
+
+fn join(join: &OidcJoin) -> String {
+    let (domain, organization) = (quoted(&join.domain), quoted(&join.organization));
+    let role = quoted(join.role.word());
+    format!("{{ domain = {domain}, organization = {organization}, role = {role} }}")
 }
 
 fn deployment(place: &Deployment) -> String {

@@ -77,6 +77,24 @@ fn the_examples_in_the_example_work_and_state_true_defaults() {
         )
     );
     assert_eq!(vllm.on_disconnect, OnDisconnect::Cancel);
+    let least = "[[oidc]]\nid = \"a\"\nissuer = \"https://a\"\nclient_id = \"a\"\n";
+    let ([stated], [bare]) = (&config.oidc[..], &read(least).oidc[..]) else {
+        panic!("{:?}", config.oidc);
+    };
+    assert_eq!(
+        (
+            &stated.scopes,
+            &stated.allowed_domains,
+            &stated.trusted_domains,
+            stated.timeout_ms
+        ),
+        (
+            &bare.scopes,
+            &bare.allowed_domains,
+            &bare.trusted_domains,
+            bare.timeout_ms
+        )
+    );
     assert_eq!(openai.responses, ResponsesMode::Native);
     assert!(
         matches!(&built_in.target, Target::Local { name, .. } if name == "smollm2-135m-instruct")
@@ -136,6 +154,7 @@ fn every_key_is_in_the_example() {
         format!("[sms]\n{strange}"),
         format!("[log]\n{strange}"),
         format!("[limits]\n{strange}"),
+        format!("[[oidc]]\nid = \"a\"\nissuer = \"https://a\"\nclient_id = \"a\"\n{strange}"),
         format!("{UPSTREAM}{strange}"),
         format!("{model}deployments = [{{ upstream = \"vllm\" }}]\n{strange}"),
         format!("{model}{deployment}"),

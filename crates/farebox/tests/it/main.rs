@@ -12,6 +12,7 @@ mod careless;
 mod commands;
 mod config;
 mod config_messages;
+mod config_oidc;
 mod crash;
 mod demo;
 #[cfg(target_os = "linux")]

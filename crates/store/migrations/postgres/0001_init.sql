@@ -235,12 +235,41 @@ CREATE TABLE signups (
     email TEXT NOT NULL,
     name TEXT NOT NULL,
     organization TEXT NOT NULL,
-    password_hash TEXT NOT NULL,
+    password_hash TEXT,
     invite_id TEXT,
+    issuer TEXT,
+    subject TEXT,
+    join_organization_id TEXT,
+    join_role TEXT,
     email_verified_at_us BIGINT,
     begun_at_us BIGINT NOT NULL
 );
 CREATE INDEX signups_by_age ON signups (begun_at_us);
+
+-- Accounts at a provider that people sign in with, by issuer and subject.
+CREATE TABLE identities (
+    id TEXT PRIMARY KEY,
+    user_id TEXT NOT NULL REFERENCES users (id),
+    issuer TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    email TEXT,
+    linked_at_us BIGINT NOT NULL,
+    used_at_us BIGINT NOT NULL
+);
+CREATE UNIQUE INDEX identities_by_subject ON identities (issuer, subject);
+CREATE INDEX identities_by_user ON identities (user_id, linked_at_us, id);
+
+-- Browsers that were sent to a provider, and are expected back.
+CREATE TABLE sso_attempts (
+    state_digest TEXT PRIMARY KEY,
+    browser_digest TEXT NOT NULL,
+    provider TEXT NOT NULL,
+    return_to TEXT NOT NULL,
+    invite_id TEXT,
+    linking_user_id TEXT,
+    begun_at_us BIGINT NOT NULL
+);
+CREATE INDEX sso_attempts_by_age ON sso_attempts (begun_at_us);
 
 -- The latest code that was sent for a purpose: the subject is a sign-up's digest, or a user.
 CREATE TABLE codes (

@@ -8,12 +8,15 @@ use crate::{StoreError, Tx};
 pub mod challenges;
 pub mod codes;
 pub mod factors;
+pub mod identities;
+pub mod joins;
 pub mod passkeys;
 pub mod password_resets;
 pub mod pending_sign_ins;
 pub mod recovery_codes;
 pub mod sessions;
 pub mod signups;
+pub mod sso_attempts;
 pub mod throttles;
 pub mod totp;
 pub mod trials;
@@ -53,6 +56,7 @@ pub fn forget_in_turn(tx: &mut Tx<'_>, now: AtUs) -> Result<Option<u64>, StoreEr
 /// [`StoreError`].
 pub fn forget(tx: &mut Tx<'_>, now: AtUs) -> Result<u64, StoreError> {
     let mut forgotten = sessions::forget(tx, now)? + throttles::forget(tx, now)?;
+    forgotten += sso_attempts::forget(tx, now)?;
     for sql in [
         "DELETE FROM signups WHERE begun_at_us < $1",
         "DELETE FROM password_resets WHERE begun_at_us < $1",

@@ -10,6 +10,8 @@ use domain::people::phone::Phone;
 use domain::people::secret::BearerDigest;
 use domain::time::{AtUs, HOUR_US};
 
+use super::identities::{self, Link, Subject};
+use super::joins::{self, Join, Joining};
 use super::trials::{self, Trial};
 use super::users::{self, NewUser};
 use crate::audit::{Actor, Who};
@@ -28,10 +30,14 @@ pub struct Signup {
     pub name: String,
     /// What their organization will be called.
     pub organization: String,
-    /// The hash of their password.
-    pub password: PasswordHash,
+    /// The hash of their password; none if they came by a provider.
+    pub password: Option<PasswordHash>,
+    /// What they came with from a provider.
+    pub identity: Option<Subject>,
     /// An invite to their address: they join its organization, and get none of their own.
     pub invite: Option<InviteId>,
+    /// An organization that everybody joins who has such an address; they get none of their own.
+    pub join: Option<Join>,
     /// When they proved that the address is theirs.
     pub email_verified_at: Option<AtUs>,
     /// When it was begun.
@@ -68,25 +74,31 @@ pub enum ActivateError {
 /// # Errors
 /// [`StoreError`].
 pub fn begin(tx: &mut Tx<'_>, digest: &BearerDigest, signup: &Signup) -> Result<(), StoreError> {
+    let (identity, join) = (signup.identity.as_ref(), signup.join.as_ref());
     tx.execute_one(
         "INSERT INTO signups (digest, email, name, organization, password_hash, invite_id,
-                              email_verified_at_us, begun_at_us)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+                              email_verified_at_us, begun_at_us, issuer, subject,
+                              join_organization_id, join_role)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
         &[
             digest.as_hex().into(),
             signup.email.as_str().into(),
             signup.name.as_str().into(),
             signup.organization.as_str().into(),
-            signup.password.expose().into(),
+            signup.password.as_ref().map(PasswordHash::expose).into(),
             signup.invite.as_ref().map(InviteId::as_str).into(),
             signup.email_verified_at.map(|at| at.0).into(),
             signup.begun_at.0.into(),
+            identity.map(|it| it.issuer.as_str()).into(),
+            identity.map(|it| it.subject.as_str()).into(),
+            join.map(|it| it.organization.as_str()).into(),
+            join.map(|it| it.role.as_str()).into(),
         ],
     )
 }
 
-const COLUMNS: &str =
-    "email, name, organization, password_hash, invite_id, email_verified_at_us, begun_at_us";
+const COLUMNS: &str = "email, name, organization, password_hash, invite_id, email_verified_at_us,
+     begun_at_us, issuer, subject, join_organization_id, join_role";
 
 /// A sign-up that is not over.
 ///
@@ -112,9 +124,9 @@ pub fn verify_email(tx: &mut Tx<'_>, digest: &BearerDigest, now: AtUs) -> Result
     tx.execute_one(sql, &[digest.as_hex().into(), now.0.into()])
 }
 
-/// Makes a user of a sign-up whose address is proved: in the organization that invited them, or
-/// with one of their own, its default project, and trial credit if their phone number has not had
-/// any.
+/// Makes a user of a sign-up whose address is proved: in the organization that invited them or that
+/// they join by their address, or with one of their own, its default project, and trial credit if
+/// their phone number has not had any.
 ///
 /// # Errors
 /// [`ActivateError`]; nothing was made.
@@ -138,13 +150,24 @@ pub fn activate(
     let new = NewUser {
         email: signup.email.as_str(),
         name: &signup.name,
-        password: Some(&signup.password),
+        password: signup.password.as_ref(),
         phone: phone.map(|(phone, _)| phone),
         is_operator: false,
     };
     let user = users::create(tx, &new, now, entropy)?;
-    if let Some(invite) = &signup.invite {
-        let organization = join(tx, &user, invite, now, entropy)?;
+    if let Some(who) = &signup.identity {
+        if identities::find(tx, who)?.is_some() {
+            return Err(ActivateError::Taken);
+        }
+        let email = Some(signup.email.as_str());
+        let link = Link {
+            user: &user,
+            who,
+            email,
+        };
+        identities::link(tx, &link, now, entropy)?;
+    }
+    if let Some(organization) = enter(tx, &user, &signup, now, entropy)? {
         return Ok(Activated {
             user,
             organization,
@@ -171,29 +194,43 @@ pub fn activate(
     })
 }
 
-/// Accepts an invite for somebody who became a user just now.
-fn join(
+/// Lets somebody who became a user just now into the organizations that are waiting for them.
+/// Answers the first, if there is any.
+fn enter(
     tx: &mut Tx<'_>,
     user: &UserId,
-    invite: &InviteId,
+    signup: &Signup,
     now: AtUs,
     entropy: Entropy,
-) -> Result<OrganizationId, ActivateError> {
+) -> Result<Option<OrganizationId>, ActivateError> {
     let actor = Actor {
         who: Who::Session(user.clone()),
         ip_address: None,
         user_agent: None,
     };
-    let answering = Answering {
-        invite: Which::Id(invite),
-        user,
-        actor: &actor,
-    };
-    match invites::accept(tx, &answering, now, entropy) {
-        Ok((organization, _)) => Ok(organization),
-        Err(AcceptError::Gone | AcceptError::OtherAddress) => Err(ActivateError::Gone),
-        Err(AcceptError::Store(error)) => Err(error.into()),
+    let mut entered = None;
+    if let Some(invite) = &signup.invite {
+        let answering = Answering {
+            invite: Which::Id(invite),
+            user,
+            actor: &actor,
+        };
+        match invites::accept(tx, &answering, now, entropy) {
+            Ok((organization, _)) => entered = Some(organization),
+            Err(AcceptError::Gone | AcceptError::OtherAddress) => return Err(ActivateError::Gone),
+            Err(AcceptError::Store(error)) => return Err(error.into()),
+        }
     }
+    if let Some(join) = &signup.join {
+        let joining = Joining {
+            join,
+            user,
+            actor: &actor,
+        };
+        joins::join(tx, &joining, now, entropy)?;
+        entered = entered.or_else(|| Some(join.organization.clone()));
+    }
+    Ok(entered)
 }
 
 fn from_row(row: &Row) -> Result<Signup, StoreError> {
@@ -204,7 +241,17 @@ fn from_row(row: &Row) -> Result<Signup, StoreError> {
         email,
         name: row.text(1)?.to_owned(),
         organization: row.text(2)?.to_owned(),
-        password: PasswordHash::new(row.text(3)?.to_owned()),
+        password: row
+            .opt_text(3)?
+            .map(|hash| PasswordHash::new(hash.to_owned())),
+        identity: row.opt_text(7)?.zip(row.opt_text(8)?).map(|pair| Subject {
+            issuer: pair.0.to_owned(),
+            subject: pair.1.to_owned(),
+        }),
+        join: row.opt_text(9)?.zip(row.opt_text(10)?).map(|pair| Join {
+            organization: OrganizationId::new(pair.0),
+            role: pair.1.to_owned(),
+        }),
         invite: row.opt_text(4)?.map(InviteId::new),
         email_verified_at: row.opt_int(5)?.map(AtUs),
         begun_at: AtUs(row.int(6)?),

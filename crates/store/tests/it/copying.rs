@@ -68,7 +68,7 @@ const OPERATED: [&str; 4] = [
 ];
 
 /// A row in each table about people.
-const PEOPLE: [&str; 13] = [
+const PEOPLE: [&str; 15] = [
     "INSERT INTO retired_secrets SELECT 'd', id, 'r', 1, 2 FROM keys WHERE class = 'project'",
     "INSERT INTO sessions SELECT 'd', 'session_1', id, 1, 2, 3, 'm', NULL, NULL, 'a' FROM users",
     "INSERT INTO totp SELECT id, 'S', 1, 2 FROM users",
@@ -77,7 +77,10 @@ const PEOPLE: [&str; 13] = [
     "INSERT INTO passkey_challenges VALUES ('d', 'sign_in', '', 1)",
     "INSERT INTO recovery_codes SELECT id, 'd', 1 FROM users",
     "INSERT INTO pending_sign_ins SELECT 'd', id, 'password', 5, 1 FROM users",
-    "INSERT INTO signups VALUES ('d', 'a@b', '', '', 'h', NULL, NULL, 1)",
+    "INSERT INTO signups (digest, email, name, organization, begun_at_us)
+     VALUES ('d', 'a@b', '', '', 1)",
+    "INSERT INTO identities SELECT 'i', id, 'https://a', 's', NULL, 1, 1 FROM users",
+    "INSERT INTO sso_attempts VALUES ('s', 'b', 'p', '/', NULL, NULL, 1)",
     "INSERT INTO codes VALUES ('d', 'new_email', 'a@b', 's', 'd', 5, 1, 1)",
     "INSERT INTO password_resets SELECT 'd', id, 1 FROM users",
     "INSERT INTO trial_credits SELECT '+49', o.id, u.id, 1 FROM organizations o, users u",

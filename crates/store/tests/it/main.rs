@@ -28,6 +28,7 @@ mod model;
 mod orphans;
 mod people_entry;
 mod people_factors;
+mod people_identities;
 mod people_signups;
 mod price_book;
 mod price_previews;

@@ -32,8 +32,10 @@ async fn signup(store: &Store, email: &str) -> BearerDigest {
             email,
             name: "Grace".into(),
             organization: "Hopper & Co".into(),
-            password: PasswordHash::new("a hash".into()),
+            password: Some(PasswordHash::new("a hash".into())),
+            identity: None,
             invite: None,
+            join: None,
             email_verified_at: None,
             begun_at: NOW,
         };
@@ -167,8 +169,10 @@ async fn a_sign_up_needs_its_address_proved_and_is_over_after_an_hour() {
                 email: Email::parse("eve@example.com").unwrap(),
                 name: "Eve".into(),
                 organization: "Eve".into(),
-                password: PasswordHash::new("none".into()),
+                password: None,
+                identity: None,
                 invite: None,
+                join: None,
                 email_verified_at: None,
                 begun_at: NOW,
             };
