@@ -135,7 +135,7 @@ pub fn note_use(
     let noted = tx.execute(
         "UPDATE passkeys
          SET sign_count = $3, is_backed_up = $4, last_used_at_us = $5,
-             is_user_verified = CASE WHEN is_user_verified = 1 THEN 1 ELSE $6 END
+             is_user_verified = CASE WHEN is_user_verified = 1 THEN is_user_verified ELSE $6 END
          WHERE id = $1 AND sign_count = $2",
         &[
             passkey.id.as_str().into(),
