@@ -142,8 +142,8 @@ pub(crate) async fn list(
     answer(&control, outcome.await)
 }
 
-/// Create an admin key. It is owned by whoever makes it, who proved lately who they are if they call
-/// with a session.
+/// Create an admin key. It is owned by whoever makes it, who proved lately who they are if they
+/// call with a session.
 #[utoipa::path(
     post, path = "/v1/organization/admin_api_keys", tag = "Admin API keys",
     operation_id = "create_admin_api_key", request_body = NewAdminApiKey,

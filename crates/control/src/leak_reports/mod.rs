@@ -72,7 +72,7 @@ pub(crate) struct LeakLabel {
 }
 
 /// Tell that keys were found where others can read them. Those that work are revoked, and their
-/// owners told by mail; a report that comes again changes nothing. Only where signers are configured.
+/// owners told by mail; a report that comes again changes nothing. Only where signers are set up.
 #[utoipa::path(
     post, path = "/api/leak_reports", tag = "Leaked keys", operation_id = "report_leaks",
     params(

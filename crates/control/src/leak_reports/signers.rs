@@ -89,8 +89,8 @@ impl Published {
 }
 
 impl Signers {
-    /// Those whose keys are in `list`, in the form in which GitHub publishes its own, and those whose
-    /// keys are published at `url`. Nobody is called yet.
+    /// Those whose keys are in `list`, in the form in which GitHub publishes its own, and those
+    /// whose keys are published at `url`. Nobody is called yet.
     ///
     /// # Errors
     /// [`BadSigners`] if the list is none.

@@ -97,7 +97,10 @@ async fn watch(control: &Control, id: &VerificationId, course: &Course) {
 }
 
 fn shown(report: &Report) -> Value {
-    let check = |check: &Check| json!({"name": check.name, "claim": check.claim, "violations": check.violations});
+    let check = |check: &Check| {
+        let Check { name, claim, .. } = check;
+        json!({"name": name, "claim": claim, "violations": check.violations})
+    };
     let head = |head: &Head| json!({"chain": head.chain, "batch": head.batch, "hash": head.hash});
     json!({
         "transfers": report.transfers,

@@ -1,5 +1,5 @@
-//! Invites, as those see them who are invited: which are for one's own address, whom the secret of a
-//! mail invites, and accepting or declining.
+//! Invites, as those see them who are invited: which are for one's own address, whom the secret of
+//! a mail invites, and accepting or declining.
 //!
 //! By its id an invite is answered by whoever's proved address it is for. To anybody else there is
 //! no such invite, whether it is over, for others, or never was.

@@ -1,5 +1,5 @@
-//! The proof that how one signs in may be changed: the password, a code of the authenticator app or a passkey,
-//! or that one of them was shown just now.
+//! The proof that how one signs in may be changed: the password, a code of the authenticator app or
+//! a passkey, or that one of them was shown just now.
 
 use axum::Json;
 use axum::extract::State;

@@ -1,5 +1,7 @@
 //! Reports of leaked keys: believed if they are signed by who may, and acted on once.
 
+// SQL in a test: it looks at the mails that were queued.
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
