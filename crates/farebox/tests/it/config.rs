@@ -77,24 +77,6 @@ fn the_examples_in_the_example_work_and_state_true_defaults() {
         )
     );
     assert_eq!(vllm.on_disconnect, OnDisconnect::Cancel);
-    let least = "[[oidc]]\nid = \"a\"\nissuer = \"https://a\"\nclient_id = \"a\"\n";
-    let ([stated], [bare]) = (&config.oidc[..], &read(least).oidc[..]) else {
-        panic!("{:?}", config.oidc);
-    };
-    assert_eq!(
-        (
-            &stated.scopes,
-            &stated.allowed_domains,
-            &stated.trusted_domains,
-            stated.timeout_ms
-        ),
-        (
-            &bare.scopes,
-            &bare.allowed_domains,
-            &bare.trusted_domains,
-            bare.timeout_ms
-        )
-    );
     assert_eq!(openai.responses, ResponsesMode::Native);
     assert!(
         matches!(&built_in.target, Target::Local { name, .. } if name == "smollm2-135m-instruct")
@@ -137,6 +119,22 @@ fn the_examples_in_the_example_work_and_state_true_defaults() {
     assert_eq!(
         llama.max_output_tokens, llama.context_tokens,
         "at most the context"
+    );
+}
+
+#[test]
+fn the_provider_in_the_example_states_true_defaults() {
+    let least = "[[oidc]]\nid = \"a\"\nissuer = \"https://a\"\nclient_id = \"a\"\n";
+    let (example, least) = (read(&uncommented()), read(least));
+    let ([stated], [bare]) = (&example.oidc[..], &least.oidc[..]) else {
+        panic!("{:?}", example.oidc);
+    };
+    assert_eq!(stated.scopes, bare.scopes);
+    assert_eq!(stated.allowed_domains, bare.allowed_domains);
+    assert_eq!(stated.trusted_domains, bare.trusted_domains);
+    assert_eq!(
+        (&stated.ca_file, stated.timeout_ms),
+        (&bare.ca_file, bare.timeout_ms)
     );
 }
 

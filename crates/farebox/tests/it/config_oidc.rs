@@ -103,74 +103,78 @@ fn an_issuer_is_taken_to_the_letter_and_needs_tls() {
     }
 }
 
+const ACME: &str = "https://sso.example.com/realms/acme";
+
+/// What is wrong with a provider: what of the least is replaced, with what, and what is said.
+const WRONG: &[(&str, &str, &str)] = &[
+    (
+        "acme\"\nissuer",
+        "a/b\"\nissuer",
+        "`oidc[0].id` must be 1 to 64 letters",
+    ),
+    ("id = \"acme\"\n", "", "`oidc[0].id` is missing"),
+    (ACME, "", "`oidc[0].issuer`"),
+    (ACME, "sso.example.com", "must be an https:// address"),
+    (
+        ACME,
+        "https://sso.example.com/?a=1",
+        "must be an https:// address",
+    ),
+    (
+        ACME,
+        "https://a:b@sso.example.com",
+        "must be an https:// address",
+    ),
+    (
+        ACME,
+        "http://sso.example.com",
+        "who is between could sign in as anybody",
+    ),
+    (
+        "\"farebox\"",
+        "\"\"",
+        "`oidc[0].client_id` must be what the provider knows",
+    ),
+    (
+        "client_id = \"farebox\"",
+        "client_id = \"f\"\nclient_secret_env = \"not-a-variable\"",
+        "must be the name of an environment variable",
+    ),
+    (
+        "client_id = \"farebox\"",
+        "client_id = \"f\"\nclient_secret = \"s3cret\"",
+        "Did you mean `client_secret_env`?",
+    ),
+    (
+        "client_id = \"farebox\"",
+        "client_id = \"f\"\nscopes = [\"email\"]",
+        "`oidc[0].scopes` must hold \"openid\"",
+    ),
+    (
+        "client_id = \"farebox\"",
+        "client_id = \"f\"\nscopes = [\"openid\", \"two words\"]",
+        "`oidc[0].scopes` holds \"two words\", which is no scope",
+    ),
+    (
+        "client_id = \"farebox\"",
+        "client_id = \"f\"\nallowed_domains = [\"@example.com\"]",
+        "holds \"@example.com\", which is no domain",
+    ),
+    (
+        "client_id = \"farebox\"",
+        "client_id = \"f\"\njoin = [{ domain = \"example.com\", organization = \"Acme\" }]",
+        "`oidc[0].join[0].organization` must be the id of an organization",
+    ),
+    (
+        "client_id = \"farebox\"",
+        "client_id = \"f\"\njoin = [{ domain = \"a.b\", organization = \"org-1\", role = \"member\" }]",
+        "it is \"owner\" or \"reader\"",
+    ),
+];
+
 #[test]
 fn mistakes_in_providers_are_explained() {
-    let acme = "https://sso.example.com/realms/acme";
-    for (from, to, expected) in [
-        (
-            "acme\"\nissuer",
-            "a/b\"\nissuer",
-            "`oidc[0].id` must be 1 to 64 letters",
-        ),
-        ("id = \"acme\"\n", "", "`oidc[0].id` is missing"),
-        (acme, "", "`oidc[0].issuer`"),
-        (acme, "sso.example.com", "must be an https:// address"),
-        (
-            acme,
-            "https://sso.example.com/?a=1",
-            "must be an https:// address",
-        ),
-        (
-            acme,
-            "https://a:b@sso.example.com",
-            "must be an https:// address",
-        ),
-        (
-            acme,
-            "http://sso.example.com",
-            "who is between could sign in as anybody",
-        ),
-        (
-            "\"farebox\"",
-            "\"\"",
-            "`oidc[0].client_id` must be what the provider knows",
-        ),
-        (
-            "client_id = \"farebox\"",
-            "client_id = \"f\"\nclient_secret_env = \"not-a-variable\"",
-            "must be the name of an environment variable",
-        ),
-        (
-            "client_id = \"farebox\"",
-            "client_id = \"f\"\nclient_secret = \"s3cret\"",
-            "Did you mean `client_secret_env`?",
-        ),
-        (
-            "client_id = \"farebox\"",
-            "client_id = \"f\"\nscopes = [\"email\"]",
-            "`oidc[0].scopes` must hold \"openid\"",
-        ),
-        (
-            "client_id = \"farebox\"",
-            "client_id = \"f\"\nscopes = [\"openid\", \"two words\"]",
-            "`oidc[0].scopes` holds \"two words\", which is no scope",
-        ),
-        (
-            "client_id = \"farebox\"",
-            "client_id = \"f\"\nallowed_domains = [\"@example.com\"]",
-            "holds \"@example.com\", which is no domain",
-        ),
-        (
-            "client_id = \"farebox\"",
-            "client_id = \"f\"\njoin = [{ domain = \"example.com\", organization = \"Acme\" }]",
-            "`oidc[0].join[0].organization` must be the id of an organization",
-        ),
-        (
-            "client_id = \"farebox\"",
-            "client_id = \"f\"\njoin = [{ domain = \"a.b\", organization = \"org-1\", role = \"member\" }]",
-            "it is \"owner\" or \"reader\"",
-        ),
-    ] {
+    for (from, to, expected) in WRONG {
         let text = LEAST.replacen(from, to, 1);
         assert_ne!(text, LEAST, "{from}");
         let said = complaint(&text);
