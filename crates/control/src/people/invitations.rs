@@ -103,8 +103,9 @@ impl Invitation {
     }
 }
 
-/// Tell whom the secret of a mail invites, and into which organization: what a page shows that asks
-/// whether to sign up or to sign in.
+/// Tell whom the secret of a mail invites, and into which organization.
+///
+/// It is what a page shows that asks whether to sign up or to sign in.
 #[utoipa::path(
     post, path = "/api/invites/lookup", tag = "Accounts", operation_id = "look_up_invite",
     request_body = InviteSecret,

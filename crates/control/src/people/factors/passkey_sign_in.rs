@@ -52,8 +52,9 @@ pub(crate) struct PasskeySignIn {
     credential: SignedCredential,
 }
 
-/// Ask what to ask the browser for, to sign in with a passkey: with any of this site, or, after the
-/// password, with one of yours.
+/// Ask what to ask the browser for, to sign in with a passkey.
+///
+/// With any passkey of this site, or, after the password, with one of yours.
 #[utoipa::path(
     post, path = "/api/sessions/passkey_options", tag = "Accounts",
     operation_id = "begin_passkey_sign_in", request_body = PasskeySignInOptions,
