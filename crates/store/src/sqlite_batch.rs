@@ -188,7 +188,7 @@ impl SqliteCommitter {
     }
 
     // What a row says is asked for by itself: for RETURNING, SQLite makes a table in memory each
-    // time, which takes longer than all the rest of it.
+    // time.
 
     fn write_progress(&self, batch: &Batch, sums: &mut Sums) -> Result<(), StoreError> {
         let mut select = self
