@@ -30,6 +30,7 @@ pub mod people;
 pub mod permission;
 pub mod price;
 pub mod rate;
+pub mod recharge;
 pub mod restriction;
 pub mod rotation;
 pub mod secret;
