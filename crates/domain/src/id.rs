@@ -133,6 +133,11 @@ text_id!(
     "job_"
 );
 text_id!(
+    /// An alert: what an organization was told of, once.
+    AlertId,
+    "alert_"
+);
+text_id!(
     /// Somebody's being signed in.
     SessionId,
     "session_"

@@ -12,6 +12,7 @@
 
 pub mod access;
 pub mod admission;
+pub mod alert;
 pub mod bound;
 pub mod budget;
 pub mod hold;

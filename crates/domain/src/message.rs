@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use crate::alert::{AlertEvent, Fact};
 use crate::budget::Force;
 use crate::money::Nusd;
 use crate::people::factor::FactorChange;
@@ -135,6 +136,15 @@ pub enum Letter {
         /// Whether it was revoked, or somebody must.
         revoked: bool,
     },
+    /// Something else that organizations are told of.
+    Alert {
+        /// The organization's name.
+        organization: String,
+        /// What happened.
+        event: AlertEvent,
+        /// When.
+        at: AtUs,
+    },
 }
 
 /// Spending reached a threshold of a budget.
@@ -220,6 +230,7 @@ impl Letter {
             Letter::AddressInUse { .. } => "address_in_use",
             Letter::BudgetThreshold(_) => "budget_threshold",
             Letter::KeyLeaked { .. } => "key_leaked",
+            Letter::Alert { event, .. } => event.kind().as_str(),
         }
     }
 
@@ -279,7 +290,33 @@ impl Letter {
                 ("place", line_of(place, PLACE_CHARS)),
                 ("revoked", yes(*revoked)),
             ],
+            Letter::Alert {
+                organization,
+                event,
+                at,
+            } => {
+                let around = [
+                    ("organization", one_line(organization)),
+                    ("at", minute(*at)),
+                ];
+                let facts = event.facts().into_iter();
+                let facts = facts.map(|(name, fact)| (name, written(&fact)));
+                around.into_iter().chain(facts).collect()
+            }
         }
+    }
+}
+
+/// A fact of an alert, for people.
+fn written(fact: &Fact) -> String {
+    match fact {
+        Fact::Text(text) => one_line(text),
+        Fact::Link(link) => link.clone(),
+        Fact::Usd(amount) => format!("${}", amount.to_usd()),
+        Fact::At(at) => minute(*at),
+        Fact::Number(number) => number.to_string(),
+        Fact::Is(it_is_so) => yes(*it_is_so),
+        Fact::None => String::new(),
     }
 }
 

@@ -158,6 +158,7 @@ const TABLES: &[&str] = &[
     "budgets",
     "budget_events",
     "rate_limits",
+    "alerts",
     "jobs",
     "outbox",
     "settings",

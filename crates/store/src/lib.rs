@@ -7,6 +7,7 @@
 
 pub mod adjustments;
 pub mod admin_keys;
+pub mod alerts;
 pub mod audit;
 mod ballast;
 mod batch;

@@ -33,6 +33,8 @@ const TEMPLATES: &[(&str, &str)] = &[
     ),
     ("invite", include_str!("templates/invite.txt")),
     ("key_leaked", include_str!("templates/key_leaked.txt")),
+    ("low_balance", include_str!("templates/low_balance.txt")),
+    ("new_sign_in", include_str!("templates/new_sign_in.txt")),
     (
         "password_changed",
         include_str!("templates/password_changed.txt"),
@@ -41,8 +43,25 @@ const TEMPLATES: &[(&str, &str)] = &[
         "password_reset",
         include_str!("templates/password_reset.txt"),
     ),
+    (
+        "payment_disputed",
+        include_str!("templates/payment_disputed.txt"),
+    ),
     ("phone_changed", include_str!("templates/phone_changed.txt")),
     ("phone_code", include_str!("templates/phone_code.txt")),
+    ("receipt", include_str!("templates/receipt.txt")),
+    (
+        "recharge_disabled",
+        include_str!("templates/recharge_disabled.txt"),
+    ),
+    (
+        "recharge_failed",
+        include_str!("templates/recharge_failed.txt"),
+    ),
+    (
+        "recharge_needs_action",
+        include_str!("templates/recharge_needs_action.txt"),
+    ),
     (
         "recovery_code_used",
         include_str!("templates/recovery_code_used.txt"),
@@ -54,6 +73,10 @@ const TEMPLATES: &[(&str, &str)] = &[
     (
         "second_factors_changed",
         include_str!("templates/second_factors_changed.txt"),
+    ),
+    (
+        "statement_ready",
+        include_str!("templates/statement_ready.txt"),
     ),
 ];
 const PAGE: &str = "letter.html";
@@ -200,7 +223,9 @@ fn unwritable(template: &str, error: &minijinja::Error) -> Unwritable {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use domain::alert::{AlertEvent, RechargeTrouble};
     use domain::budget::Force;
+    use domain::id::UserId;
     use domain::message::{BudgetAlert, Letter, Message, Text};
     use domain::money::Nusd;
     use domain::people::factor::FactorChange;
@@ -288,6 +313,67 @@ mod tests {
             key_leaked(true),
             key_leaked(false),
         ]
+        .into_iter()
+        .chain(every_alert())
+        .collect()
+    }
+
+    fn every_alert() -> Vec<Letter> {
+        let usd = |text| Nusd::parse_usd(text).unwrap();
+        let failed = |next_try_at| RechargeTrouble::Failed {
+            recharge: "recharge_1".into(),
+            amount: usd("25"),
+            reason: "The card has not enough money.".into(),
+            failures: 1,
+            next_try_at,
+        };
+        let receipt = |tax| AlertEvent::Receipt {
+            number: "2026-000042".into(),
+            payment: "pay_1".into(),
+            amount: usd("25"),
+            tax: usd(tax),
+        };
+        let events = [
+            AlertEvent::LowBalance {
+                available: usd("0.75"),
+                threshold: usd("1"),
+            },
+            AlertEvent::Recharge(failed(Some(NOON))),
+            AlertEvent::Recharge(failed(None)),
+            AlertEvent::Recharge(RechargeTrouble::NeedsAction {
+                recharge: "recharge_1".into(),
+                amount: usd("25"),
+                link: "https://pay.example.com/confirm?a=b&c=d".into(),
+            }),
+            AlertEvent::Recharge(RechargeTrouble::Disabled {
+                reason: "The card was declined three times.".into(),
+                failures: 3,
+            }),
+            AlertEvent::PaymentDisputed {
+                payment: "pay_1".into(),
+                amount: usd("25"),
+                reason: "The cardholder does not know the payment.".into(),
+            },
+            AlertEvent::NewSignIn {
+                user: UserId::new("user-ada"),
+                email: "ada@example.com".into(),
+                device: "Firefox on Linux".into(),
+                ip_address: "203.0.113.7".into(),
+            },
+            AlertEvent::StatementReady {
+                statement: "2026-11".into(),
+                month: "2026-11".into(),
+                closing: usd("12.5"),
+            },
+            receipt("0"),
+            receipt("3.99"),
+        ];
+        let alert = |event| Letter::Alert {
+            organization: "Acme".into(),
+            event,
+            at: NOON,
+        };
+        events.map(alert).into()
     }
 
     fn key_leaked(revoked: bool) -> Letter {

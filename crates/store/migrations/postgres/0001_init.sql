@@ -672,6 +672,19 @@ CREATE TABLE rate_limits (
     CHECK (project_id = '' OR key_id = '')
 );
 
+-- What organizations were told of: once for each cause. The row and the messages about it are there
+-- together, or not at all.
+CREATE TABLE alerts (
+    id TEXT PRIMARY KEY,
+    organization_id TEXT NOT NULL REFERENCES organizations (id),
+    kind TEXT NOT NULL,
+    cause TEXT NOT NULL,
+    data TEXT NOT NULL,
+    raised_at_us BIGINT NOT NULL,
+    UNIQUE (organization_id, kind, cause)
+);
+CREATE INDEX alerts_by_age ON alerts (organization_id, raised_at_us, id);
+
 -- Messages to be sent once what caused them is committed, each at least once, and one for a key. A
 -- worker's claim lasts until due_at_us. The facts go when a message is sent: they hold codes.
 CREATE TABLE jobs (

@@ -3,6 +3,7 @@
 // By the name that its users know it by.
 extern crate farebox_store as store;
 
+mod alerts;
 mod audit;
 mod change_log;
 mod connection_loss;

@@ -1,0 +1,423 @@
+//! Alerts: what an organization is told of once for each cause, by mail, by webhooks and in chats.
+//!
+//! An alert holds facts, each with a name. The same names stand in webhooks, in the templates of
+//! mails and in docs/alerts.md; how a fact is written depends on who reads it.
+
+use crate::budget::{Force, Scope};
+use crate::id::{BudgetId, KeyId, OrganizationId, UserId};
+use crate::money::Nusd;
+use crate::time::AtUs;
+use crate::window::Window;
+
+/// What alerts are about: the words of settings and the types of webhook events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum AlertKind {
+    /// Spending reached a threshold of a budget.
+    BudgetThreshold,
+    /// The balance fell below the organization's threshold.
+    LowBalance,
+    /// A recharge was declined, and will be tried again.
+    RechargeFailed,
+    /// A bank wants the owner of the card to confirm a recharge.
+    RechargeNeedsAction,
+    /// Recharges were switched off.
+    RechargeDisabled,
+    /// A bank takes a payment back.
+    PaymentDisputed,
+    /// A key was found where others can read it.
+    KeyLeaked,
+    /// Somebody signed in from where they never did.
+    NewSignIn,
+    /// A month's statement is there.
+    StatementReady,
+    /// A purchase was paid.
+    Receipt,
+}
+
+impl AlertKind {
+    /// Every kind, in the order of the documentation.
+    pub const ALL: [AlertKind; 10] = [
+        AlertKind::BudgetThreshold,
+        AlertKind::LowBalance,
+        AlertKind::RechargeFailed,
+        AlertKind::RechargeNeedsAction,
+        AlertKind::RechargeDisabled,
+        AlertKind::PaymentDisputed,
+        AlertKind::KeyLeaked,
+        AlertKind::NewSignIn,
+        AlertKind::StatementReady,
+        AlertKind::Receipt,
+    ];
+
+    /// The word it is written as.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            AlertKind::BudgetThreshold => "budget_threshold",
+            AlertKind::LowBalance => "low_balance",
+            AlertKind::RechargeFailed => "recharge_failed",
+            AlertKind::RechargeNeedsAction => "recharge_needs_action",
+            AlertKind::RechargeDisabled => "recharge_disabled",
+            AlertKind::PaymentDisputed => "payment_disputed",
+            AlertKind::KeyLeaked => "key_leaked",
+            AlertKind::NewSignIn => "new_sign_in",
+            AlertKind::StatementReady => "statement_ready",
+            AlertKind::Receipt => "receipt",
+        }
+    }
+
+    /// The kind that is written so.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
+}
+
+/// An alert that is to be raised.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alert {
+    /// Whose.
+    pub organization: OrganizationId,
+    /// What makes it the only one of its kind in its organization, such as the id of what
+    /// happened. The same cause is never told twice.
+    pub cause: String,
+    /// What happened.
+    pub event: AlertEvent,
+    /// Who gets the mails instead of those whom the organization's settings name.
+    pub people: Option<Vec<String>>,
+}
+
+impl Alert {
+    /// An alert for those whom the organization's settings name.
+    #[must_use]
+    pub fn new(organization: &OrganizationId, cause: impl Into<String>, event: AlertEvent) -> Self {
+        Alert {
+            organization: organization.clone(),
+            cause: cause.into(),
+            event,
+            people: None,
+        }
+    }
+
+    /// The same with mails to these addresses; webhooks and chats are told all the same.
+    #[must_use]
+    pub fn to(self, people: Vec<String>) -> Self {
+        Alert {
+            people: Some(people),
+            ..self
+        }
+    }
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AlertEvent {
+    /// Spending reached a threshold of a budget.
+    BudgetThreshold(BudgetReached),
+    /// The balance fell below the organization's threshold.
+    LowBalance {
+        /// What requests can still use: what is held is not in it.
+        available: Nusd,
+        /// The threshold.
+        threshold: Nusd,
+    },
+    /// A recharge did not work.
+    Recharge(RechargeTrouble),
+    /// A bank takes a payment back.
+    PaymentDisputed {
+        /// The payment's id.
+        payment: String,
+        /// How much of it.
+        amount: Nusd,
+        /// Why, for people.
+        reason: String,
+    },
+    /// A key was found where others can read it.
+    KeyLeaked {
+        /// Its id.
+        id: KeyId,
+        /// Its redacted value.
+        key: String,
+        /// What its owner calls it.
+        name: String,
+        /// Where it was found.
+        place: String,
+        /// Whether it was revoked, or somebody must.
+        revoked: bool,
+    },
+    /// Somebody signed in from where they never did.
+    NewSignIn {
+        /// Who.
+        user: UserId,
+        /// Their address.
+        email: String,
+        /// The program, such as "Firefox on Linux".
+        device: String,
+        /// The network's address.
+        ip_address: String,
+    },
+    /// A month's statement is there.
+    StatementReady {
+        /// Its id or number.
+        statement: String,
+        /// The month, such as "2026-11".
+        month: String,
+        /// The balance at its end.
+        closing: Nusd,
+    },
+    /// A purchase was paid.
+    Receipt {
+        /// The receipt's number.
+        number: String,
+        /// The payment's id.
+        payment: String,
+        /// What was paid, tax included.
+        amount: Nusd,
+        /// The tax in it.
+        tax: Nusd,
+    },
+}
+
+/// A recharge did not work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RechargeTrouble {
+    /// A recharge was declined, and will be tried again.
+    Failed {
+        /// Its id.
+        recharge: String,
+        /// What was to be paid, tax included.
+        amount: Nusd,
+        /// Why it was declined, for people.
+        reason: String,
+        /// How many in a row were.
+        failures: u32,
+        /// When it is tried again.
+        next_try_at: Option<AtUs>,
+    },
+    /// A bank wants the owner of the card to confirm a recharge.
+    NeedsAction {
+        /// Its id.
+        recharge: String,
+        /// What is to be paid, tax included.
+        amount: Nusd,
+        /// Where to confirm it.
+        link: String,
+    },
+    /// Recharges were switched off.
+    Disabled {
+        /// Why, for people.
+        reason: String,
+        /// How many in a row were declined.
+        failures: u32,
+    },
+}
+
+/// Spending reached a threshold of a budget.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BudgetReached {
+    /// The budget.
+    pub budget: BudgetId,
+    /// What it is on.
+    pub scope: Scope,
+    /// What that is called, such as "the project Search".
+    pub called: String,
+    /// What it counts over.
+    pub window: Window,
+    /// Per cent of the limit.
+    pub threshold: u16,
+    /// The limit.
+    pub limit: Nusd,
+    /// What was spent of it.
+    pub spent: Nusd,
+    /// Whether requests are refused at the limit.
+    pub force: Force,
+    /// What the subjects of mails begin with, if somebody chose that.
+    pub subject_prefix: Option<String>,
+}
+
+/// One fact, not yet written for anybody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fact {
+    /// Words, perhaps somebody's choice.
+    Text(String),
+    /// Where to go. Whoever has it may do what it is for.
+    Link(String),
+    /// An amount.
+    Usd(Nusd),
+    /// A moment.
+    At(AtUs),
+    /// A number.
+    Number(i64),
+    /// So, or not.
+    Is(bool),
+    /// There is none.
+    None,
+}
+
+/// The facts of an alert by name, in the order of the documentation.
+pub type AlertFacts = Vec<(&'static str, Fact)>;
+
+impl AlertEvent {
+    /// What it is about.
+    #[must_use]
+    pub fn kind(&self) -> AlertKind {
+        match self {
+            AlertEvent::BudgetThreshold(_) => AlertKind::BudgetThreshold,
+            AlertEvent::LowBalance { .. } => AlertKind::LowBalance,
+            AlertEvent::Recharge(trouble) => trouble.kind(),
+            AlertEvent::PaymentDisputed { .. } => AlertKind::PaymentDisputed,
+            AlertEvent::KeyLeaked { .. } => AlertKind::KeyLeaked,
+            AlertEvent::NewSignIn { .. } => AlertKind::NewSignIn,
+            AlertEvent::StatementReady { .. } => AlertKind::StatementReady,
+            AlertEvent::Receipt { .. } => AlertKind::Receipt,
+        }
+    }
+
+    /// Its facts.
+    #[must_use]
+    pub fn facts(&self) -> AlertFacts {
+        match self {
+            AlertEvent::BudgetThreshold(reached) => reached.facts(),
+            AlertEvent::LowBalance {
+                available,
+                threshold,
+            } => vec![
+                ("available_usd", Fact::Usd(*available)),
+                ("threshold_usd", Fact::Usd(*threshold)),
+            ],
+            AlertEvent::Recharge(trouble) => trouble.facts(),
+            AlertEvent::PaymentDisputed {
+                payment,
+                amount,
+                reason,
+            } => vec![
+                ("payment_id", text(payment)),
+                ("amount_usd", Fact::Usd(*amount)),
+                ("reason", text(reason)),
+            ],
+            AlertEvent::KeyLeaked {
+                id,
+                key,
+                name,
+                place,
+                revoked,
+            } => vec![
+                ("key_id", text(id.as_str())),
+                ("key", text(key)),
+                ("name", text(name)),
+                ("place", text(place)),
+                ("revoked", Fact::Is(*revoked)),
+            ],
+            AlertEvent::NewSignIn {
+                user,
+                email,
+                device,
+                ip_address,
+            } => vec![
+                ("user_id", text(user.as_str())),
+                ("email", text(email)),
+                ("device", text(device)),
+                ("ip_address", text(ip_address)),
+            ],
+            AlertEvent::StatementReady {
+                statement,
+                month,
+                closing,
+            } => vec![
+                ("statement_id", text(statement)),
+                ("month", text(month)),
+                ("closing_usd", Fact::Usd(*closing)),
+            ],
+            AlertEvent::Receipt {
+                number,
+                payment,
+                amount,
+                tax,
+            } => vec![
+                ("number", text(number)),
+                ("payment_id", text(payment)),
+                ("amount_usd", Fact::Usd(*amount)),
+                ("tax_usd", Fact::Usd(*tax)),
+            ],
+        }
+    }
+}
+
+impl RechargeTrouble {
+    fn kind(&self) -> AlertKind {
+        match self {
+            RechargeTrouble::Failed { .. } => AlertKind::RechargeFailed,
+            RechargeTrouble::NeedsAction { .. } => AlertKind::RechargeNeedsAction,
+            RechargeTrouble::Disabled { .. } => AlertKind::RechargeDisabled,
+        }
+    }
+
+    fn facts(&self) -> AlertFacts {
+        match self {
+            RechargeTrouble::Failed {
+                recharge,
+                amount,
+                reason,
+                failures,
+                next_try_at,
+            } => vec![
+                ("recharge_id", text(recharge)),
+                ("amount_usd", Fact::Usd(*amount)),
+                ("reason", text(reason)),
+                ("failures", Fact::Number((*failures).into())),
+                ("next_try_at", next_try_at.map_or(Fact::None, Fact::At)),
+            ],
+            RechargeTrouble::NeedsAction {
+                recharge,
+                amount,
+                link,
+            } => vec![
+                ("recharge_id", text(recharge)),
+                ("amount_usd", Fact::Usd(*amount)),
+                ("link", Fact::Link(link.clone())),
+            ],
+            RechargeTrouble::Disabled { reason, failures } => vec![
+                ("reason", text(reason)),
+                ("failures", Fact::Number((*failures).into())),
+            ],
+        }
+    }
+}
+
+impl BudgetReached {
+    fn facts(&self) -> AlertFacts {
+        let (project, key) = match &self.scope {
+            Scope::Organization => (Fact::None, Fact::None),
+            Scope::Project(id) => (text(id.as_str()), Fact::None),
+            Scope::Key(id) => (Fact::None, text(id.as_str())),
+        };
+        vec![
+            ("budget_id", text(self.budget.as_str())),
+            ("project_id", project),
+            ("key_id", key),
+            ("scope", text(&self.called)),
+            ("window", text(self.window.as_str())),
+            ("threshold_percent", Fact::Number(self.threshold.into())),
+            ("limit_usd", Fact::Usd(self.limit)),
+            ("spent_usd", Fact::Usd(self.spent)),
+            ("hard", Fact::Is(self.force == Force::Hard)),
+        ]
+    }
+}
+
+fn text(text: &str) -> Fact {
+    Fact::Text(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_are_read_as_they_are_written() {
+        for kind in AlertKind::ALL {
+            assert_eq!(AlertKind::from_word(kind.as_str()), Some(kind));
+        }
+        assert_eq!(AlertKind::from_word("low balance"), None);
+    }
+}
