@@ -31,6 +31,7 @@ mod outbound;
 mod outbox;
 mod pagination;
 mod path;
+pub mod payments;
 mod peer;
 mod people;
 mod project_api_keys;

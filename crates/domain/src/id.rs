@@ -123,6 +123,26 @@ text_id!(
     "price_"
 );
 text_id!(
+    /// A payment: what somebody pays by card, or saves a card by.
+    PaymentId,
+    "pay_"
+);
+text_id!(
+    /// A saved card.
+    PaymentMethodId,
+    "card_"
+);
+text_id!(
+    /// A payment, or a part of one, that goes back.
+    RefundId,
+    "refund_"
+);
+text_id!(
+    /// Money that a provider took and that matches no order.
+    UnmatchedPaymentId,
+    "unmatched_"
+);
+text_id!(
     /// A budget.
     BudgetId,
     "budget_"

@@ -27,6 +27,7 @@ pub mod message;
 pub mod model_permissions;
 pub mod money;
 pub mod network;
+pub mod payment;
 pub mod people;
 pub mod permission;
 pub mod price;

@@ -69,6 +69,10 @@ permissions! {
     GroupsWrite "api.groups.write" Organization,
     /// See usage and costs.
     UsageRead "api.usage.read" Organization,
+    /// See credit, payments, saved cards, receipts and statements.
+    BillingRead "api.billing.read" Organization,
+    /// Pay, save and remove cards, and say when credit is bought by itself.
+    BillingWrite "api.billing.write" Organization,
     /// See the audit log.
     AuditLogsRead "api.audit_logs.read" Organization,
     /// See a project and its settings.
@@ -476,6 +480,8 @@ mod tests {
             (GroupsRead, &[]),
             (GroupsWrite, &[]),
             (UsageRead, &[]),
+            (BillingRead, &[]),
+            (BillingWrite, &[]),
             (AuditLogsRead, &[]),
             (ProjectsRead, in_project),
             (ProjectsWrite, &[ProjectOwner]),

@@ -364,6 +364,166 @@ CREATE TABLE trial_credits (
     granted_at_us BIGINT NOT NULL
 );
 
+-- What people pay by card, or save a card by. Its amount is the credit that it buys; the tax comes on
+-- top. What the provider calls it is known once the provider was asked. A caller's own key for it is
+-- kept as a digest, so that an order is made once.
+CREATE TABLE payments (
+    id TEXT PRIMARY KEY,
+    organization_id TEXT NOT NULL REFERENCES organizations (id),
+    kind TEXT NOT NULL CHECK (kind IN ('checkout', 'setup', 'recharge')),
+    state TEXT NOT NULL CHECK (state IN ('open', 'processing', 'succeeded', 'failed', 'cancelled', 'expired')),
+    amount_nusd BIGINT NOT NULL CHECK (amount_nusd BETWEEN 0 AND 4000000000000000000),
+    tax_nusd BIGINT NOT NULL CHECK (tax_nusd BETWEEN 0 AND amount_nusd),
+    tax_percent TEXT NOT NULL,
+    currency TEXT NOT NULL,
+    provider TEXT NOT NULL,
+    saves_method BIGINT NOT NULL CHECK (saves_method IN (0, 1)),
+    user_id TEXT,
+    request_key TEXT,
+    customer_ref TEXT,
+    checkout_ref TEXT,
+    charge_ref TEXT,
+    url TEXT,
+    method_id TEXT,
+    card_brand TEXT,
+    card_last4 TEXT,
+    failure_code TEXT,
+    failure_message TEXT,
+    refunded_nusd BIGINT NOT NULL DEFAULT 0 CHECK (refunded_nusd BETWEEN 0 AND amount_nusd),
+    refunded_tax_nusd BIGINT NOT NULL DEFAULT 0 CHECK (refunded_tax_nusd BETWEEN 0 AND tax_nusd),
+    dispute TEXT CHECK (dispute IN ('inquiry', 'open', 'won', 'lost')),
+    created_at_us BIGINT NOT NULL,
+    expires_at_us BIGINT,
+    looked_at_us BIGINT NOT NULL,
+    ended_at_us BIGINT,
+    CHECK ((kind = 'setup') = (amount_nusd = 0)),
+    CHECK ((state IN ('open', 'processing')) = (ended_at_us IS NULL))
+);
+CREATE INDEX payments_by_organization ON payments (organization_id, created_at_us, id);
+CREATE INDEX payments_by_age ON payments (created_at_us, id);
+CREATE INDEX payments_under_way ON payments (looked_at_us, id) WHERE ended_at_us IS NULL;
+CREATE UNIQUE INDEX payments_by_request ON payments (organization_id, request_key)
+    WHERE request_key IS NOT NULL;
+CREATE UNIQUE INDEX payments_by_checkout ON payments (provider, checkout_ref)
+    WHERE checkout_ref IS NOT NULL;
+CREATE UNIQUE INDEX payments_by_charge ON payments (provider, charge_ref)
+    WHERE charge_ref IS NOT NULL;
+
+-- Whom a provider knows an organization as.
+CREATE TABLE payment_customers (
+    organization_id TEXT NOT NULL REFERENCES organizations (id),
+    provider TEXT NOT NULL,
+    customer_ref TEXT NOT NULL,
+    created_at_us BIGINT NOT NULL,
+    PRIMARY KEY (organization_id, provider)
+);
+
+-- Saved cards: what is shown of them. The row stays when a card is removed, as payments name it.
+CREATE TABLE payment_methods (
+    id TEXT PRIMARY KEY,
+    organization_id TEXT NOT NULL REFERENCES organizations (id),
+    provider TEXT NOT NULL,
+    method_ref TEXT NOT NULL,
+    brand TEXT NOT NULL,
+    last4 TEXT NOT NULL,
+    exp_month BIGINT NOT NULL,
+    exp_year BIGINT NOT NULL,
+    default_since_us BIGINT,
+    created_at_us BIGINT NOT NULL,
+    removed_at_us BIGINT,
+    UNIQUE (provider, method_ref),
+    CHECK (removed_at_us IS NULL OR default_since_us IS NULL)
+);
+CREATE INDEX payment_methods_by_organization ON payment_methods (organization_id, created_at_us, id);
+CREATE UNIQUE INDEX payment_methods_default ON payment_methods (organization_id, provider)
+    WHERE default_since_us IS NOT NULL;
+
+-- What providers told, once each.
+CREATE TABLE payment_events (
+    provider TEXT NOT NULL,
+    id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    at_us BIGINT NOT NULL,
+    PRIMARY KEY (provider, id)
+);
+CREATE INDEX payment_events_by_age ON payment_events (at_us);
+
+-- Money that a provider took, or says it did, and that matches no order: nothing was credited. It
+-- stays until an operator says what became of it.
+CREATE TABLE unmatched_payments (
+    id TEXT PRIMARY KEY,
+    provider TEXT NOT NULL,
+    charge_ref TEXT NOT NULL,
+    problem TEXT NOT NULL,
+    payment_id TEXT,
+    amount_nusd BIGINT NOT NULL,
+    currency TEXT NOT NULL,
+    seen_at_us BIGINT NOT NULL,
+    resolved_at_us BIGINT,
+    resolution TEXT,
+    UNIQUE (provider, charge_ref, problem),
+    CHECK ((resolved_at_us IS NULL) = (resolution IS NULL))
+);
+CREATE INDEX unmatched_payments_by_age ON unmatched_payments (seen_at_us, id);
+
+-- Money that goes back. The credit leaves the wallet with the row, before the provider is asked; if
+-- it cannot go back, the credit returns. What was refunded at the provider is here too (without a
+-- key of a caller): of that, the wallet may have had only a part left.
+CREATE TABLE payment_refunds (
+    id TEXT PRIMARY KEY,
+    payment_id TEXT NOT NULL REFERENCES payments (id),
+    organization_id TEXT NOT NULL REFERENCES organizations (id),
+    request_key TEXT,
+    state TEXT NOT NULL CHECK (state IN ('pending', 'succeeded', 'failed')),
+    amount_nusd BIGINT NOT NULL CHECK (amount_nusd > 0),
+    tax_nusd BIGINT NOT NULL CHECK (tax_nusd >= 0),
+    refund_ref TEXT,
+    reason TEXT NOT NULL,
+    failure TEXT,
+    created_at_us BIGINT NOT NULL,
+    looked_at_us BIGINT NOT NULL,
+    ended_at_us BIGINT,
+    CHECK ((state = 'pending') = (ended_at_us IS NULL))
+);
+CREATE INDEX payment_refunds_by_payment ON payment_refunds (payment_id, created_at_us, id);
+CREATE INDEX payment_refunds_under_way ON payment_refunds (looked_at_us, id)
+    WHERE ended_at_us IS NULL;
+CREATE UNIQUE INDEX payment_refunds_by_request ON payment_refunds (payment_id, request_key)
+    WHERE request_key IS NOT NULL;
+CREATE UNIQUE INDEX payment_refunds_by_ref ON payment_refunds (payment_id, refund_ref)
+    WHERE refund_ref IS NOT NULL;
+
+-- Payments that a customer's bank asks back, by the provider's name for it.
+CREATE TABLE payment_disputes (
+    provider TEXT NOT NULL,
+    dispute_ref TEXT NOT NULL,
+    payment_id TEXT NOT NULL REFERENCES payments (id),
+    organization_id TEXT NOT NULL REFERENCES organizations (id),
+    state TEXT NOT NULL CHECK (state IN ('inquiry', 'open', 'won', 'lost')),
+    amount_nusd BIGINT NOT NULL CHECK (amount_nusd > 0),
+    tax_nusd BIGINT NOT NULL CHECK (tax_nusd >= 0),
+    reason TEXT NOT NULL,
+    created_at_us BIGINT NOT NULL,
+    ended_at_us BIGINT,
+    PRIMARY KEY (provider, dispute_ref)
+);
+CREATE INDEX payment_disputes_by_payment ON payment_disputes (payment_id);
+
+-- What the built-in test provider knows: customers, checkouts, cards, charges, refunds, disputes and
+-- movements of its balance, each as JSON. Nobody's money. A row is replaced only by whoever read its
+-- latest revision.
+CREATE TABLE test_payments (
+    ref TEXT PRIMARY KEY,
+    kind TEXT NOT NULL,
+    owner_ref TEXT NOT NULL,
+    body TEXT NOT NULL,
+    revision BIGINT NOT NULL,
+    at_us BIGINT NOT NULL
+);
+CREATE INDEX test_payments_by_kind ON test_payments (kind, at_us, ref);
+CREATE INDEX test_payments_by_owner ON test_payments (owner_ref, kind, at_us, ref);
+
 -- What strangers tried: when the bucket of that name and subject is empty again.
 CREATE TABLE throttles (
     name TEXT NOT NULL,
