@@ -15,6 +15,7 @@ pub mod admission;
 pub mod alert;
 pub mod bound;
 pub mod budget;
+pub mod document;
 pub mod hold;
 pub mod id;
 pub mod idempotency;

@@ -845,6 +845,49 @@ CREATE TABLE alerts (
 );
 CREATE INDEX alerts_by_age ON alerts (organization_id, raised_at_us, id);
 
+-- How organizations want to be named on papers about money.
+CREATE TABLE billing_profiles (
+    organization_id TEXT PRIMARY KEY REFERENCES organizations (id),
+    name TEXT NOT NULL,
+    address TEXT NOT NULL,
+    country TEXT NOT NULL,
+    tax_id TEXT NOT NULL,
+    email TEXT NOT NULL,
+    set_at_us BIGINT NOT NULL
+);
+
+-- The last number of each kind of paper in a year: every transaction that issues one locks the row.
+CREATE TABLE receipt_series (
+    kind TEXT NOT NULL CHECK (kind IN ('receipt', 'credit_note')),
+    year BIGINT NOT NULL,
+    last_seq BIGINT NOT NULL,
+    last_at_us BIGINT NOT NULL,
+    PRIMARY KEY (kind, year)
+);
+
+-- Append-only: receipts and credit notes, as they were issued. The cause is the purchase, or the
+-- refund of it, and has one paper. The content is JSON.
+CREATE TABLE receipts (
+    organization_id TEXT NOT NULL REFERENCES organizations (id),
+    number TEXT NOT NULL UNIQUE,
+    kind TEXT NOT NULL CHECK (kind IN ('receipt', 'credit_note')),
+    year BIGINT NOT NULL,
+    seq BIGINT NOT NULL,
+    cause_id TEXT NOT NULL UNIQUE,
+    purchase_id TEXT NOT NULL,
+    of_receipt TEXT,
+    issued_at_us BIGINT NOT NULL,
+    amount_nusd BIGINT NOT NULL CHECK (amount_nusd BETWEEN 1 AND 4000000000000000000),
+    tax_nusd BIGINT NOT NULL CHECK (tax_nusd BETWEEN 0 AND 4000000000000000000),
+    content TEXT NOT NULL,
+    PRIMARY KEY (organization_id, number),
+    UNIQUE (kind, year, seq),
+    CHECK ((kind = 'credit_note') = (of_receipt IS NOT NULL))
+);
+CREATE INDEX receipts_by_age ON receipts (organization_id, issued_at_us, number);
+CREATE INDEX receipts_of_receipt ON receipts (organization_id, of_receipt)
+    WHERE of_receipt IS NOT NULL;
+
 -- Messages to be sent once what caused them is committed, each at least once, and one for a key. A
 -- worker's claim lasts until due_at_us. The facts go when a message is sent: they hold codes.
 CREATE TABLE jobs (
@@ -956,6 +999,8 @@ CREATE TRIGGER usage_records_append_only BEFORE UPDATE OR DELETE ON usage_record
 CREATE TRIGGER prices_append_only BEFORE UPDATE OR DELETE ON prices
     FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER price_withdrawals_append_only BEFORE UPDATE OR DELETE ON price_withdrawals
+    FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER receipts_append_only BEFORE UPDATE OR DELETE ON receipts
     FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER audit_log_append_only BEFORE UPDATE OR DELETE ON audit_log
     FOR EACH ROW EXECUTE FUNCTION refuse_change();

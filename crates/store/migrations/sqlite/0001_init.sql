@@ -845,6 +845,49 @@ CREATE TABLE alerts (
 ) STRICT;
 CREATE INDEX alerts_by_age ON alerts (organization_id, raised_at_us, id);
 
+-- How organizations want to be named on papers about money.
+CREATE TABLE billing_profiles (
+    organization_id TEXT PRIMARY KEY REFERENCES organizations (id),
+    name TEXT NOT NULL,
+    address TEXT NOT NULL,
+    country TEXT NOT NULL,
+    tax_id TEXT NOT NULL,
+    email TEXT NOT NULL,
+    set_at_us INTEGER NOT NULL
+) STRICT;
+
+-- The last number of each kind of paper in a year: every transaction that issues one locks the row.
+CREATE TABLE receipt_series (
+    kind TEXT NOT NULL CHECK (kind IN ('receipt', 'credit_note')),
+    year INTEGER NOT NULL,
+    last_seq INTEGER NOT NULL,
+    last_at_us INTEGER NOT NULL,
+    PRIMARY KEY (kind, year)
+) STRICT;
+
+-- Append-only: receipts and credit notes, as they were issued. The cause is the purchase, or the
+-- refund of it, and has one paper. The content is JSON.
+CREATE TABLE receipts (
+    organization_id TEXT NOT NULL REFERENCES organizations (id),
+    number TEXT NOT NULL UNIQUE,
+    kind TEXT NOT NULL CHECK (kind IN ('receipt', 'credit_note')),
+    year INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    cause_id TEXT NOT NULL UNIQUE,
+    purchase_id TEXT NOT NULL,
+    of_receipt TEXT,
+    issued_at_us INTEGER NOT NULL,
+    amount_nusd INTEGER NOT NULL CHECK (amount_nusd BETWEEN 1 AND 4000000000000000000),
+    tax_nusd INTEGER NOT NULL CHECK (tax_nusd BETWEEN 0 AND 4000000000000000000),
+    content TEXT NOT NULL,
+    PRIMARY KEY (organization_id, number),
+    UNIQUE (kind, year, seq),
+    CHECK ((kind = 'credit_note') = (of_receipt IS NOT NULL))
+) STRICT;
+CREATE INDEX receipts_by_age ON receipts (organization_id, issued_at_us, number);
+CREATE INDEX receipts_of_receipt ON receipts (organization_id, of_receipt)
+    WHERE of_receipt IS NOT NULL;
+
 -- Messages to be sent once what caused them is committed, each at least once, and one for a key. A
 -- worker's claim lasts until due_at_us. The facts go when a message is sent: they hold codes.
 CREATE TABLE jobs (
@@ -977,6 +1020,16 @@ END;
 CREATE TRIGGER price_withdrawals_no_delete BEFORE DELETE ON price_withdrawals
 BEGIN
     SELECT RAISE(ABORT, 'price_withdrawals is append-only: correct it with another row');
+END;
+
+CREATE TRIGGER receipts_no_update BEFORE UPDATE ON receipts
+BEGIN
+    SELECT RAISE(ABORT, 'receipts is append-only: correct it with another row');
+END;
+
+CREATE TRIGGER receipts_no_delete BEFORE DELETE ON receipts
+BEGIN
+    SELECT RAISE(ABORT, 'receipts is append-only: correct it with another row');
 END;
 
 CREATE TRIGGER audit_log_no_update BEFORE UPDATE ON audit_log

@@ -118,6 +118,13 @@ async fn source() -> TestDatabase {
                  ('budget_1', '{organization}', '{project}', NULL, 'month', 5, 'hard', '[50]', 7, NULL, 8),
                  ('budget_2', '{organization}', NULL, NULL, 'day', 0, 'soft', '[]', NULL, '[[],null]', 9)"
         ),
+        format!("INSERT INTO billing_profiles VALUES ('{organization}', 'é', 'a\nb', 'DE', '', '', 1)"),
+        "INSERT INTO receipt_series VALUES ('receipt', 2026, 1, 5)".to_owned(),
+        format!(
+            "INSERT INTO receipts VALUES
+                 ('{organization}', 'A-1', 'receipt', 2026, 1, 'p', 'p', NULL, 5, 6, 0, '{{}}'),
+                 ('{organization}', 'A-0', 'credit_note', 2026, 1, 'r', 'p', 'A-1', 5, 6, 1, '{{}}')"
+        ),
         format!("INSERT INTO budget_events VALUES ('budget_1', 0, 50, '{organization}', 5, 3, 4)"),
         format!(
             "INSERT INTO invites VALUES

@@ -34,6 +34,7 @@ mod people_signups;
 mod price_book;
 mod price_previews;
 mod proofs;
+mod receipts;
 mod roles;
 mod schema;
 mod snapshots;

@@ -1,0 +1,74 @@
+//! Billing profiles: how organizations want to be named on papers about money. What is on a paper
+//! that was issued stays there.
+
+use domain::document::Party;
+use domain::id::OrganizationId;
+use domain::time::AtUs;
+
+use crate::{Row, StoreError, Tx, organizations};
+
+/// How an organization is named on papers that are issued from now on: by its profile, or only by
+/// its name if it has none.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn party(tx: &mut Tx<'_>, organization: &OrganizationId) -> Result<Party, StoreError> {
+    if let Some(profile) = get(tx, organization)? {
+        return Ok(profile);
+    }
+    Ok(Party {
+        name: organizations::name(tx, organization)?,
+        ..Party::default()
+    })
+}
+
+/// An organization's profile, if it ever set one.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn get(tx: &mut Tx<'_>, organization: &OrganizationId) -> Result<Option<Party>, StoreError> {
+    let sql = "SELECT name, address, country, tax_id, email FROM billing_profiles
+               WHERE organization_id = $1";
+    let row = tx.query_optional(sql, &[organization.as_str().into()])?;
+    row.as_ref().map(from_row).transpose()
+}
+
+/// Sets an organization's profile, all of it.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn set(
+    tx: &mut Tx<'_>,
+    organization: &OrganizationId,
+    profile: &Party,
+    now: AtUs,
+) -> Result<(), StoreError> {
+    tx.execute_one(
+        "INSERT INTO billing_profiles (organization_id, name, address, country, tax_id, email,
+                                       set_at_us)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)
+         ON CONFLICT (organization_id) DO UPDATE SET name = EXCLUDED.name,
+             address = EXCLUDED.address, country = EXCLUDED.country, tax_id = EXCLUDED.tax_id,
+             email = EXCLUDED.email, set_at_us = EXCLUDED.set_at_us",
+        &[
+            organization.as_str().into(),
+            profile.name.as_str().into(),
+            profile.address.as_str().into(),
+            profile.country.as_str().into(),
+            profile.tax_id.as_str().into(),
+            profile.email.as_str().into(),
+            now.0.into(),
+        ],
+    )
+}
+
+fn from_row(row: &Row) -> Result<Party, StoreError> {
+    let text = |index| row.text(index).map(str::to_owned);
+    Ok(Party {
+        name: text(0)?,
+        address: text(1)?,
+        country: text(2)?,
+        tax_id: text(3)?,
+        email: text(4)?,
+    })
+}
