@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::id::{KeyId, OrganizationId, PriceId, ProjectId, RequestId};
 use crate::lease::PotId;
+use crate::markup::Markup;
 use crate::money::Nusd;
 use crate::price::{Cost, UnitPrices};
 use crate::time::AtUs;
@@ -33,7 +34,9 @@ pub struct Hold {
     pub amount: Nusd,
     /// The entry of the price book that is pinned.
     pub price_id: PriceId,
-    /// Its customer prices.
+    /// What is on its prices for this organization.
+    pub markup: Markup,
+    /// What the customer pays: its prices with the markup.
     pub price: UnitPrices,
     /// Its operator costs.
     pub cost: UnitPrices,
@@ -158,6 +161,7 @@ mod tests {
             endpoint: "chat",
             amount: Nusd::new(amount),
             price_id: PriceId::new("price_a"),
+            markup: Markup::NONE,
             price: stated.into(),
             cost: StatedPrices {
                 input: Nusd::new(500_000),

@@ -143,6 +143,16 @@ text_id!(
     "unmatched_"
 );
 text_id!(
+    /// A markup on an organization's prices.
+    MarkupId,
+    "markup_"
+);
+text_id!(
+    /// Redeem codes that were made together.
+    RedeemBatchId,
+    "codes_"
+);
+text_id!(
     /// A budget.
     BudgetId,
     "budget_"

@@ -24,6 +24,7 @@ pub mod key;
 pub mod key_scan;
 pub mod lease;
 pub mod ledger;
+pub mod markup;
 pub mod message;
 pub mod model_permissions;
 pub mod money;

@@ -4,6 +4,7 @@
 //! once. The rounding is monotone: a usage that is nowhere larger never costs more, which is what
 //! lets a hold taken for a bound pay for whatever the request really used.
 
+use crate::markup::Markup;
 use crate::money::Nusd;
 use crate::time::AtUs;
 use crate::usage::{LineItem, Usage, UsageClass};
@@ -98,9 +99,9 @@ impl UnitPrices {
         self.0[class as usize]
     }
 
-    /// These prices and so many millionths of them on top, each rounded up.
+    /// These prices and so many millionths of them on top, or less if negative, each rounded up.
     #[must_use]
-    pub fn marked_up(&self, millionths: u32) -> Self {
+    pub fn marked_up(&self, millionths: i64) -> Self {
         let factor = UNITS_PER_PRICE + i128::from(millionths);
         let marked_up = |price: Nusd| {
             let product = i128::from(price.get()) * factor;
@@ -191,6 +192,32 @@ pub struct PriceEntry {
     pub price: UnitPrices,
     /// What the operator pays the upstream.
     pub cost: UnitPrices,
+}
+
+/// What a request is priced by, pinned when it is admitted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PinnedPrice {
+    /// The entry of the price book.
+    pub id: crate::id::PriceId,
+    /// What the organization pays on top of it.
+    pub markup: Markup,
+    /// What the customer pays: the entry's price with the markup.
+    pub price: UnitPrices,
+    /// What the operator pays the upstream.
+    pub cost: UnitPrices,
+}
+
+impl PriceEntry {
+    /// What a request is priced by under this entry, with a markup on what the customer pays.
+    #[must_use]
+    pub fn pinned(&self, markup: Markup) -> PinnedPrice {
+        PinnedPrice {
+            id: self.id.clone(),
+            markup,
+            price: markup.on(&self.price),
+            cost: self.cost,
+        }
+    }
 }
 
 /// The entries of one model, oldest first.
@@ -383,6 +410,8 @@ mod tests {
         let dearer = UnitPrices::by_class([0, 2, 4, 12, 120, 1_200_000, 9, 10, 11].map(Nusd::new));
         assert_eq!(prices.marked_up(200_000), dearer);
         assert_eq!(prices.marked_up(0), prices);
+        let cheaper = UnitPrices::by_class([0, 1, 3, 9, 90, 900_000, 7, 8, 9].map(Nusd::new));
+        assert_eq!(prices.marked_up(-100_000), cheaper);
     }
 
     fn any_prices() -> impl Strategy<Value = UnitPrices> {

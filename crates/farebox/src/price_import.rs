@@ -198,7 +198,7 @@ fn line(
 fn change(model: &str, costs: UnitPrices, in_force: Option<&PriceEntry>, taken: Taken) -> Change {
     let free = UnitPrices::by_class([Nusd::ZERO; 9]);
     let (price, cost) = match taken {
-        Taken::MarkedUp(millionths) => (costs.marked_up(millionths), costs),
+        Taken::MarkedUp(millionths) => (costs.marked_up(millionths.into()), costs),
         Taken::Price => (costs, in_force.map_or(free, |entry| entry.cost)),
         Taken::Cost => match in_force {
             Some(entry) => (entry.price, costs),

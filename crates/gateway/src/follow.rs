@@ -4,11 +4,12 @@
 use std::time::Duration;
 
 use domain::id::{KeyId, OrganizationId, ProjectId, UserId};
+use domain::markup::Markups;
 use domain::model_permissions::ModelPermissions;
 use store::changes::{self, Change, ChangeKind};
 use store::keys::{self, ActiveKey};
 use store::{
-    Store, StoreError, Tx, budgets, idempotency, model_permissions, organizations, wallets,
+    Store, StoreError, Tx, budgets, idempotency, markups, model_permissions, organizations, wallets,
 };
 
 use crate::admission::Limits;
@@ -55,6 +56,7 @@ enum Effect {
     Limits(OrganizationId, Limits),
     Models(ProjectId, Option<ModelPermissions>),
     Terms(String, Terms),
+    Markups(OrganizationId, Markups),
     Suspended(OrganizationId, bool),
 }
 
@@ -97,6 +99,7 @@ async fn put_into_force(gateway: &Gateway, effects: Vec<Effect>) -> Result<bool,
             Effect::Key(id, key) => gateway.0.directory.set(&id, key),
             Effect::Credits(id, credits) => gateway.0.books.set_credits(&id, credits),
             Effect::Terms(model, terms) => gateway.0.terms.set(model, terms),
+            Effect::Markups(id, markups) => gateway.0.terms.set_markups(id, markups),
             Effect::Models(id, models) => gateway.0.project_models.set(id, models),
             Effect::Suspended(id, is_suspended) => gateway.0.suspended.set(id, is_suspended),
             Effect::Limits(id, limits) => {
@@ -153,6 +156,11 @@ fn add_effects(
         ChangeKind::Model => {
             let terms = Terms::read(tx, reference)?;
             effects.push(Effect::Terms(reference.clone(), terms));
+        }
+        ChangeKind::Markups => {
+            let id = OrganizationId::new(reference);
+            let markups = markups::of(tx, &id)?;
+            effects.push(Effect::Markups(id, markups));
         }
         ChangeKind::Organization => {
             let id = OrganizationId::new(reference);

@@ -8,7 +8,7 @@ use domain::admission as rules;
 use domain::bound::{TokenBound, token_bound};
 use domain::id::{ProjectId, RequestId};
 use domain::idempotency::RequestDigest;
-use domain::price::PriceEntry;
+use domain::price::PinnedPrice;
 use domain::restriction::Call;
 use domain::time::AtUs;
 use http::{Request, Response};
@@ -124,7 +124,8 @@ async fn run(
     };
     // The clock may have moved while the body arrived; the price is the one in force now.
     let now = gateway.now();
-    let price = gateway.0.terms.price(&request.model, now);
+    let organization = &caller.principal.organization;
+    let price = gateway.0.terms.price(&request.model, organization, now);
     let price = price.ok_or_else(|| Refusal::NotPriced {
         model: request.model.clone(),
     })?;
@@ -260,7 +261,7 @@ struct Paid<'a> {
     caller: &'a Caller,
     project: &'a ProjectId,
     model: &'a Model,
-    price: PriceEntry,
+    price: PinnedPrice,
 }
 
 impl Paid<'_> {

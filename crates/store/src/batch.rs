@@ -375,6 +375,7 @@ pub(crate) mod tests {
             endpoint: "chat",
             amount: Nusd::new(amount),
             price_id: PriceId::new("price_a"),
+            markup: domain::markup::Markup::NONE,
             price: stated.into(),
             cost: UnitPrices::by_class([Nusd::ZERO; 9]),
             admitted_at: at,

@@ -71,6 +71,7 @@ pub(crate) const USAGE_RECORDS: Hashed = Hashed {
         "request_cost_nusd",
         "overrun_nusd",
         "upstream_cost_nusd",
+        "markup_bp",
         "flags",
         "batch",
     ],
@@ -310,6 +311,7 @@ impl Encoded {
         }
         self.number(settlement.charge.overrun.get());
         self.number(settlement.charge.upstream_cost.get());
+        self.number(hold.markup.basis_points().into());
         self.number(settlement.flags.to_bits());
         self.number(seq);
     }
@@ -424,7 +426,7 @@ mod tests {
         );
         assert_eq!(
             second.hash,
-            "ac0a42c87294dc54622addb95821484574eb7fb6c58d1d1ef0bec8485e0c888e"
+            "8740fa7c2c565aea438e5a41b6efbcaff1c058f4e926c76e1326a97448213077"
         );
     }
 }

@@ -30,6 +30,8 @@ pub enum ChangeKind {
     /// A model got a price, lost one that was to come, or was switched on or off; the reference is
     /// its public name.
     Model,
+    /// A markup of an organization was made or ended; the reference is the organization's id.
+    Markups,
     /// An organization was suspended, or is not any more; the reference is its id.
     Organization,
     /// A kind that a newer program knows.
@@ -46,6 +48,7 @@ impl ChangeKind {
             ChangeKind::Wallet => "wallet",
             ChangeKind::Limits => "limits",
             ChangeKind::Model => "model",
+            ChangeKind::Markups => "markups",
             ChangeKind::Organization => "organization",
             ChangeKind::Other => "other",
         }
@@ -60,6 +63,7 @@ impl ChangeKind {
             ChangeKind::Wallet,
             ChangeKind::Limits,
             ChangeKind::Model,
+            ChangeKind::Markups,
             ChangeKind::Organization,
         ];
         known

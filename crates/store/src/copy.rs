@@ -154,6 +154,8 @@ const TABLES: &[&str] = &[
     "throttles",
     "prices",
     "price_withdrawals",
+    "markups",
+    "markup_ends",
     "disabled_models",
     "accounts",
     "batches",

@@ -31,6 +31,7 @@ pub mod keys;
 pub mod leaks;
 mod leases;
 mod ledger;
+pub mod markups;
 pub mod members;
 mod migrate;
 pub mod model_permissions;

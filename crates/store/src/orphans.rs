@@ -8,6 +8,7 @@ use std::sync::Arc;
 use domain::hold::{Flags, Hold};
 use domain::id::{KeyId, OrganizationId, PriceId, ProjectId, RequestId};
 use domain::lease::PotId;
+use domain::markup::Markup;
 use domain::money::Nusd;
 use domain::time::AtUs;
 use domain::usage::Usage;
@@ -28,7 +29,7 @@ const AT_ONCE: i64 = 2_000;
 pub(crate) fn resolve(tx: &mut Tx<'_>, now: AtUs) -> Result<Vec<Op>, StoreError> {
     let rows = tx.query(
         "SELECT id, organization_id, project_id, key_id, model, endpoint, amount_nusd, price_id,
-                admitted_at_us, seen_input_tokens, seen_output_tokens, legs
+                admitted_at_us, seen_input_tokens, seen_output_tokens, legs, markup_bp
          FROM holds h
          WHERE NOT EXISTS (SELECT 1 FROM nodes n WHERE n.id = h.node_id AND n.epoch = h.epoch)
          ORDER BY id LIMIT $1",
@@ -46,6 +47,8 @@ fn ending(tx: &mut Tx<'_>, row: &Row, now: AtUs) -> Result<Op, StoreError> {
     }
     let price_id = PriceId::new(row.text(7)?);
     let price = prices::get(tx, &price_id)?.ok_or_else(|| corrupt("an unknown price"))?;
+    let markup = Markup::new(row.int(12)?).ok_or_else(|| corrupt("an impossible markup"))?;
+    let price = price.pinned(markup);
     let endpoint = row.text(5)?;
     let hold = Hold {
         id,
@@ -59,6 +62,7 @@ fn ending(tx: &mut Tx<'_>, row: &Row, now: AtUs) -> Result<Op, StoreError> {
             .ok_or_else(|| corrupt("an unknown endpoint"))?,
         amount: Nusd::new(row.int(6)?),
         price_id,
+        markup,
         price: price.price,
         cost: price.cost,
         admitted_at: AtUs(row.int(8)?),

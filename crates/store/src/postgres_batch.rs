@@ -502,6 +502,7 @@ impl<'a> Columns<'a> {
         self.text(holds().map(|hold| hold.endpoint.to_owned()));
         self.number(batch.holds.iter().map(|new| new.amount.get()));
         self.text(holds().map(|hold| hold.price_id.to_string()));
+        self.number(holds().map(|hold| hold.markup.basis_points().into()));
         self.number(holds().map(|hold| hold.admitted_at.0));
         self.number(batch.holds.iter().map(|new| count(new.seen.input_tokens)));
         self.number(batch.holds.iter().map(|new| count(new.seen.output_tokens)));
@@ -534,6 +535,7 @@ impl<'a> Columns<'a> {
         self.number(all().map(|it| it.charge.overrun.get()));
         self.number(all().map(|it| it.charge.upstream_cost.get()));
         self.text(all().map(|it| it.hold.price_id.to_string()));
+        self.number(all().map(|it| it.hold.markup.basis_points().into()));
         self.number(all().map(|it| it.flags.to_bits()));
     }
 

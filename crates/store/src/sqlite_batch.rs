@@ -160,7 +160,8 @@ impl SqliteCommitter {
         sums: &mut Sums,
     ) -> Result<(), StoreError> {
         let mut insert = self.connection.prepare_cached(
-            "INSERT INTO holds VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, '[]')
+            "INSERT INTO holds VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,
+                 '[]', ?14)
              ON CONFLICT (id) DO NOTHING",
         )?;
         for new in &batch.holds {
@@ -179,6 +180,7 @@ impl SqliteCommitter {
                 hold.admitted_at.0,
                 count(new.seen.input_tokens),
                 count(new.seen.output_tokens),
+                hold.markup.basis_points(),
             ])?;
             if inserted == 1 {
                 sums.wallet(hold.organization.as_str()).2 += new.amount;
@@ -242,7 +244,8 @@ impl SqliteCommitter {
     ) -> Result<(), StoreError> {
         let mut usage = self.connection.prepare_cached(
             "INSERT INTO usage_records VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,
-                 ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29)
+                 ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29,
+                 ?30)
              ON CONFLICT (organization_id, id) DO NOTHING",
         )?;
         let mut transfers = self.connection.prepare_cached(
@@ -496,6 +499,7 @@ fn insert_usage(
         settlement.charge.overrun.get(),
         settlement.charge.upstream_cost.get(),
         hold.price_id.as_str(),
+        hold.markup.basis_points(),
         settlement.flags.to_bits(),
         chain,
         seq,

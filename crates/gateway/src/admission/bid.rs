@@ -7,7 +7,7 @@ use domain::bound::TokenBound;
 use domain::hold::Hold;
 use domain::id::{KeyId, OrganizationId, ProjectId, RequestId};
 use domain::money::Nusd;
-use domain::price::PriceEntry;
+use domain::price::PinnedPrice;
 
 /// A stream that the money does not wholly pay for holds output in steps of this many tokens, so
 /// that many of them share what there is.
@@ -22,7 +22,7 @@ pub(crate) struct Bid {
     pub(crate) key: KeyId,
     pub(crate) model: Arc<str>,
     pub(crate) endpoint: &'static str,
-    pub(crate) price: PriceEntry,
+    pub(crate) price: PinnedPrice,
     /// The most tokens it can use.
     pub(crate) bound: TokenBound,
     /// How many answers it wants.
@@ -98,6 +98,7 @@ impl Bid {
             endpoint: self.endpoint,
             amount,
             price_id: self.price.id.clone(),
+            markup: self.price.markup,
             price: self.price.price,
             cost: self.price.cost,
             admitted_at: admission.at,
@@ -110,6 +111,7 @@ impl Bid {
 pub(super) mod tests {
     use super::*;
     use domain::id::PriceId;
+    use domain::markup::Markup;
     use domain::price::StatedPrices;
     use domain::time::AtUs;
 
@@ -128,9 +130,9 @@ pub(super) mod tests {
             key: KeyId::new("key_a"),
             model: "m".into(),
             endpoint: "chat",
-            price: PriceEntry {
+            price: PinnedPrice {
                 id: PriceId::new("price_a"),
-                effective_at: AtUs(0),
+                markup: Markup::NONE,
                 price: price.into(),
                 cost: price.into(),
             },

@@ -551,6 +551,23 @@ CREATE TABLE price_withdrawals (
     withdrawn_at_us BIGINT NOT NULL
 );
 
+-- Append-only: what organizations pay on top of the price book, in basis points, on one model or on
+-- every model without a rule of its own. A new markup is a new row, and an end is one.
+CREATE TABLE markups (
+    id TEXT PRIMARY KEY,
+    organization_id TEXT NOT NULL REFERENCES organizations (id),
+    model TEXT,
+    markup_bp BIGINT NOT NULL CHECK (markup_bp BETWEEN -9999 AND 100000),
+    effective_at_us BIGINT NOT NULL,
+    created_at_us BIGINT NOT NULL
+);
+CREATE INDEX markups_by_organization ON markups (organization_id, effective_at_us, id);
+
+CREATE TABLE markup_ends (
+    markup_id TEXT PRIMARY KEY REFERENCES markups (id),
+    ended_at_us BIGINT NOT NULL
+);
+
 -- Models of the configuration that the operator switched off.
 CREATE TABLE disabled_models (
     model TEXT PRIMARY KEY,
@@ -619,7 +636,8 @@ CREATE TABLE holds (
     admitted_at_us BIGINT NOT NULL,
     seen_input_tokens BIGINT NOT NULL,
     seen_output_tokens BIGINT NOT NULL,
-    legs TEXT NOT NULL DEFAULT '[]'
+    legs TEXT NOT NULL DEFAULT '[]',
+    markup_bp BIGINT NOT NULL DEFAULT 0
 );
 CREATE INDEX holds_by_node ON holds (node_id, epoch);
 
@@ -725,6 +743,7 @@ CREATE TABLE usage_records (
     overrun_nusd BIGINT NOT NULL CHECK (overrun_nusd >= 0),
     upstream_cost_nusd BIGINT NOT NULL CHECK (upstream_cost_nusd >= 0),
     price_id TEXT NOT NULL,
+    markup_bp BIGINT NOT NULL,
     flags BIGINT NOT NULL,
     chain TEXT NOT NULL,
     batch BIGINT NOT NULL,
@@ -1001,6 +1020,10 @@ CREATE TRIGGER prices_append_only BEFORE UPDATE OR DELETE ON prices
 CREATE TRIGGER price_withdrawals_append_only BEFORE UPDATE OR DELETE ON price_withdrawals
     FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER receipts_append_only BEFORE UPDATE OR DELETE ON receipts
+    FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER markups_append_only BEFORE UPDATE OR DELETE ON markups
+    FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER markup_ends_append_only BEFORE UPDATE OR DELETE ON markup_ends
     FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER audit_log_append_only BEFORE UPDATE OR DELETE ON audit_log
     FOR EACH ROW EXECUTE FUNCTION refuse_change();

@@ -551,6 +551,23 @@ CREATE TABLE price_withdrawals (
     withdrawn_at_us INTEGER NOT NULL
 ) STRICT;
 
+-- Append-only: what organizations pay on top of the price book, in basis points, on one model or on
+-- every model without a rule of its own. A new markup is a new row, and an end is one.
+CREATE TABLE markups (
+    id TEXT PRIMARY KEY,
+    organization_id TEXT NOT NULL REFERENCES organizations (id),
+    model TEXT,
+    markup_bp INTEGER NOT NULL CHECK (markup_bp BETWEEN -9999 AND 100000),
+    effective_at_us INTEGER NOT NULL,
+    created_at_us INTEGER NOT NULL
+) STRICT;
+CREATE INDEX markups_by_organization ON markups (organization_id, effective_at_us, id);
+
+CREATE TABLE markup_ends (
+    markup_id TEXT PRIMARY KEY REFERENCES markups (id),
+    ended_at_us INTEGER NOT NULL
+) STRICT;
+
 -- Models of the configuration that the operator switched off.
 CREATE TABLE disabled_models (
     model TEXT PRIMARY KEY,
@@ -619,7 +636,8 @@ CREATE TABLE holds (
     admitted_at_us INTEGER NOT NULL,
     seen_input_tokens INTEGER NOT NULL,
     seen_output_tokens INTEGER NOT NULL,
-    legs TEXT NOT NULL DEFAULT '[]'
+    legs TEXT NOT NULL DEFAULT '[]',
+    markup_bp INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX holds_by_node ON holds (node_id, epoch);
 
@@ -725,6 +743,7 @@ CREATE TABLE usage_records (
     overrun_nusd INTEGER NOT NULL CHECK (overrun_nusd >= 0),
     upstream_cost_nusd INTEGER NOT NULL CHECK (upstream_cost_nusd >= 0),
     price_id TEXT NOT NULL,
+    markup_bp INTEGER NOT NULL,
     flags INTEGER NOT NULL,
     chain TEXT NOT NULL,
     batch INTEGER NOT NULL,
@@ -1030,6 +1049,24 @@ END;
 CREATE TRIGGER receipts_no_delete BEFORE DELETE ON receipts
 BEGIN
     SELECT RAISE(ABORT, 'receipts is append-only: correct it with another row');
+CREATE TRIGGER markups_no_update BEFORE UPDATE ON markups
+BEGIN
+    SELECT RAISE(ABORT, 'markups is append-only: correct it with another row');
+END;
+
+CREATE TRIGGER markups_no_delete BEFORE DELETE ON markups
+BEGIN
+    SELECT RAISE(ABORT, 'markups is append-only: correct it with another row');
+END;
+
+CREATE TRIGGER markup_ends_no_update BEFORE UPDATE ON markup_ends
+BEGIN
+    SELECT RAISE(ABORT, 'markup_ends is append-only: correct it with another row');
+END;
+
+CREATE TRIGGER markup_ends_no_delete BEFORE DELETE ON markup_ends
+BEGIN
+    SELECT RAISE(ABORT, 'markup_ends is append-only: correct it with another row');
 END;
 
 CREATE TRIGGER audit_log_no_update BEFORE UPDATE ON audit_log

@@ -89,6 +89,8 @@ kinds! {
     ModelEnabled = "farebox.model.enabled",
     PriceCreated = "farebox.price.created",
     PriceWithdrawn = "farebox.price.withdrawn",
+    MarkupCreated = "farebox.markup.created",
+    MarkupEnded = "farebox.markup.ended",
 }
 
 #[cfg(test)]

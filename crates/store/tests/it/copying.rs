@@ -60,8 +60,10 @@ async fn copied_telling(
 }
 
 /// A row in each table that operators write to, beside prices.
-const OPERATED: [&str; 4] = [
+const OPERATED: [&str; 6] = [
     "INSERT INTO price_withdrawals SELECT id, 1 FROM prices",
+    "INSERT INTO markups SELECT 'markup_1', id, 'm', -50, 1, 2 FROM organizations",
+    "INSERT INTO markup_ends VALUES ('markup_1', 3)",
     "INSERT INTO disabled_models VALUES ('m', 1)",
     "INSERT INTO settings VALUES ('signup', '{}', 1)",
     "INSERT INTO verifications VALUES ('verification_1', 'proved', 1, 1, 1, 1, 1, '{}')",

@@ -9,6 +9,7 @@ use domain::hold::{Flags, Hold};
 use domain::id::{KeyId, OrganizationId, PriceId, ProjectId, RequestId};
 use domain::idempotency::{IdempotencyKey, RequestDigest};
 use domain::lease::{self, Ask, AskLine, PotId};
+use domain::markup::Markup;
 use domain::money::Nusd;
 use domain::price::{PriceEntry, StatedPrices, UnitPrices};
 use domain::time::{AtUs, Clock};
@@ -20,7 +21,7 @@ use store::{prices, verify, wallets};
 use testkit::TestDatabase;
 
 /// When the tests' clock begins: five minutes before an hour ends, so that usage falls on two.
-const BEGIN: AtUs = AtUs(1_800_003_300_000_000);
+pub(crate) const BEGIN: AtUs = AtUs(1_800_003_300_000_000);
 
 /// A clock that goes a second further whenever it is read.
 pub(crate) fn clock() -> Clock {
@@ -189,6 +190,15 @@ impl Customer {
         given
     }
 
+    /// A hold of a request that is priced with a markup.
+    pub(crate) fn marked_up(&self, amount_nusd: i64, markup: Markup) -> Arc<Hold> {
+        Arc::new(Hold {
+            markup,
+            price: markup.on(&self.price.price),
+            ..Hold::clone(&self.hold(amount_nusd))
+        })
+    }
+
     pub(crate) fn hold(&self, amount_nusd: i64) -> Arc<Hold> {
         let admitted_at = clock()();
         Arc::new(Hold {
@@ -200,6 +210,7 @@ impl Customer {
             endpoint: "chat",
             amount: Nusd::new(amount_nusd),
             price_id: self.price.id.clone(),
+            markup: Markup::NONE,
             price: self.price.price,
             cost: self.price.cost,
             admitted_at,

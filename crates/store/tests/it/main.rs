@@ -25,6 +25,7 @@ mod kill9;
 mod ledger_life;
 mod ledger_trouble;
 mod limits;
+mod markups;
 mod model;
 mod orphans;
 mod people_entry;

@@ -166,6 +166,12 @@ async fn what_was_booked_cannot_be_edited() {
         write.await.expect("an entry");
         let withdraw = "INSERT INTO price_withdrawals SELECT id, 1 FROM prices";
         execute(&store, withdraw).await.expect("a withdrawal");
+        let organization = "INSERT INTO organizations VALUES ('org-a', '', 1, NULL, NULL)";
+        execute(&store, organization).await.expect("a row");
+        let mark_up = "INSERT INTO markups SELECT 'markup_1', id, NULL, 1, 1, 1 FROM organizations";
+        execute(&store, mark_up).await.expect("a markup");
+        let end = "INSERT INTO markup_ends VALUES ('markup_1', 1)";
+        execute(&store, end).await.expect("its end");
         let hold = customer.hold(50);
         let _ = store.ledger().hold(hold.clone());
         let used = domain::usage::Usage::text(1, 1);
@@ -182,6 +188,10 @@ async fn what_was_booked_cannot_be_edited() {
             "DELETE FROM prices",
             "UPDATE price_withdrawals SET withdrawn_at_us = 0",
             "DELETE FROM price_withdrawals",
+            "UPDATE markups SET markup_bp = 0",
+            "DELETE FROM markups",
+            "UPDATE markup_ends SET ended_at_us = 0",
+            "DELETE FROM markup_ends",
             "UPDATE audit_log SET email = NULL",
             "DELETE FROM audit_log",
         ] {
@@ -192,6 +202,8 @@ async fn what_was_booked_cannot_be_edited() {
                 "batches",
                 "prices",
                 "price_withdrawals",
+                "markups",
+                "markup_ends",
                 "audit_log",
             ]
             .into_iter()

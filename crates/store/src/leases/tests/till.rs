@@ -69,6 +69,7 @@ pub(super) fn hold(number: u64, legs: &[PotId], amount: Nusd, admitted_at: AtUs)
         endpoint: "chat",
         amount,
         price_id: PriceId::new("price_a"),
+        markup: domain::markup::Markup::NONE,
         price: stated.into(),
         cost: UnitPrices::by_class([Nusd::ZERO; 9]),
         admitted_at,
