@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 
 use domain::hold::{Flags, Hold};
 use domain::id::{KeyId, PriceId, ProjectId, RequestId};
+use domain::markup::Markup;
 use domain::money::Nusd;
 use domain::price::{Cost, StatedPrices, UnitPrices};
 use domain::time::{AtUs, DAY_US, HOUR_US, MINUTE_US};
@@ -302,6 +303,7 @@ fn hold(world: &World, caller: &Caller, dice: &mut Dice) -> Arc<Hold> {
         endpoint: dice.one_of::<&str>(&["chat", "responses", "completions", "embeddings"]),
         amount: Nusd::new(100_000_000),
         price_id: PriceId::new("price_test"),
+        markup: Markup::NONE,
         price: price.into(),
         cost: UnitPrices::by_class([Nusd::ZERO; 9]),
         admitted_at,

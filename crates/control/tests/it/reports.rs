@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use domain::hold::{Flags, Hold};
 use domain::id::{KeyId, PriceId, ProjectId, RequestId};
+use domain::markup::Markup;
 use domain::money::Nusd;
 use domain::price::{StatedPrices, UnitPrices};
 use domain::time::AtUs;
@@ -42,6 +43,7 @@ pub(crate) async fn used(world: &World, at_s: i64, model: &str, endpoint: &'stat
         endpoint,
         amount: Nusd::new(1_000_000_000),
         price_id: PriceId::new("price_test"),
+        markup: Markup::NONE,
         price: price(),
         cost: UnitPrices::by_class([Nusd::ZERO; 9]),
         admitted_at: now,

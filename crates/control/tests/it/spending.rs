@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use domain::hold::{Flags, Hold};
 use domain::id::{KeyId, PriceId, ProjectId, RequestId};
+use domain::markup::Markup;
 use domain::money::Nusd;
 use domain::price::{StatedPrices, UnitPrices};
 use domain::time::AtUs;
@@ -46,6 +47,7 @@ impl Spender {
             endpoint: "chat",
             amount: Nusd::from_cents(cents).unwrap(),
             price_id: PriceId::new("price_test"),
+            markup: Markup::NONE,
             price: cent_a_token.into(),
             cost: UnitPrices::by_class([Nusd::ZERO; 9]),
             admitted_at: at,
