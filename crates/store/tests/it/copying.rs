@@ -89,62 +89,52 @@ const PEOPLE: [&str; 15] = [
     "INSERT INTO throttles VALUES ('n', '', 1)",
 ];
 
+/// Rows of one organization, its project and its owner, whose ids stand in braces.
+const OWNED: &[&str] = &[
+    "UPDATE organizations SET name = 'Müller & Söhne 🚀 \"x\", \\N\t\u{202e}' || char(10)",
+    "UPDATE users SET name = ''",
+    "INSERT INTO service_accounts VALUES
+             ('svc_acct_1', '{organization}', '{project}', '日本語', 'owner', 1, NULL),
+             ('svc_acct_2', '{organization}', '{project}', 'gone', 'member', -5, 6)",
+    "INSERT INTO project_members VALUES ('{project}', '{user}', '{organization}', 'viewer', 1)",
+    "INSERT INTO groups VALUES ('group_1', '{organization}', 'Ops', 1)",
+    "INSERT INTO group_members VALUES ('group_1', '{user}', '{organization}', 1)",
+    "INSERT INTO roles VALUES
+             ('role_1', '{organization}', '{project}', 'r', NULL, '[]', '{user}', 1, 2),
+             ('role_2', '{organization}', NULL, 'r', 'd', '[\"api.usage.read\"]', NULL, 1, 2)",
+    "INSERT INTO role_assignments VALUES
+             ('role_assignment_1', '{organization}', '{project}', '{user}', NULL, 'role_1', 1),
+             ('role_assignment_2', '{organization}', NULL, NULL, 'group_1', 'role_2', 1)",
+    "INSERT INTO budgets VALUES
+             ('budget_1', '{organization}', '{project}', NULL, 'month', 5, 'hard', '[50]', 7, NULL, 8),
+             ('budget_2', '{organization}', NULL, NULL, 'day', 0, 'soft', '[]', NULL, '[[],null]', 9)",
+    "INSERT INTO billing_profiles VALUES ('{organization}', 'é', 'a\nb', 'DE', '', '', 1)",
+    "INSERT INTO receipt_series VALUES ('receipt', 2026, 1, 5)",
+    "INSERT INTO receipts VALUES
+             ('{organization}', 'A-1', 'receipt', 2026, 1, 'p', 'p', NULL, 5, 6, 0, '{}'),
+             ('{organization}', 'A-0', 'credit_note', 2026, 1, 'r', 'p', 'A-1', 5, 6, 1, '{}')",
+    "INSERT INTO budget_events VALUES ('budget_1', 0, 50, '{organization}', 5, 3, 4)",
+    "INSERT INTO invites VALUES
+             ('invite-1', '{organization}', 'a@b.c', 'reader', '[]', 'd', 1, 2, NULL, 3)",
+    "INSERT INTO model_permissions VALUES
+             ('{project}', '{organization}', 'deny_list', '[\"é\"]')",
+    "INSERT INTO audit_log VALUES ('{organization}', 'audit_log-1', 5, 'a.b', 'c', NULL,
+             '{\"id\": 1}', NULL, NULL, NULL, NULL, NULL, 'é')",
+    "INSERT INTO rate_limits VALUES ('{organization}', '', '', 'm', 1, NULL, 3, 4, NULL)",
+    "INSERT INTO jobs VALUES ('job_1', 'k', 'mail', 'a@b.c', 'invite', '{}', 'waiting', 5, 1,
+                              'claimed', 'no answer', NULL, 6, NULL)",
+    "INSERT INTO outbox VALUES ('job_2', 'sms', '+49', NULL, 'Hello', 7)",
+];
+
 /// An installation with rows in every table, with texts of every kind, and with nulls.
 async fn source() -> TestDatabase {
     let database = testkit::databases::sqlite();
     let (store, made) = set_up(&database).await;
-    let (organization, project, user) = (made.organization, made.project, made.user);
-    for sql in [
-        "UPDATE organizations SET name = 'Müller & Söhne 🚀 \"x\", \\N\t\u{202e}' || char(10)".into(),
-        "UPDATE users SET name = ''".into(),
-        format!(
-            "INSERT INTO service_accounts VALUES
-                 ('svc_acct_1', '{organization}', '{project}', '日本語', 'owner', 1, NULL),
-                 ('svc_acct_2', '{organization}', '{project}', 'gone', 'member', -5, 6)"
-        ),
-        format!("INSERT INTO project_members VALUES ('{project}', '{user}', '{organization}', 'viewer', 1)"),
-        format!("INSERT INTO groups VALUES ('group_1', '{organization}', 'Ops', 1)"),
-        format!("INSERT INTO group_members VALUES ('group_1', '{user}', '{organization}', 1)"),
-        format!(
-            "INSERT INTO roles VALUES
-                 ('role_1', '{organization}', '{project}', 'r', NULL, '[]', '{user}', 1, 2),
-                 ('role_2', '{organization}', NULL, 'r', 'd', '[\"api.usage.read\"]', NULL, 1, 2)"
-        ),
-        format!(
-            "INSERT INTO role_assignments VALUES
-                 ('role_assignment_1', '{organization}', '{project}', '{user}', NULL, 'role_1', 1),
-                 ('role_assignment_2', '{organization}', NULL, NULL, 'group_1', 'role_2', 1)"
-        ),
-        format!(
-            "INSERT INTO budgets VALUES
-                 ('budget_1', '{organization}', '{project}', NULL, 'month', 5, 'hard', '[50]', 7, NULL, 8),
-                 ('budget_2', '{organization}', NULL, NULL, 'day', 0, 'soft', '[]', NULL, '[[],null]', 9)"
-        ),
-        format!("INSERT INTO billing_profiles VALUES ('{organization}', 'é', 'a\nb', 'DE', '', '', 1)"),
-        "INSERT INTO receipt_series VALUES ('receipt', 2026, 1, 5)".to_owned(),
-        format!(
-            "INSERT INTO receipts VALUES
-                 ('{organization}', 'A-1', 'receipt', 2026, 1, 'p', 'p', NULL, 5, 6, 0, '{{}}'),
-                 ('{organization}', 'A-0', 'credit_note', 2026, 1, 'r', 'p', 'A-1', 5, 6, 1, '{{}}')"
-        ),
-        format!("INSERT INTO budget_events VALUES ('budget_1', 0, 50, '{organization}', 5, 3, 4)"),
-        format!(
-            "INSERT INTO invites VALUES
-                 ('invite-1', '{organization}', 'a@b.c', 'reader', '[]', 'd', 1, 2, NULL, 3)"
-        ),
-        format!(
-            "INSERT INTO model_permissions VALUES
-                 ('{project}', '{organization}', 'deny_list', '[\"é\"]')"
-        ),
-        format!(
-            "INSERT INTO audit_log VALUES ('{organization}', 'audit_log-1', 5, 'a.b', 'c', NULL,
-                 '{{\"id\": 1}}', NULL, NULL, NULL, NULL, NULL, 'é')"
-        ),
-        format!("INSERT INTO rate_limits VALUES ('{organization}', '', '', 'm', 1, NULL, 3, 4, NULL)"),
-        "INSERT INTO jobs VALUES ('job_1', 'k', 'mail', 'a@b.c', 'invite', '{}', 'waiting', 5, 1,
-                                  'claimed', 'no answer', NULL, 6, NULL)".into(),
-        "INSERT INTO outbox VALUES ('job_2', 'sms', '+49', NULL, 'Hello', 7)".into(),
-    ] {
+    for sql in OWNED {
+        let sql = sql
+            .replace("{organization}", made.organization.as_str())
+            .replace("{project}", made.project.as_str())
+            .replace("{user}", made.user.as_str());
         execute(&store, &sql).await.expect(&sql);
     }
     for sql in PEOPLE {
