@@ -1,7 +1,8 @@
-//! Billing profiles: how organizations want to be named on papers about money. What is on a paper
-//! that was issued stays there.
+//! How the two sides of a sale are named on papers about money: organizations by their billing
+//! profiles, the seller as the configuration of the server that started last says. What is on a
+//! paper that was issued stays there.
 
-use domain::document::Party;
+use domain::document::{Party, Seller};
 use domain::id::OrganizationId;
 use domain::time::AtUs;
 
@@ -57,6 +58,45 @@ pub fn set(
             profile.country.as_str().into(),
             profile.tax_id.as_str().into(),
             profile.email.as_str().into(),
+            now.0.into(),
+        ],
+    )
+}
+
+/// Who sells; nobody that has a name, before any server started.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn seller(tx: &mut Tx<'_>) -> Result<Seller, StoreError> {
+    let sql = "SELECT name, address, country, tax_id, email, prefix FROM seller";
+    let Some(row) = tx.query_optional(sql, &[])? else {
+        return Ok(Seller::default());
+    };
+    Ok(Seller {
+        party: from_row(&row)?,
+        prefix: row.text(5)?.to_owned(),
+    })
+}
+
+/// Says who sells, from now on.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn set_seller(tx: &mut Tx<'_>, seller: &Seller, now: AtUs) -> Result<(), StoreError> {
+    let party = &seller.party;
+    tx.execute_one(
+        "INSERT INTO seller (id, prefix, name, address, country, tax_id, email, set_at_us)
+         VALUES (1, $1, $2, $3, $4, $5, $6, $7)
+         ON CONFLICT (id) DO UPDATE SET prefix = EXCLUDED.prefix, name = EXCLUDED.name,
+             address = EXCLUDED.address, country = EXCLUDED.country, tax_id = EXCLUDED.tax_id,
+             email = EXCLUDED.email, set_at_us = EXCLUDED.set_at_us",
+        &[
+            seller.prefix.as_str().into(),
+            party.name.as_str().into(),
+            party.address.as_str().into(),
+            party.country.as_str().into(),
+            party.tax_id.as_str().into(),
+            party.email.as_str().into(),
             now.0.into(),
         ],
     )

@@ -170,6 +170,7 @@ const TABLES: &[&str] = &[
     "rate_limits",
     "alerts",
     "billing_profiles",
+    "seller",
     "receipt_series",
     "receipts",
     "jobs",

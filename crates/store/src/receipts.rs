@@ -7,7 +7,7 @@
 
 mod snapshot;
 
-use domain::document::{self, DocumentKind, Line, PaidWith, Party, Seller};
+use domain::document::{self, DocumentKind, Line, PaidWith, Party};
 use domain::id::OrganizationId;
 use domain::money::Nusd;
 use domain::time::AtUs;
@@ -70,8 +70,6 @@ pub struct Sale<'a> {
     pub purchase: &'a str,
     /// Who bought; named as its billing profile says.
     pub organization: &'a OrganizationId,
-    /// Who sold.
-    pub seller: &'a Seller,
     /// What; their sum is the amount.
     pub lines: Vec<Line>,
     /// What tax is added to that.
@@ -89,8 +87,6 @@ pub struct Refunded<'a> {
     pub refund: &'a str,
     /// The purchase's id.
     pub purchase: &'a str,
-    /// What the credit note's number begins with.
-    pub prefix: &'a str,
     /// What is paid back, without tax.
     pub amount: Nusd,
     /// The tax that is paid back with it.
@@ -131,15 +127,16 @@ pub fn issue(tx: &mut Tx<'_>, sale: &Sale<'_>, now: AtUs) -> Result<Document, St
         .lines
         .iter()
         .fold(Nusd::ZERO, |sum, it| sum + it.amount);
+    let seller = billing_profiles::seller(tx)?;
     let content = Content {
-        seller: sale.seller.party.clone(),
+        seller: seller.party,
         buyer: billing_profiles::party(tx, sale.organization)?,
         lines: sale.lines.clone(),
         tax_percent: sale.tax_percent.to_owned(),
         paid_with: sale.paid_with.clone(),
         reason: None,
     };
-    let (number, place) = number(tx, DocumentKind::Receipt, &sale.seller.prefix, now)?;
+    let (number, place) = number(tx, DocumentKind::Receipt, &seller.prefix, now)?;
     let document = Document {
         number,
         kind: DocumentKind::Receipt,
@@ -177,7 +174,8 @@ pub fn credit(
         let receipt = receipt.number;
         return Err(CreditNoteError::TooMuch { receipt, left });
     }
-    let (number, place) = number(tx, DocumentKind::CreditNote, refunded.prefix, now)?;
+    let prefix = billing_profiles::seller(tx)?.prefix;
+    let (number, place) = number(tx, DocumentKind::CreditNote, &prefix, now)?;
     let line = Line {
         description: format!("Refund of receipt {}", receipt.number),
         amount: refunded.amount,

@@ -875,6 +875,18 @@ CREATE TABLE billing_profiles (
     set_at_us INTEGER NOT NULL
 ) STRICT;
 
+-- Who sells, as papers name it: one row, written by every server as it starts.
+CREATE TABLE seller (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    prefix TEXT NOT NULL,
+    name TEXT NOT NULL,
+    address TEXT NOT NULL,
+    country TEXT NOT NULL,
+    tax_id TEXT NOT NULL,
+    email TEXT NOT NULL,
+    set_at_us INTEGER NOT NULL
+) STRICT;
+
 -- The last number of each kind of paper in a year: every transaction that issues one locks the row.
 CREATE TABLE receipt_series (
     kind TEXT NOT NULL CHECK (kind IN ('receipt', 'credit_note')),

@@ -4,12 +4,13 @@ use domain::document::{DocumentKind, Line, PaidWith, Party, Seller};
 use domain::id::OrganizationId;
 use domain::money::Nusd;
 use domain::time::{AtUs, DAY_US};
+use store::installation::SetUp;
 use store::page::Page;
 use store::receipts::{self, CreditNoteError, Document, Refunded, Sale};
 use store::{Store, StoreError, Tx, billing_profiles};
-use testkit::on_each_database;
+use testkit::{TestDatabase, on_each_database};
 
-use crate::crud_world::{NOW, set_up, write};
+use crate::crud_world::{self, NOW, write};
 use crate::fixture::{execute, number, open};
 
 const DOLLAR: i64 = 1_000_000_000;
@@ -27,6 +28,17 @@ fn seller() -> Seller {
     }
 }
 
+async fn set_up(database: &TestDatabase) -> (Store, SetUp) {
+    let (store, made) = crud_world::set_up(database).await;
+    write(&store, |tx| {
+        billing_profiles::set_seller(tx, &seller(), NOW)?;
+        assert_eq!(billing_profiles::seller(tx)?, seller());
+        Ok(())
+    })
+    .await;
+    (store, made)
+}
+
 fn buy(
     tx: &mut Tx<'_>,
     organization: &OrganizationId,
@@ -36,7 +48,6 @@ fn buy(
     let sale = Sale {
         purchase,
         organization,
-        seller: &seller(),
         lines: vec![Line {
             description: "Prepaid credit".into(),
             amount: Nusd::new(10 * DOLLAR),
@@ -55,7 +66,6 @@ fn give_back<'a>(refund: &'a str, purchase: &'a str, amount: i64, tax: i64) -> R
     Refunded {
         refund,
         purchase,
-        prefix: "F-",
         amount: Nusd::new(amount),
         tax: Nusd::new(tax),
         reason: "asked for",
