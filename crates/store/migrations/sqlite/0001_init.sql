@@ -1061,6 +1061,8 @@ END;
 CREATE TRIGGER receipts_no_delete BEFORE DELETE ON receipts
 BEGIN
     SELECT RAISE(ABORT, 'receipts is append-only: correct it with another row');
+END;
+
 CREATE TRIGGER markups_no_update BEFORE UPDATE ON markups
 BEGIN
     SELECT RAISE(ABORT, 'markups is append-only: correct it with another row');
