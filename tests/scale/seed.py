@@ -150,6 +150,9 @@ class Seed:
              " 3600000000, project_id, key_id, model, endpoint", "COUNT(*)"),
             ("usage_days", "usage_hours", f"organization_id, hour_at_us / {DAY_US} * {DAY_US},"
              " project_id, model, endpoint", "SUM(requests)"),
+            ("usage_user_days", "usage_hours JOIN (SELECT id, user_id FROM keys) ON id = key_id",
+             f"organization_id, hour_at_us / {DAY_US} * {DAY_US}, user_id, project_id, model,"
+             " endpoint", "SUM(requests)"),
         ]:
             self.say(f"{table}…")
             groups = ", ".join(map(str, range(1, place.count(",") + 2)))

@@ -164,6 +164,7 @@ const TABLES: &[&str] = &[
     "usage_records",
     "usage_hours",
     "usage_days",
+    "usage_user_days",
     "idempotent_requests",
     "budgets",
     "budget_events",

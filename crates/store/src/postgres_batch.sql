@@ -298,6 +298,52 @@ days AS (
         output_cost_nusd = usage_days.output_cost_nusd + EXCLUDED.output_cost_nusd,
         request_cost_nusd = usage_days.request_cost_nusd + EXCLUDED.request_cost_nusd,
         upstream_cost_nusd = usage_days.upstream_cost_nusd + EXCLUDED.upstream_cost_nusd
+),
+user_days AS (
+    INSERT INTO usage_user_days (
+        organization_id, day_at_us, user_id, project_id, model, endpoint, requests,
+        fresh_input_tokens, cached_input_tokens, cache_write_tokens, output_tokens,
+        reasoning_tokens, audio_input_tokens, audio_output_tokens, image_tokens,
+        cost_nusd, input_cost_nusd, cached_input_cost_nusd,
+        output_cost_nusd, request_cost_nusd, upstream_cost_nusd
+    )
+    SELECT organization_id, admitted_at_us / 86400000000 * 86400000000, user_id, project_id, model, endpoint,
+        COUNT(*),
+        CAST(SUM(fresh_input_tokens) AS BIGINT),
+        CAST(SUM(cached_input_tokens) AS BIGINT),
+        CAST(SUM(cache_write_tokens) AS BIGINT),
+        CAST(SUM(output_tokens) AS BIGINT),
+        CAST(SUM(reasoning_tokens) AS BIGINT),
+        CAST(SUM(audio_input_tokens) AS BIGINT),
+        CAST(SUM(audio_output_tokens) AS BIGINT),
+        CAST(SUM(image_tokens) AS BIGINT),
+        CAST(SUM(cost_nusd) AS BIGINT),
+        CAST(SUM(input_cost_nusd) AS BIGINT),
+        CAST(SUM(cached_input_cost_nusd) AS BIGINT),
+        CAST(SUM(output_cost_nusd) AS BIGINT),
+        CAST(SUM(request_cost_nusd) AS BIGINT),
+        CAST(SUM(upstream_cost_nusd) AS BIGINT)
+    FROM (
+        SELECT *, COALESCE((SELECT user_id FROM keys WHERE keys.id = settled.key_id), '') AS user_id
+        FROM settled
+    ) AS owned
+    GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1, 2, 3, 4, 5, 6
+    ON CONFLICT (organization_id, day_at_us, user_id, project_id, model, endpoint) DO UPDATE SET
+        requests = usage_user_days.requests + EXCLUDED.requests,
+        fresh_input_tokens = usage_user_days.fresh_input_tokens + EXCLUDED.fresh_input_tokens,
+        cached_input_tokens = usage_user_days.cached_input_tokens + EXCLUDED.cached_input_tokens,
+        cache_write_tokens = usage_user_days.cache_write_tokens + EXCLUDED.cache_write_tokens,
+        output_tokens = usage_user_days.output_tokens + EXCLUDED.output_tokens,
+        reasoning_tokens = usage_user_days.reasoning_tokens + EXCLUDED.reasoning_tokens,
+        audio_input_tokens = usage_user_days.audio_input_tokens + EXCLUDED.audio_input_tokens,
+        audio_output_tokens = usage_user_days.audio_output_tokens + EXCLUDED.audio_output_tokens,
+        image_tokens = usage_user_days.image_tokens + EXCLUDED.image_tokens,
+        cost_nusd = usage_user_days.cost_nusd + EXCLUDED.cost_nusd,
+        input_cost_nusd = usage_user_days.input_cost_nusd + EXCLUDED.input_cost_nusd,
+        cached_input_cost_nusd = usage_user_days.cached_input_cost_nusd + EXCLUDED.cached_input_cost_nusd,
+        output_cost_nusd = usage_user_days.output_cost_nusd + EXCLUDED.output_cost_nusd,
+        request_cost_nusd = usage_user_days.request_cost_nusd + EXCLUDED.request_cost_nusd,
+        upstream_cost_nusd = usage_user_days.upstream_cost_nusd + EXCLUDED.upstream_cost_nusd
 )
 SELECT (SELECT COUNT(*) FROM fence),
     CASE

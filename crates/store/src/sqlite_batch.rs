@@ -5,9 +5,9 @@ use std::fs::File;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use domain::id::{KeyId, OrganizationId, ProjectId};
+use domain::id::{OrganizationId, ProjectId};
 use domain::money::Nusd;
-use domain::time::{DAY_US, HOUR_US};
+use domain::time::{AtUs, DAY_US, HOUR_US};
 use domain::usage::{LineItem, UsageClass};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
@@ -17,6 +17,7 @@ use crate::chain::{self, Head, Linking};
 use crate::commit::{Balances, CommitError, Committer};
 use crate::idempotency::Kept;
 use crate::tx::Engine;
+use crate::usage_reports::SUMS;
 use crate::{StoreError, Tx, sqlite};
 
 /// After this many rows the log is folded into the file, off the path of any request.
@@ -54,56 +55,41 @@ struct Sums {
     days: HashMap<Place, UsageSums>,
 }
 
-/// The primary key of a row of sums: an hour's, or a day's, which has no key.
+/// The primary key of a row of sums.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Place {
     organization: OrganizationId,
     at_us: i64,
     project: ProjectId,
-    key: Option<KeyId>,
+    /// An hour's key, or the person of a person's day.
+    whose: Option<Arc<str>>,
     model: Arc<str>,
     endpoint: &'static str,
 }
 
-/// Requests, eight token classes, cost, four cost lines, upstream cost.
-type UsageSums = [i64; 15];
+/// What stands in the columns of [`SUMS`].
+type UsageSums = [i64; SUMS.len()];
 
-/// Their columns.
-const SUMS: [&str; 15] = [
-    "requests",
-    "fresh_input_tokens",
-    "cached_input_tokens",
-    "cache_write_tokens",
-    "output_tokens",
-    "reasoning_tokens",
-    "audio_input_tokens",
-    "audio_output_tokens",
-    "image_tokens",
-    "cost_nusd",
-    "input_cost_nusd",
-    "cached_input_cost_nusd",
-    "output_cost_nusd",
-    "request_cost_nusd",
-    "upstream_cost_nusd",
-];
+/// The parameter of a place's `whose`: behind the rest of its place and its sums.
+const WHOSE_PARAMETER: usize = 21;
 
-/// The parameter of an hour's key: behind the rest of its place and its sums.
-const KEY_PARAMETER: usize = 21;
-
-static ADD_HOUR: LazyLock<String> = LazyLock::new(|| adding("usage_hours", "hour_at_us", true));
-static ADD_DAY: LazyLock<String> = LazyLock::new(|| adding("usage_days", "day_at_us", false));
+static ADD_HOUR: LazyLock<String> =
+    LazyLock::new(|| adding("usage_hours", "hour_at_us", Some("key_id")));
+static ADD_DAY: LazyLock<String> = LazyLock::new(|| adding("usage_days", "day_at_us", None));
+static ADD_USER_DAY: LazyLock<String> =
+    LazyLock::new(|| adding("usage_user_days", "day_at_us", Some("user_id")));
 
 /// What adds sums to those of a place.
-fn adding(table: &str, at: &str, has_key: bool) -> String {
-    let key = if has_key { ", key_id" } else { "" };
+fn adding(table: &str, at: &str, whose: Option<&str>) -> String {
+    let whose = whose.map_or(String::new(), |column| format!(", {column}"));
     let place = format!("organization_id, {at}, project_id, model, endpoint");
     let values: Vec<String> = (1..=20).map(|index| format!("?{index}")).collect();
-    let key_value = if has_key { ", ?21" } else { "" };
+    let whose_value = if whose.is_empty() { "" } else { ", ?21" };
     let add = |(index, column): (usize, &&str)| format!("{column} = {column} + ?{index}");
     let added: Vec<String> = (6..).zip(&SUMS).map(add).collect();
     format!(
-        "INSERT INTO {table} ({place}, {sums}{key}) VALUES ({values}{key_value})
-         ON CONFLICT ({place}{key}) DO UPDATE SET {added}",
+        "INSERT INTO {table} ({place}, {sums}{whose}) VALUES ({values}{whose_value})
+         ON CONFLICT ({place}{whose}) DO UPDATE SET {added}",
         sums = SUMS.join(", "),
         values = values.join(", "),
         added = added.join(", "),
@@ -344,7 +330,12 @@ impl SqliteCommitter {
     }
 
     fn fold_usage(&self, sums: &Sums) -> Result<(), StoreError> {
-        for (sql, usage) in [(&*ADD_HOUR, &sums.hours), (&*ADD_DAY, &sums.days)] {
+        let user_days = self.by_user(&sums.hours)?;
+        for (sql, usage) in [
+            (&*ADD_HOUR, &sums.hours),
+            (&*ADD_DAY, &sums.days),
+            (&*ADD_USER_DAY, &user_days),
+        ] {
             let mut upsert = self.connection.prepare_cached(sql)?;
             for (place, sums) in usage {
                 upsert.raw_bind_parameter(1, place.organization.as_str())?;
@@ -355,13 +346,48 @@ impl SqliteCommitter {
                 for (index, sum) in (6..).zip(sums) {
                     upsert.raw_bind_parameter(index, sum)?;
                 }
-                if let Some(key) = &place.key {
-                    upsert.raw_bind_parameter(KEY_PARAMETER, key.as_str())?;
+                if let Some(whose) = &place.whose {
+                    upsert.raw_bind_parameter(WHOSE_PARAMETER, &**whose)?;
                 }
                 upsert.raw_execute()?;
             }
         }
         Ok(())
+    }
+
+    /// The sums of hours by day and whose key it was: nobody's (empty) if a service account's.
+    fn by_user(
+        &self,
+        hours: &HashMap<Place, UsageSums>,
+    ) -> Result<HashMap<Place, UsageSums>, StoreError> {
+        let mut select = self
+            .connection
+            .prepare_cached("SELECT user_id FROM keys WHERE id = ?1")?;
+        let mut owners: HashMap<&str, Arc<str>> = HashMap::new();
+        let mut days: HashMap<Place, UsageSums> = HashMap::new();
+        for (hour, sums) in hours {
+            let key = hour.whose.as_deref().unwrap_or_default();
+            let owner = match owners.get(key) {
+                Some(owner) => Arc::clone(owner),
+                None => {
+                    let of = |row: &rusqlite::Row<'_>| row.get::<_, Option<String>>(0);
+                    let user = select.query_row([key], of).optional()?.flatten();
+                    let owner: Arc<str> = user.unwrap_or_default().into();
+                    owners.insert(key, Arc::clone(&owner));
+                    owner
+                }
+            };
+            let place = Place {
+                at_us: AtUs(hour.at_us).floor(DAY_US).0,
+                whose: Some(owner),
+                ..hour.clone()
+            };
+            let day = days.entry(place).or_default();
+            for (day, part) in day.iter_mut().zip(sums) {
+                *day += part;
+            }
+        }
+        Ok(days)
     }
 
     fn try_commit(&mut self, batch: &Batch, writer: &Writer) -> Result<(), StoreError> {
@@ -531,13 +557,13 @@ impl Sums {
             organization: hold.organization.clone(),
             at_us: hold.admitted_at.floor(HOUR_US).0,
             project: hold.project.clone(),
-            key: Some(hold.key.clone()),
+            whose: Some(hold.key.as_str().into()),
             model: Arc::clone(&hold.model),
             endpoint: hold.endpoint,
         };
         let day = Place {
             at_us: hold.admitted_at.floor(DAY_US).0,
-            key: None,
+            whose: None,
             ..hour.clone()
         };
         let usage = TOKEN_CLASSES.map(|class| count(settlement.usage[class]));

@@ -1,8 +1,8 @@
 //! Usage and costs over time: sums by bucket and by whatever they are asked to be grouped by.
 //!
-//! Hours are read from their sums, days from theirs where no key is asked about and else from the
-//! hours', minutes from the records themselves, whose ids carry their time. Buckets are whole and
-//! begin at multiples of their width, UTC.
+//! Hours are read from their sums, days from theirs, which are kept without keys and by person; where
+//! keys are asked about, from the hours'. Minutes are read from the records themselves, whose ids
+//! carry their time. Buckets are whole and begin at multiples of their width, UTC.
 
 use domain::id::{OrganizationId, RequestId};
 use domain::money::Nusd;
@@ -54,9 +54,10 @@ impl Dimension {
         Dimension::Model,
     ];
 
-    fn column(self) -> &'static str {
+    fn column(self, source: &Source) -> &'static str {
         match self {
             Dimension::Project => "t.project_id",
+            Dimension::User if source.knows_users => "t.user_id",
             Dimension::User => "COALESCE(k.user_id, '')",
             Dimension::Key => "t.key_id",
             Dimension::Model => "t.model",
@@ -97,20 +98,46 @@ pub struct Question {
 impl Question {
     /// Whether the answer depends on this.
     fn is_about(&self, dimension: Dimension) -> bool {
-        let mut filters = self.only.iter().map(|(dimension, _)| dimension);
-        self.group_by.contains(&dimension) || filters.any(|it| *it == dimension)
+        self.group_by.contains(&dimension) || self.filters(dimension)
     }
 
-    /// The smallest table that knows the answer, its column of time, and what counts requests.
-    fn source(&self) -> (&'static str, &'static str, &'static str) {
-        let needs_keys = self.is_about(Dimension::Key) || self.is_about(Dimension::User);
-        match self.width {
+    /// Whether only some values of this are wanted.
+    fn filters(&self, dimension: Dimension) -> bool {
+        self.only.iter().any(|(it, _)| *it == dimension)
+    }
+
+    /// The smallest table that knows the answer.
+    fn source(&self) -> Source {
+        let (table, at, requests) = match self.width {
             Width::Minute => ("usage_records", "t.admitted_at_us", "COUNT(*)"),
-            Width::Day if !needs_keys => ("usage_days", "t.day_at_us", "SUM(t.requests)"),
-            Width::Hour | Width::Day => ("usage_hours", "t.hour_at_us", "SUM(t.requests)"),
+            Width::Day if self.is_about(Dimension::Key) => HOURS,
+            Width::Day if self.is_about(Dimension::User) => {
+                ("usage_user_days", "t.day_at_us", "SUM(t.requests)")
+            }
+            Width::Day => ("usage_days", "t.day_at_us", "SUM(t.requests)"),
+            Width::Hour => HOURS,
+        };
+        Source {
+            table,
+            at,
+            requests,
+            knows_users: table == "usage_user_days",
         }
     }
 }
+
+/// A table that reports are read from.
+struct Source {
+    table: &'static str,
+    /// Its column of time.
+    at: &'static str,
+    /// What counts requests.
+    requests: &'static str,
+    /// Whether it says whose keys they were.
+    knows_users: bool,
+}
+
+const HOURS: (&str, &str, &str) = ("usage_hours", "t.hour_at_us", "SUM(t.requests)");
 
 /// Sums of one bucket and group.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -132,6 +159,25 @@ pub struct Sums {
     /// Costs by line: input, cached input, output, requests.
     pub costs: [Nusd; 4],
 }
+
+/// The columns of every table of sums: requests, tokens by class, cost, its lines, upstream cost.
+pub(crate) const SUMS: [&str; 15] = [
+    "requests",
+    "fresh_input_tokens",
+    "cached_input_tokens",
+    "cache_write_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "audio_input_tokens",
+    "audio_output_tokens",
+    "image_tokens",
+    "cost_nusd",
+    "input_cost_nusd",
+    "cached_input_cost_nusd",
+    "output_cost_nusd",
+    "request_cost_nusd",
+    "upstream_cost_nusd",
+];
 
 /// The columns of tokens, in the order of their classes.
 pub(crate) const TOKENS: [&str; 8] = [
@@ -166,24 +212,10 @@ pub fn sums(tx: &mut Tx<'_>, question: &Question) -> Result<Vec<Sums>, StoreErro
         params.push(value);
         format!("${}", params.len())
     };
-    let (table, at, count) = question.source();
+    let source = question.source();
+    let at = source.at;
     let width = bind(question.width.us().into());
-    let mut conditions = match question.width {
-        Width::Minute => {
-            let from = RequestId::floor(question.from.plus(-ARRIVAL_US));
-            let to = RequestId::floor(question.to.plus(MINUTE_US));
-            vec![
-                format!("t.id >= {}", bind(from.into())),
-                format!("t.id < {}", bind(to.into())),
-                format!("t.admitted_at_us >= {}", bind(question.from.0.into())),
-                format!("t.admitted_at_us < {}", bind(question.to.0.into())),
-            ]
-        }
-        Width::Hour | Width::Day => vec![
-            format!("{at} >= {}", bind(question.from.0.into())),
-            format!("{at} < {}", bind(question.to.0.into())),
-        ],
-    };
+    let mut conditions = times(question, &source, &mut bind);
     match question.kind {
         Kind::Completions => conditions.push("t.endpoint <> 'embeddings'".into()),
         Kind::Embeddings => conditions.push("t.endpoint = 'embeddings'".into()),
@@ -197,36 +229,69 @@ pub fn sums(tx: &mut Tx<'_>, question: &Question) -> Result<Vec<Sums>, StoreErro
         let places = places.join(", ");
         conditions.push(match dimension {
             // Whose keys they are is looked up once, and not for each row.
-            Dimension::User => format!(
+            Dimension::User if !source.knows_users => format!(
                 "t.key_id IN (SELECT id FROM keys
                      WHERE user_id IN ({places}) AND organization_id = $1)"
             ),
-            _ => format!("{} IN ({places})", dimension.column()),
+            _ => format!("{} IN ({places})", dimension.column(&source)),
         });
     }
     let group = |dimension: Dimension| match question.group_by.contains(&dimension) {
-        true => dimension.column(),
+        true => dimension.column(&source),
         false => "''",
     };
     let groups = Dimension::ALL.map(group).join(", ");
     let summed = |column: &&str| format!("CAST(SUM(t.{column}) AS BIGINT)");
     let sums: Vec<String> = TOKENS.iter().chain(&COSTS).map(summed).collect();
-    let keys = match question.group_by.contains(&Dimension::User) {
+    let keys = match question.group_by.contains(&Dimension::User) && !source.knows_users {
         true => "LEFT JOIN keys k ON k.id = t.key_id",
         false => "",
     };
     let sql = format!(
-        "SELECT {at} / {width} * {width} AS bucket, {groups}, CAST({count} AS BIGINT), {}
+        "SELECT {at} / {width} * {width} AS bucket, {groups}, CAST({requests} AS BIGINT), {sums}
          FROM {table} t {keys}
-         WHERE t.organization_id = $1 AND {}
+         WHERE t.organization_id = $1 AND {conditions}
          GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5",
-        sums.join(", "),
-        conditions.join(" AND "),
+        requests = source.requests,
+        table = source.table,
+        sums = sums.join(", "),
+        conditions = conditions.join(" AND "),
     );
     tx.query(&sql, &params)?
         .iter()
         .map(|row| from_row(row, question))
         .collect()
+}
+
+/// What finds the rows of the question's time.
+fn times(
+    question: &Question,
+    source: &Source,
+    bind: &mut dyn FnMut(Value) -> String,
+) -> Vec<String> {
+    let at = source.at;
+    match question.width {
+        Width::Minute => {
+            let from = RequestId::floor(question.from.plus(-ARRIVAL_US));
+            let to = RequestId::floor(question.to.plus(MINUTE_US));
+            vec![
+                format!("t.id >= {}", bind(from.into())),
+                format!("t.id < {}", bind(to.into())),
+                format!("t.admitted_at_us >= {}", bind(question.from.0.into())),
+                format!("t.admitted_at_us < {}", bind(question.to.0.into())),
+            ]
+        }
+        // Days one by one, so that each is entered at the people that are asked for.
+        Width::Day if source.knows_users && question.filters(Dimension::User) => {
+            let days = (question.from.0..question.to.0).step_by(DAY_US as usize);
+            let days: Vec<String> = days.map(|day| bind(day.into())).collect();
+            vec![format!("{at} IN ({})", days.join(", "))]
+        }
+        Width::Hour | Width::Day => vec![
+            format!("{at} >= {}", bind(question.from.0.into())),
+            format!("{at} < {}", bind(question.to.0.into())),
+        ],
+    }
 }
 
 fn from_row(row: &Row, question: &Question) -> Result<Sums, StoreError> {

@@ -5,6 +5,7 @@
 //! walked by hand.
 
 mod chains;
+mod roll_ups;
 
 use crate::{Row, StoreError, Tx, Value};
 
@@ -57,15 +58,15 @@ impl Report {
 /// The most violations that a check lists.
 pub const SHOWN: usize = 20;
 
-struct Invariant {
+struct Invariant<'a> {
     name: &'static str,
     claim: &'static str,
     /// Answers the place (text), then what is and what should be (numbers).
-    sql: &'static str,
+    sql: &'a str,
     unit: &'static str,
 }
 
-const INVARIANTS: &[Invariant] = &[
+const INVARIANTS: &[Invariant<'static>] = &[
     Invariant {
         name: "balanced",
         claim: "all debits equal all credits",
@@ -255,43 +256,6 @@ const INVARIANTS: &[Invariant] = &[
                   OR SUM(heard) <> 0 OR SUM(spoken) <> 0 OR SUM(image) <> 0",
         unit: "units",
     },
-    Invariant {
-        name: "reported days",
-        claim: "the sums by day that reports read are those of the hours",
-        sql: "SELECT organization_id || ' ' || project_id || ' ' || model || ' at ' || day_at_us,
-                     CAST(SUM(is_units) AS BIGINT), CAST(SUM(should_units) AS BIGINT)
-              FROM (SELECT organization_id, day_at_us, project_id, model, endpoint,
-                        requests + fresh_input_tokens + cached_input_tokens + cache_write_tokens
-                        + output_tokens + reasoning_tokens + audio_input_tokens
-                        + audio_output_tokens + image_tokens AS is_units, 0 AS should_units,
-                        requests, fresh_input_tokens AS fresh, cached_input_tokens AS cached,
-                        cache_write_tokens AS written, output_tokens AS output,
-                        reasoning_tokens AS reasoning, audio_input_tokens AS heard,
-                        audio_output_tokens AS spoken, image_tokens AS image, cost_nusd AS cost,
-                        input_cost_nusd AS input_cost, cached_input_cost_nusd AS cached_cost,
-                        output_cost_nusd AS output_cost, request_cost_nusd AS request_cost,
-                        upstream_cost_nusd AS upstream_cost
-                    FROM usage_days
-                    UNION ALL
-                    SELECT organization_id, hour_at_us / 86400000000 * 86400000000, project_id,
-                        model, endpoint, 0,
-                        requests + fresh_input_tokens + cached_input_tokens + cache_write_tokens
-                        + output_tokens + reasoning_tokens + audio_input_tokens
-                        + audio_output_tokens + image_tokens,
-                        -requests, -fresh_input_tokens, -cached_input_tokens, -cache_write_tokens,
-                        -output_tokens, -reasoning_tokens, -audio_input_tokens,
-                        -audio_output_tokens, -image_tokens, -cost_nusd, -input_cost_nusd,
-                        -cached_input_cost_nusd, -output_cost_nusd, -request_cost_nusd,
-                        -upstream_cost_nusd
-                    FROM usage_hours) AS both_sides
-              GROUP BY organization_id, day_at_us, project_id, model, endpoint
-              HAVING SUM(requests) <> 0 OR SUM(fresh) <> 0 OR SUM(cached) <> 0
-                  OR SUM(written) <> 0 OR SUM(output) <> 0 OR SUM(reasoning) <> 0
-                  OR SUM(heard) <> 0 OR SUM(spoken) <> 0 OR SUM(image) <> 0 OR SUM(cost) <> 0
-                  OR SUM(input_cost) <> 0 OR SUM(cached_cost) <> 0 OR SUM(output_cost) <> 0
-                  OR SUM(request_cost) <> 0 OR SUM(upstream_cost) <> 0",
-        unit: "units",
-    },
 ];
 
 /// Proves every invariant.
@@ -327,23 +291,16 @@ pub fn verify_heeding(
         // Proving takes as long as there are rows; nobody waits for it on the way.
         tx.batch("SET LOCAL statement_timeout = 0")?;
     }
-    let mut checks = Vec::with_capacity(INVARIANTS.len());
     // The walk of the chains is the last step.
-    let steps = INVARIANTS.len() + 1;
-    for (done, invariant) in INVARIANTS.iter().enumerate() {
-        heed(done, steps)?;
-        let sql = format!("{} LIMIT $1", invariant.sql);
-        let shown = i64::try_from(SHOWN).expect("a small number");
-        let rows = tx.query(&sql, &[shown.into()])?;
-        let violations = rows
-            .iter()
-            .map(|row| describe(row, invariant.unit))
-            .collect::<Result<_, _>>()?;
-        checks.push(Check {
-            name: invariant.name,
-            claim: invariant.claim,
-            violations,
-        });
+    let steps = INVARIANTS.len() + roll_ups::ALL.len() + 1;
+    let mut checks = Vec::with_capacity(steps);
+    for invariant in INVARIANTS {
+        heed(checks.len(), steps)?;
+        checks.push(prove(tx, invariant)?);
+    }
+    for roll_up in &roll_ups::ALL {
+        heed(checks.len(), steps)?;
+        checks.push(prove(tx, &roll_up.invariant(&roll_up.sql()))?);
     }
     let chains = chains::walk(tx, heads, &mut || heed(steps - 1, steps))?;
     checks.extend(chains.checks);
@@ -358,6 +315,18 @@ pub fn verify_heeding(
         usage_records: rows_of("usage_records")?,
         open_holds: rows_of("holds")?,
         heads: chains.heads,
+    })
+}
+
+/// Looks for rows that break an invariant.
+fn prove(tx: &mut Tx<'_>, invariant: &Invariant<'_>) -> Result<Check, StoreError> {
+    let shown = i64::try_from(SHOWN).expect("a small number");
+    let rows = tx.query(&format!("{} LIMIT $1", invariant.sql), &[shown.into()])?;
+    let violations = rows.iter().map(|row| describe(row, invariant.unit));
+    Ok(Check {
+        name: invariant.name,
+        claim: invariant.claim,
+        violations: violations.collect::<Result<_, _>>()?,
     })
 }
 

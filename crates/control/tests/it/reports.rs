@@ -128,6 +128,19 @@ async fn every_width_and_grouping_gives_the_same_sums() {
             total(&ask("project_ids=proj_other").await, "num_model_requests"),
             0
         );
+        let of_user = format!("user_ids={}", world.made.user);
+        for query in [
+            &of_user,
+            &format!("{of_user}&bucket_width=1h"),
+            &format!("{of_user}&bucket_width=1d&limit=31&group_by=model"),
+            &format!("{of_user}&user_ids=user-other&group_by=user_id"),
+            &format!("{of_user}&group_by=api_key_id"),
+        ] {
+            let page = ask(query).await;
+            assert_eq!(total(&page, "num_model_requests"), 4, "{query}: {page}");
+        }
+        let nobody = ask("user_ids=user-other&limit=31").await;
+        assert_eq!(total(&nobody, "num_model_requests"), 0);
         let minutes = ask("bucket_width=1m&limit=62").await;
         assert_eq!(total(&minutes, "num_model_requests"), 3);
         let buckets = minutes["data"].as_array().unwrap();

@@ -802,6 +802,33 @@ CREATE TABLE usage_days (
     PRIMARY KEY (organization_id, day_at_us, project_id, model, endpoint)
 );
 
+-- The same by day and person: whose key it was, empty if a service account's. A key's owner never
+-- changes.
+CREATE TABLE usage_user_days (
+    organization_id TEXT NOT NULL,
+    day_at_us BIGINT NOT NULL,
+    user_id TEXT NOT NULL,
+    project_id TEXT NOT NULL,
+    model TEXT NOT NULL,
+    endpoint TEXT NOT NULL,
+    requests BIGINT NOT NULL,
+    fresh_input_tokens BIGINT NOT NULL,
+    cached_input_tokens BIGINT NOT NULL,
+    cache_write_tokens BIGINT NOT NULL,
+    output_tokens BIGINT NOT NULL,
+    reasoning_tokens BIGINT NOT NULL,
+    audio_input_tokens BIGINT NOT NULL,
+    audio_output_tokens BIGINT NOT NULL,
+    image_tokens BIGINT NOT NULL,
+    cost_nusd BIGINT NOT NULL,
+    input_cost_nusd BIGINT NOT NULL,
+    cached_input_cost_nusd BIGINT NOT NULL,
+    output_cost_nusd BIGINT NOT NULL,
+    request_cost_nusd BIGINT NOT NULL,
+    upstream_cost_nusd BIGINT NOT NULL,
+    PRIMARY KEY (organization_id, day_at_us, user_id, project_id, model, endpoint)
+);
+
 -- A money limit over a calendar window (UTC), on the organization, one of its projects or keys.
 -- What was spent in a window is a sum of usage_hours, so nothing is counted twice. A spend alert has a
 -- JSON pair in "alert": the recipients of its mail, and a prefix of the subject or null.
@@ -1008,6 +1035,7 @@ ALTER TABLE accounts SET (fillfactor = 50);
 ALTER TABLE leases SET (fillfactor = 50);
 ALTER TABLE usage_hours SET (fillfactor = 70);
 ALTER TABLE usage_days SET (fillfactor = 70);
+ALTER TABLE usage_user_days SET (fillfactor = 70);
 
 -- Ends a statement with an error of this code, and with it everything that the statement wrote.
 CREATE FUNCTION refuse(code TEXT, reason TEXT) RETURNS BIGINT LANGUAGE plpgsql AS $$

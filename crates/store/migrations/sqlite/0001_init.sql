@@ -802,6 +802,33 @@ CREATE TABLE usage_days (
     PRIMARY KEY (organization_id, day_at_us, project_id, model, endpoint)
 ) STRICT, WITHOUT ROWID;
 
+-- The same by day and person: whose key it was, empty if a service account's. A key's owner never
+-- changes.
+CREATE TABLE usage_user_days (
+    organization_id TEXT NOT NULL,
+    day_at_us INTEGER NOT NULL,
+    user_id TEXT NOT NULL,
+    project_id TEXT NOT NULL,
+    model TEXT NOT NULL,
+    endpoint TEXT NOT NULL,
+    requests INTEGER NOT NULL,
+    fresh_input_tokens INTEGER NOT NULL,
+    cached_input_tokens INTEGER NOT NULL,
+    cache_write_tokens INTEGER NOT NULL,
+    output_tokens INTEGER NOT NULL,
+    reasoning_tokens INTEGER NOT NULL,
+    audio_input_tokens INTEGER NOT NULL,
+    audio_output_tokens INTEGER NOT NULL,
+    image_tokens INTEGER NOT NULL,
+    cost_nusd INTEGER NOT NULL,
+    input_cost_nusd INTEGER NOT NULL,
+    cached_input_cost_nusd INTEGER NOT NULL,
+    output_cost_nusd INTEGER NOT NULL,
+    request_cost_nusd INTEGER NOT NULL,
+    upstream_cost_nusd INTEGER NOT NULL,
+    PRIMARY KEY (organization_id, day_at_us, user_id, project_id, model, endpoint)
+) STRICT, WITHOUT ROWID;
+
 -- A money limit over a calendar window (UTC), on the organization, one of its projects or keys.
 -- What was spent in a window is a sum of usage_hours, so nothing is counted twice. A spend alert has a
 -- JSON pair in "alert": the recipients of its mail, and a prefix of the subject or null.

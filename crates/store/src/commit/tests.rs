@@ -122,6 +122,7 @@ fn everything(runtime: &Runtime, store: &Store) -> Vec<Vec<Row>> {
             "batches",
             "idempotent_requests",
             "usage_days",
+            "usage_user_days",
         ]
         .iter()
         .map(|table| tx.query(&format!("SELECT * FROM {table} ORDER BY 1, 2"), &[]))

@@ -311,29 +311,36 @@ fn of_hours(books: &Books) -> Vec<Corruption> {
     let at_hour = |is: &str| format!("{organization} proj_a m at {hour_at_us}: is {is}");
     let day_at_us = AtUs(hour_at_us).floor(DAY_US).0;
     let at_day = |is: &str| format!("{organization} proj_a m at {day_at_us}: is {is}");
+    // The key is no row of keys, so nobody's.
+    let at_user_day = |is: &str| format!("{organization}  proj_a m at {day_at_us}: is {is}");
     vec![
         (
             "UPDATE usage_hours SET cost_nusd = cost_nusd + 3".into(),
-            &["reported money", "reported days", "leased"],
+            &[
+                "reported money",
+                "reported days",
+                "reported people",
+                "leased",
+            ],
             at_hour("118 nUSD, should be 115 nUSD, off by 3"),
         ),
         (
             "UPDATE usage_hours SET input_cost_nusd = input_cost_nusd + 1,
                  output_cost_nusd = output_cost_nusd - 1"
                 .into(),
-            &["reported money", "reported days"],
+            &["reported money", "reported days", "reported people"],
             at_hour("115 nUSD"),
         ),
         (
             "UPDATE usage_hours SET requests = requests - 1".into(),
-            &["reported usage", "reported days"],
+            &["reported usage", "reported days", "reported people"],
             at_hour("71 units, should be 72 units, off by -1"),
         ),
         (
             "UPDATE usage_hours SET fresh_input_tokens = fresh_input_tokens + 1,
                  output_tokens = output_tokens - 1"
                 .into(),
-            &["reported usage", "reported days"],
+            &["reported usage", "reported days", "reported people"],
             at_hour("72 units"),
         ),
         (
@@ -345,6 +352,16 @@ fn of_hours(books: &Books) -> Vec<Corruption> {
             "UPDATE usage_days SET cost_nusd = cost_nusd + 1".into(),
             &["reported days"],
             at_day("72 units"),
+        ),
+        (
+            "UPDATE usage_user_days SET upstream_cost_nusd = upstream_cost_nusd + 1".into(),
+            &["reported people"],
+            at_user_day("72 units"),
+        ),
+        (
+            "UPDATE usage_user_days SET user_id = 'user-other'".into(),
+            &["reported people"],
+            at_user_day("0 units, should be 72 units, off by -72"),
         ),
     ]
 }
