@@ -1028,6 +1028,8 @@ CREATE INDEX audit_log_by_resource ON audit_log (organization_id, resource_id, a
 CREATE INDEX audit_log_by_project ON audit_log (organization_id, project_id, at_us, id);
 CREATE INDEX audit_log_by_user ON audit_log (organization_id, user_id, at_us, id);
 CREATE INDEX audit_log_by_key ON audit_log (organization_id, key_id, at_us, id);
+CREATE INDEX audit_log_by_service_account ON audit_log
+    (organization_id, service_account_id, at_us, id) WHERE service_account_id IS NOT NULL;
 CREATE INDEX audit_log_by_email ON audit_log (organization_id, email, at_us, id);
 
 CREATE TRIGGER transfers_no_update BEFORE UPDATE ON transfers
