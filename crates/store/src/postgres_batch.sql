@@ -18,7 +18,7 @@ locked_holds AS MATERIALIZED (
     ORDER BY holds.id COLLATE "C" FOR UPDATE OF holds
 ),
 locked_accounts AS MATERIALIZED (
-    SELECT accounts.id FROM fence, accounts
+    SELECT accounts.id, accounts.debits_nusd, accounts.credits_nusd FROM fence, accounts
     WHERE accounts.id = ANY ($65::text[] || ARRAY (SELECT 'wallet:' || organization_id FROM locked_holds))
     ORDER BY accounts.id COLLATE "C" FOR NO KEY UPDATE OF accounts
 ),
@@ -110,16 +110,20 @@ settled AS (
 moved AS (
     INSERT INTO transfers (
         organization_id, id, debit_account, credit_account, amount_nusd,
-        code, request_id, at_us, reason, chain, batch
+        code, request_id, at_us, reason, chain, batch, wallet_debits_nusd, wallet_credits_nusd
     )
     SELECT
-        organization_id, id, debit_account, credit_account, amount_nusd,
-        code, request_id, at_us, '', $57::text, $58::bigint
+        organization_id, new.id, debit_account, credit_account, amount_nusd,
+        code, request_id, at_us, '', $57::text, $58::bigint,
+        wallets.debits_nusd + CAST(SUM(amount_nusd) OVER (PARTITION BY debit_account ORDER BY place) AS BIGINT),
+        wallets.credits_nusd
     FROM gate, UNNEST($48::text[], $49::text[], $50::text[], $51::text[], $52::bigint[], $53::text[],
-                        $54::text[], $55::bigint[]) AS new (
+                        $54::text[], $55::bigint[]) WITH ORDINALITY AS new (
         organization_id, id, debit_account, credit_account, amount_nusd,
-        code, request_id, at_us
+        code, request_id, at_us, place
     )
+    LEFT JOIN locked_accounts AS wallets
+        ON wallets.id = new.debit_account AND new.debit_account LIKE 'wallet:%'
     ON CONFLICT (organization_id, id) DO NOTHING
     RETURNING debit_account, credit_account, amount_nusd
 ),

@@ -6,6 +6,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use domain::id::{OrganizationId, ProjectId};
+use domain::ledger::{Account, Transfer};
 use domain::money::Nusd;
 use domain::time::{AtUs, DAY_US, HOUR_US};
 use domain::usage::{LineItem, UsageClass};
@@ -235,9 +236,10 @@ impl SqliteCommitter {
              ON CONFLICT (organization_id, id) DO NOTHING",
         )?;
         let mut transfers = self.connection.prepare_cached(
-            "INSERT INTO transfers VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, '', ?8, ?9, ?10)
+            "INSERT INTO transfers VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, '', ?8, ?9, ?10, ?11, ?12)
              ON CONFLICT (organization_id, id) DO NOTHING",
         )?;
+        let mut wallets = Wallets::of(&self.connection)?;
         for settlement in &batch.settlements {
             if insert_usage(&mut usage, settlement, linking.place())? == 0 {
                 continue;
@@ -247,6 +249,7 @@ impl SqliteCommitter {
             for transfer in settlement.transfers(writer) {
                 let (debit, credit) = (transfer.debit.to_string(), transfer.credit.to_string());
                 let (chain, seq) = linking.place();
+                let (debits, credits) = wallets.after(&transfer, &debit)?.unzip();
                 transfers.execute(params![
                     transfer.organization.as_str(),
                     transfer.id,
@@ -258,6 +261,8 @@ impl SqliteCommitter {
                     transfer.at.0,
                     chain,
                     seq,
+                    debits,
+                    credits,
                 ])?;
                 linking.transfer(&transfer);
                 sums.account(&debit).0 += transfer.amount;
@@ -537,6 +542,46 @@ fn insert_usage(
 pub(crate) fn count(units: u64) -> i64 {
     const MOST: i64 = 1_000_000_000_000;
     i64::try_from(units).unwrap_or(MOST).min(MOST)
+}
+
+/// Where each wallet stands, with what the batch moved so far.
+struct Wallets<'a> {
+    select: CachedStatement<'a>,
+    /// Debits and credits, in nUSD.
+    sums: HashMap<String, (i64, i64)>,
+}
+
+impl<'a> Wallets<'a> {
+    fn of(connection: &'a Connection) -> Result<Self, StoreError> {
+        let sql = "SELECT debits_nusd, credits_nusd FROM accounts WHERE id = ?1";
+        Ok(Wallets {
+            select: connection.prepare_cached(sql)?,
+            sums: HashMap::new(),
+        })
+    }
+
+    /// What was ever taken from a wallet and added to it with this transfer, if it takes from one:
+    /// usage moves money in no other way.
+    fn after(
+        &mut self,
+        transfer: &Transfer,
+        debit: &str,
+    ) -> Result<Option<(i64, i64)>, StoreError> {
+        if !matches!(transfer.debit, Account::Wallet(_)) {
+            return Ok(None);
+        }
+        if !self.sums.contains_key(debit) {
+            let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+            // One that is not there stops the batch when its accounts are moved.
+            let stands = self.select.query_row([debit], read).optional()?;
+            self.sums
+                .insert(debit.to_owned(), stands.unwrap_or_default());
+        }
+        Ok(self.sums.get_mut(debit).map(|sums| {
+            sums.0 = sums.0.saturating_add(transfer.amount.get());
+            *sums
+        }))
+    }
 }
 
 impl Sums {

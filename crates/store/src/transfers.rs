@@ -4,7 +4,7 @@
 //! log, which such a transaction locks anyway.
 
 use domain::id::OrganizationId;
-use domain::ledger::Transfer;
+use domain::ledger::{Account, Transfer};
 use domain::money::Nusd;
 use domain::time::AtUs;
 
@@ -58,21 +58,30 @@ pub(crate) fn book(tx: &mut Tx<'_>, transfer: &Transfer) -> Result<bool, StoreEr
     let mut linking = Linking::after(&head, chain::CONTROL.to_owned());
     linking.transfer(transfer);
     let link = linking.finish();
-    if !insert(tx, transfer, &link)? {
+    if find(tx, &transfer.organization, &transfer.id)?.is_some() {
         return Ok(false);
     }
+    let wallet = move_accounts(tx, transfer)?;
+    insert(tx, transfer, &link, wallet)?;
     chain::append(tx, &link)?;
-    move_accounts(tx, transfer)?;
     Ok(true)
 }
 
-/// Keeps a transfer. False if it was kept before.
-fn insert(tx: &mut Tx<'_>, transfer: &Transfer, link: &Link) -> Result<bool, StoreError> {
-    let inserted = tx.execute(
+/// Debits and credits of a wallet.
+type Stands = (Nusd, Nusd);
+
+/// Keeps a transfer, with where its wallet then stands.
+fn insert(
+    tx: &mut Tx<'_>,
+    transfer: &Transfer,
+    link: &Link,
+    wallet: Option<Stands>,
+) -> Result<(), StoreError> {
+    tx.execute_one(
         "INSERT INTO transfers (organization_id, id, debit_account, credit_account, amount_nusd,
-                                code, request_id, reason, at_us, chain, batch)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-         ON CONFLICT (organization_id, id) DO NOTHING",
+                                code, request_id, reason, at_us, chain, batch,
+                                wallet_debits_nusd, wallet_credits_nusd)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
         &[
             transfer.organization.as_str().into(),
             transfer.id.as_str().into(),
@@ -85,13 +94,15 @@ fn insert(tx: &mut Tx<'_>, transfer: &Transfer, link: &Link) -> Result<bool, Sto
             transfer.at.0.into(),
             link.chain.as_str().into(),
             link.seq.into(),
+            wallet.map(|(debits, _)| debits.get()).into(),
+            wallet.map(|(_, credits)| credits.get()).into(),
         ],
-    )?;
-    Ok(inserted == 1)
+    )
 }
 
-/// Moves both accounts of a transfer.
-fn move_accounts(tx: &mut Tx<'_>, transfer: &Transfer) -> Result<(), StoreError> {
+/// Moves both accounts of a transfer, and answers where the wallet among them then stands.
+fn move_accounts(tx: &mut Tx<'_>, transfer: &Transfer) -> Result<Option<Stands>, StoreError> {
+    let mut wallet = None;
     for (account, debit, credit) in [
         (&transfer.debit, transfer.amount, Nusd::ZERO),
         (&transfer.credit, Nusd::ZERO, transfer.amount),
@@ -103,15 +114,18 @@ fn move_accounts(tx: &mut Tx<'_>, transfer: &Transfer) -> Result<(), StoreError>
                 &[account.to_string().into()],
             )?;
         }
-        tx.execute_one(
+        let row = tx.query_one(
             "UPDATE accounts SET debits_nusd = debits_nusd + $2, credits_nusd = credits_nusd + $3
-             WHERE id = $1",
+             WHERE id = $1 RETURNING debits_nusd, credits_nusd",
             &[
                 account.to_string().into(),
                 debit.get().into(),
                 credit.get().into(),
             ],
         )?;
+        if matches!(account, Account::Wallet(_)) {
+            wallet = Some((Nusd::new(row.int(0)?), Nusd::new(row.int(1)?)));
+        }
     }
-    Ok(())
+    Ok(wallet)
 }

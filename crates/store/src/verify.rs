@@ -111,6 +111,22 @@ const INVARIANTS: &[Invariant<'static>] = &[
         unit: "nUSD",
     },
     Invariant {
+        name: "in order",
+        claim: "each transfer of a wallet says where the one before it left the wallet, and what it moved",
+        sql: "SELECT id, COALESCE(stood, 0), COALESCE(should, 0) FROM (
+                  SELECT id, wallet_debits_nusd + wallet_credits_nusd AS stood,
+                      LAG(wallet_debits_nusd + wallet_credits_nusd, 1, CAST(0 AS BIGINT)) OVER wallet
+                      + amount_nusd AS should,
+                      wallet_debits_nusd - LAG(wallet_debits_nusd, 1, CAST(0 AS BIGINT)) OVER wallet
+                      - CASE WHEN debit_account LIKE 'wallet:%' THEN amount_nusd ELSE 0 END AS beside
+                  FROM transfers
+                  WHERE debit_account LIKE 'wallet:%' OR credit_account LIKE 'wallet:%'
+                  WINDOW wallet AS (PARTITION BY organization_id
+                                    ORDER BY wallet_debits_nusd + wallet_credits_nusd)) AS moved
+              WHERE COALESCE(stood, 0) <> COALESCE(should, 0) OR COALESCE(beside, 0) <> 0",
+        unit: "nUSD",
+    },
+    Invariant {
         name: "held",
         claim: "what each wallet holds is the sum of its open holds and of what nodes have leased of it",
         sql: "SELECT a.id, a.held_nusd, CAST(COALESCE(h.total, 0) AS BIGINT) FROM accounts a

@@ -597,7 +597,8 @@ CREATE TABLE batches (
     PRIMARY KEY (chain, seq)
 ) STRICT, WITHOUT ROWID;
 
--- Append-only. Ids of one organization sort by time.
+-- Append-only. Ids of one organization sort by time. What moves on a wallet says how much was ever
+-- taken from it and added to it by then: the sums grow with every transfer, so they order them.
 CREATE TABLE transfers (
     organization_id TEXT NOT NULL,
     id TEXT NOT NULL,
@@ -610,8 +611,11 @@ CREATE TABLE transfers (
     at_us INTEGER NOT NULL,
     chain TEXT NOT NULL,
     batch INTEGER NOT NULL,
+    wallet_debits_nusd INTEGER,
+    wallet_credits_nusd INTEGER,
     PRIMARY KEY (organization_id, id),
-    CHECK (debit_account <> credit_account)
+    CHECK (debit_account <> credit_account),
+    CHECK ((wallet_debits_nusd IS NULL) = (wallet_credits_nusd IS NULL))
 ) STRICT, WITHOUT ROWID;
 
 CREATE VIEW postings AS

@@ -40,3 +40,4 @@ mod roles;
 mod schema;
 mod snapshots;
 mod standby;
+mod wallet_order;

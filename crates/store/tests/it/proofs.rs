@@ -140,6 +140,7 @@ type Corruption = (String, &'static [&'static str], String);
 fn corruptions(books: &Books) -> Vec<Corruption> {
     [
         of_accounts(books),
+        of_wallets(books),
         of_leases(),
         of_records(books),
         of_hours(books),
@@ -202,6 +203,31 @@ fn of_accounts(books: &Books) -> Vec<Corruption> {
     ]
 }
 
+/// Where the wallet stood: 1000 paid in, then 50 taken, then 53.
+fn of_wallets(books: &Books) -> Vec<Corruption> {
+    let plain = &books.plain;
+    let on_plain = |change: &str| format!("UPDATE transfers SET {change} WHERE id = '{plain}'");
+    let both = "wallet_debits_nusd = wallet_debits_nusd";
+    let credits = "wallet_credits_nusd = wallet_credits_nusd";
+    vec![
+        (
+            on_plain(&format!("{both} + 1")),
+            &["in order"],
+            says(plain, 1104, 1103),
+        ),
+        (
+            on_plain(&format!("{both} + 1, {credits} - 1")),
+            &["in order"],
+            says(plain, 1103, 1103),
+        ),
+        (
+            on_plain("wallet_debits_nusd = NULL, wallet_credits_nusd = NULL"),
+            &["in order"],
+            format!("{plain}: is 0 nUSD"),
+        ),
+    ]
+}
+
 fn of_leases() -> Vec<Corruption> {
     let place = "budget_a:0";
     vec![
@@ -253,10 +279,11 @@ fn of_records(books: &Books) -> Vec<Corruption> {
         (
             format!(
                 "INSERT INTO transfers SELECT organization_id, 'again', debit_account,
-                     credit_account, amount_nusd, code, request_id, reason, at_us, chain, batch
+                     credit_account, amount_nusd, code, request_id, reason, at_us, chain, batch,
+                     wallet_debits_nusd, wallet_credits_nusd
                  FROM transfers WHERE id = '{plain}'"
             ),
-            &["explained", "debits", "credits", "batches"],
+            &["explained", "debits", "credits", "in order", "batches"],
             says("again", 53, 0),
         ),
         (
