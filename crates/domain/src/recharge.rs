@@ -5,13 +5,10 @@
 //! cents, as cards know them, and before tax: so is the cap.
 
 use crate::money::Nusd;
+use crate::payment::Bounds;
 use crate::time::{AtUs, HOUR_US};
 use crate::window::Window;
 
-/// The least that is bought at once.
-pub const LEAST: Nusd = Nusd::new(5_000_000_000);
-/// The most that is bought at once.
-pub const MOST: Nusd = Nusd::new(10_000_000_000_000);
 /// After so many declines in a row it is switched off.
 pub const MOST_DECLINES: u32 = 3;
 /// How long a card is left alone after the first decline in a row, and after the second.
@@ -32,16 +29,18 @@ pub struct Rules {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unfit {
     /// The threshold is no amount of money that cards know.
-    #[error("it must be a whole number of cents above 0 and below {MOST}")]
+    #[error("it must be a whole number of cents, above 0")]
     Threshold,
     /// A recharge would be smaller than purchases are, or larger.
     #[error(
-        "it must be a whole number of cents, at least {LEAST} above the threshold and at most {MOST}"
+        "it must be a whole number of cents, at least {} above the threshold and at most {}",
+        .0.minimum.to_usd(),
+        .0.maximum.to_usd()
     )]
-    RestoreTo,
+    RestoreTo(Bounds),
     /// The cap would allow no recharge at all.
-    #[error("it must be a whole number of cents, at least {LEAST}")]
-    MonthlyCap,
+    #[error("it must be a whole number of cents, at least {}", .0.minimum.to_usd())]
+    MonthlyCap(Bounds),
 }
 
 /// What a wallet needs.
@@ -56,46 +55,50 @@ pub enum Need {
 }
 
 impl Rules {
-    /// Checks that these can be obeyed.
+    /// Checks that these can be obeyed, where purchases are within `bounds`.
     ///
     /// # Errors
     /// [`Unfit`].
-    pub fn check(&self) -> Result<(), Unfit> {
+    pub fn check(&self, bounds: Bounds) -> Result<(), Unfit> {
         let is_in_cents = |amount: Nusd| amount.whole_cents().is_some();
-        if !is_in_cents(self.threshold) || self.threshold <= Nusd::ZERO || self.threshold >= MOST {
+        if !is_in_cents(self.threshold) || self.threshold <= Nusd::ZERO {
             return Err(Unfit::Threshold);
         }
-        let within = self.threshold + LEAST <= self.restore_to && self.restore_to <= MOST;
-        if !is_in_cents(self.restore_to) || !within {
-            return Err(Unfit::RestoreTo);
+        let most = self.restore_to.min(bounds.maximum);
+        let is_room = self.restore_to == most && most - self.threshold >= bounds.minimum;
+        if !is_in_cents(self.restore_to) || !is_room {
+            return Err(Unfit::RestoreTo(bounds));
         }
         match self.monthly_cap {
-            Some(cap) if !is_in_cents(cap) || cap < LEAST => Err(Unfit::MonthlyCap),
+            Some(cap) if !is_in_cents(cap) || cap < bounds.minimum => {
+                Err(Unfit::MonthlyCap(bounds))
+            }
             _ => Ok(()),
         }
     }
 
     /// What a wallet needs of which so much is available, after so much was bought by itself this
-    /// month.
+    /// month, where purchases are within `bounds`.
     #[must_use]
-    pub fn need(&self, available: Nusd, bought: Nusd) -> Need {
+    pub fn need(&self, available: Nusd, bought: Nusd, bounds: Bounds) -> Need {
         if available >= self.threshold {
             return Need::Nothing;
         }
-        let wanted = self.wanted(available);
+        let wanted = self.missing(available);
+        let wanted = wanted.clamp(bounds.minimum, bounds.maximum);
         let left = self.monthly_cap.map_or(wanted, |cap| cap - bought);
         match wanted.min(left) {
-            amount if amount < LEAST => Need::Capped,
+            amount if amount < bounds.minimum => Need::Capped,
             amount => Need::Purchase(amount),
         }
     }
 
-    /// What fills a wallet up, whatever the cap leaves: up to the next cent.
-    fn wanted(&self, available: Nusd) -> Nusd {
+    /// What fills a wallet up, to the next cent.
+    fn missing(&self, available: Nusd) -> Nusd {
         let cent = Nusd::from_cents(1).expect("fits").get();
         let missing = (self.restore_to - available).get();
         let cents = missing / cent + i64::from(missing % cent > 0);
-        Nusd::from_cents(cents).map_or(MOST, |amount| amount.clamp(LEAST, MOST))
+        Nusd::from_cents(cents).unwrap_or(Nusd::MAX)
     }
 }
 
@@ -278,7 +281,7 @@ impl Recharge {
             State::Armed if available >= threshold => {
                 return Err(Hopeless::AboveThreshold(threshold));
             }
-            State::Armed => self.rules.wanted(available),
+            State::Armed => self.rules.missing(available),
             other => return Err(Hopeless::State(other)),
         };
         match available + brings < required {
@@ -301,6 +304,13 @@ mod tests {
         Nusd::parse_usd(text).expect("a test amount")
     }
 
+    fn bounds() -> Bounds {
+        Bounds {
+            minimum: usd("5"),
+            maximum: usd("10000"),
+        }
+    }
+
     fn rules(threshold: &str, restore_to: &str, cap: Option<&str>) -> Rules {
         Rules {
             threshold: usd(threshold),
@@ -318,22 +328,25 @@ mod tests {
 
     #[test]
     fn rules_are_in_cents_and_leave_room_for_a_purchase() {
+        let restore_to = Err(Unfit::RestoreTo(bounds()));
+        let monthly_cap = Err(Unfit::MonthlyCap(bounds()));
         let table = [
             (rules("5", "10", None), Ok(())),
             (rules("0.01", "5.01", Some("5")), Ok(())),
             (rules("9995", "10000", Some("4000000000")), Ok(())),
             (rules("0", "10", None), Err(Unfit::Threshold)),
             (rules("5.001", "50", None), Err(Unfit::Threshold)),
-            (rules("10000", "20000", None), Err(Unfit::Threshold)),
-            (rules("5", "9.99", None), Err(Unfit::RestoreTo)),
-            (rules("5", "4", None), Err(Unfit::RestoreTo)),
-            (rules("5", "10.005", None), Err(Unfit::RestoreTo)),
-            (rules("5", "10000.01", None), Err(Unfit::RestoreTo)),
-            (rules("5", "10", Some("4.99")), Err(Unfit::MonthlyCap)),
-            (rules("5", "10", Some("5.001")), Err(Unfit::MonthlyCap)),
+            (rules("10000", "20000", None), restore_to),
+            (rules("4000000000", "4000000000", None), restore_to),
+            (rules("5", "9.99", None), restore_to),
+            (rules("5", "4", None), restore_to),
+            (rules("5", "10.005", None), restore_to),
+            (rules("5", "10000.01", None), restore_to),
+            (rules("5", "10", Some("4.99")), monthly_cap),
+            (rules("5", "10", Some("5.001")), monthly_cap),
         ];
         for (rules, want) in table {
-            assert_eq!(rules.check(), want, "{rules:?}");
+            assert_eq!(rules.check(bounds()), want, "{rules:?}");
         }
     }
 
@@ -361,13 +374,14 @@ mod tests {
             (capped, "6", "40", Need::Nothing),
         ];
         for (rules, available, bought, want) in table {
-            let need = rules.need(usd(available), usd(bought));
+            let need = rules.need(usd(available), usd(bought), bounds());
             assert_eq!(need, want, "{available} {bought}");
         }
         // More is held than there is only in a book that is wrong; it is filled up all the same.
-        assert_eq!(endless.need(Nusd::new(-1), Nusd::ZERO), buys("20.01"));
+        let need = |rules: Rules, available| rules.need(available, Nusd::ZERO, bounds());
+        assert_eq!(need(endless, Nusd::new(-1)), buys("20.01"));
         let large = rules("9000", "10000", None);
-        assert_eq!(large.need(usd("0") - usd("3"), Nusd::ZERO), buys("10000"));
+        assert_eq!(need(large, usd("0") - usd("3")), buys("10000"));
     }
 
     #[test]
@@ -484,22 +498,22 @@ mod tests {
                 restore_to: cents(threshold + above),
                 monthly_cap: cap.map(cents),
             };
-            prop_assert_eq!(rules.check(), Ok(()));
+            prop_assert_eq!(rules.check(bounds()), Ok(()));
             let (available, bought) = (Nusd::new(available_nusd), cents(bought));
-            match rules.need(available, bought) {
+            match rules.need(available, bought, bounds()) {
                 Need::Nothing => prop_assert!(available >= rules.threshold),
                 Need::Capped => {
                     let cap = rules.monthly_cap.expect("there is one");
-                    prop_assert!(cap - bought < LEAST);
+                    prop_assert!(cap - bought < bounds().minimum);
                 }
                 Need::Purchase(amount) => {
                     prop_assert!(available < rules.threshold);
-                    prop_assert!(amount.whole_cents().is_some() && amount >= LEAST);
+                    prop_assert!(amount.whole_cents().is_some() && amount >= bounds().minimum);
                     if let Some(cap) = rules.monthly_cap {
                         prop_assert!(bought + amount <= cap);
                     }
                     let is_whole = rules.monthly_cap.is_none_or(|cap| bought + amount < cap);
-                    if is_whole && amount < MOST {
+                    if is_whole && amount < bounds().maximum {
                         let over = available + amount - rules.restore_to;
                         prop_assert!(over >= Nusd::ZERO && over < cents(1));
                     }

@@ -25,6 +25,8 @@ pub enum ChangeKind {
     Roles,
     /// Money was paid into a wallet; the reference is the organization's id.
     Wallet,
+    /// How an organization's auto-recharge stands, or is wanted, changed; the reference is its id.
+    Recharge,
     /// A budget or rate limit was made, changed or removed; the reference is the organization's id.
     Limits,
     /// A model got a price, lost one that was to come, or was switched on or off; the reference is
@@ -46,6 +48,7 @@ impl ChangeKind {
             ChangeKind::User => "user",
             ChangeKind::Roles => "roles",
             ChangeKind::Wallet => "wallet",
+            ChangeKind::Recharge => "recharge",
             ChangeKind::Limits => "limits",
             ChangeKind::Model => "model",
             ChangeKind::Markups => "markups",
@@ -61,6 +64,7 @@ impl ChangeKind {
             ChangeKind::User,
             ChangeKind::Roles,
             ChangeKind::Wallet,
+            ChangeKind::Recharge,
             ChangeKind::Limits,
             ChangeKind::Model,
             ChangeKind::Markups,

@@ -150,6 +150,8 @@ const TABLES: &[&str] = &[
     "unmatched_payments",
     "payment_refunds",
     "payment_disputes",
+    "auto_recharges",
+    "recharges",
     "test_payments",
     "throttles",
     "prices",

@@ -51,6 +51,7 @@ pub mod projects;
 mod queue;
 pub mod rate_limits;
 pub mod receipts;
+pub mod recharges;
 pub mod role_assignments;
 pub mod roles;
 pub mod service_accounts;

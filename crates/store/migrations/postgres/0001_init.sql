@@ -510,6 +510,42 @@ CREATE TABLE payment_disputes (
 );
 CREATE INDEX payment_disputes_by_payment ON payment_disputes (payment_id);
 
+-- What organizations want of auto-recharge, and how it stands. Without a card of its own it charges
+-- the default one. Declines are those in a row; after too many Farebox gives up, until its owner
+-- wants it again.
+CREATE TABLE auto_recharges (
+    organization_id TEXT PRIMARY KEY REFERENCES organizations (id),
+    threshold_nusd BIGINT NOT NULL CHECK (threshold_nusd > 0),
+    restore_to_nusd BIGINT NOT NULL CHECK (restore_to_nusd > threshold_nusd),
+    monthly_cap_nusd BIGINT CHECK (monthly_cap_nusd > 0),
+    method_id TEXT,
+    enabled_at_us BIGINT,
+    declines BIGINT NOT NULL CHECK (declines >= 0),
+    not_before_us BIGINT,
+    gave_up TEXT,
+    capped_at_us BIGINT,
+    changed_at_us BIGINT NOT NULL
+);
+
+-- Recharges: payments that nobody ordered but these settings. One of an organization is under way, on
+-- all nodes together. Whoever works on it has claimed it for a while.
+CREATE TABLE recharges (
+    payment_id TEXT PRIMARY KEY REFERENCES payments (id),
+    organization_id TEXT NOT NULL REFERENCES organizations (id),
+    amount_nusd BIGINT NOT NULL CHECK (amount_nusd > 0),
+    available_nusd BIGINT NOT NULL,
+    state TEXT NOT NULL
+        CHECK (state IN ('open', 'needs_authentication', 'succeeded', 'declined', 'abandoned')),
+    claimed_until_us BIGINT NOT NULL,
+    began_at_us BIGINT NOT NULL,
+    ended_at_us BIGINT,
+    CHECK ((state IN ('open', 'needs_authentication')) = (ended_at_us IS NULL))
+);
+CREATE UNIQUE INDEX recharges_one ON recharges (organization_id) WHERE ended_at_us IS NULL;
+CREATE INDEX recharges_by_organization ON recharges (organization_id, began_at_us, payment_id);
+CREATE INDEX recharges_under_way ON recharges (claimed_until_us, payment_id)
+    WHERE ended_at_us IS NULL;
+
 -- What the built-in test provider knows: customers, checkouts, cards, charges, refunds, disputes and
 -- movements of its balance, each as JSON. Nobody's money. A row is replaced only by whoever read its
 -- latest revision.
