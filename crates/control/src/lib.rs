@@ -42,6 +42,7 @@ mod project_users;
 mod projects;
 mod query;
 mod rate_limits;
+mod recharge;
 pub mod respond;
 mod role_assignments;
 mod roles;
@@ -70,5 +71,6 @@ pub use people::{
     Hasher, Join, People, ProviderSettings, Providers, SignupMode, SignupRules,
     UnreadableAuthorities,
 };
+pub use recharge::LowWallets;
 pub use routes::router;
 pub use state::{Control, Settings, ShowSettings};

@@ -133,7 +133,8 @@ pub(crate) async fn planes(
     let failed = |error: StoreError| Failure::new(error.to_string());
     provision_prices(&store, config).await.map_err(failed)?;
     let catalog = catalog(config, engines);
-    let gateway = Gateway::start(store.clone(), catalog, settings(config))
+    let low_wallets = control::LowWallets::default();
+    let gateway = Gateway::start(store.clone(), catalog, settings(config, &low_wallets))
         .await
         .map_err(failed)?;
     warm_up(&gateway, config);
@@ -238,13 +239,16 @@ fn tokenizer(model: &config::Model) -> Option<Tokenizer> {
     known.all(|other| other == Some(first)).then_some(first)
 }
 
-fn settings(config: &Config) -> gateway::Settings {
+fn settings(config: &Config, low_wallets: &control::LowWallets) -> gateway::Settings {
+    let low_wallets = low_wallets.clone();
     gateway::Settings {
         hold_before_forward: config.hold_durability == HoldDurability::BeforeForward,
         body_bytes: usize::try_from(config.limits.body_bytes).unwrap_or(usize::MAX),
         idempotent_answer_bytes: usize::try_from(config.limits.idempotent_answer_bytes)
             .unwrap_or(usize::MAX),
         rates: default_rates(config),
+        recharge_wait: Duration::from_millis(config.limits.recharge_wait_ms),
+        low_credit: Arc::new(move |organization| low_wallets.tell(organization)),
         public_url: config.public_url.clone(),
         trusted_proxies: config.trusted_proxies.clone(),
         clock: clock::system(),

@@ -6,10 +6,12 @@ use std::time::Duration;
 use domain::id::{KeyId, OrganizationId, ProjectId, UserId};
 use domain::markup::Markups;
 use domain::model_permissions::ModelPermissions;
+use domain::recharge::Recharge;
 use store::changes::{self, Change, ChangeKind};
 use store::keys::{self, ActiveKey};
 use store::{
-    Store, StoreError, Tx, budgets, idempotency, markups, model_permissions, organizations, wallets,
+    Store, StoreError, Tx, budgets, idempotency, markups, model_permissions, organizations,
+    recharges, wallets,
 };
 
 use crate::admission::Limits;
@@ -53,6 +55,8 @@ pub(crate) async fn run(gateway: Gateway, store: Store, mut seq: i64) {
 enum Effect {
     Key(KeyId, Option<ActiveKey>),
     Credits(OrganizationId, domain::money::Nusd),
+    Paid(OrganizationId),
+    Recharge(OrganizationId, Recharge),
     Limits(OrganizationId, Limits),
     Models(ProjectId, Option<ModelPermissions>),
     Terms(String, Terms),
@@ -98,6 +102,8 @@ async fn put_into_force(gateway: &Gateway, effects: Vec<Effect>) -> Result<bool,
         match effect {
             Effect::Key(id, key) => gateway.0.directory.set(&id, key),
             Effect::Credits(id, credits) => gateway.0.books.set_credits(&id, credits),
+            Effect::Paid(id) => gateway.0.books.paid(&id),
+            Effect::Recharge(id, recharge) => gateway.0.books.set_recharge(&id, recharge),
             Effect::Terms(model, terms) => gateway.0.terms.set(model, terms),
             Effect::Markups(id, markups) => gateway.0.terms.set_markups(id, markups),
             Effect::Models(id, models) => gateway.0.project_models.set(id, models),
@@ -141,11 +147,17 @@ fn add_effects(
             effects.extend(keys.into_iter().map(Effect::of));
         }
         // Leased money is found by who asks for it.
-        ChangeKind::Wallet if leased => {}
+        ChangeKind::Wallet if leased => effects.push(Effect::Paid(OrganizationId::new(reference))),
         ChangeKind::Wallet => {
             let id = OrganizationId::new(reference);
             if let Some(credits) = wallets::credits(tx, &id)? {
                 effects.push(Effect::Credits(id, credits));
+            }
+        }
+        ChangeKind::Recharge => {
+            let id = OrganizationId::new(reference);
+            if let Some(recharge) = recharges::of(tx, &id)? {
+                effects.push(Effect::Recharge(id, recharge));
             }
         }
         ChangeKind::Limits => {

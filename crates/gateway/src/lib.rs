@@ -34,6 +34,7 @@ mod suspended;
 mod terms;
 mod upstream;
 
+pub use admission::LowCredit;
 pub use catalog::{BaseUrl, Catalog, Deployment, Model, OnDisconnect, ResponsesMode, UpstreamSpec};
 pub use count::Tokenizer;
 pub use fallback::with_unknown;

@@ -16,7 +16,7 @@ use store::LedgerState;
 use tokio::sync::oneshot;
 use wire::request::{Endpoint, ModelRequest};
 
-use crate::admission::{Admitted, Bid, NotAdmitted};
+use crate::admission::{Admitted, Bid, NotAdmitted, Unadmitted};
 use crate::catalog::Model;
 use crate::directory::Caller;
 use crate::headers::Stamp;
@@ -141,10 +141,8 @@ async fn run(
     }
     .bid(stamp.request_id, &request, allow_shorter);
     let admitted = admit(gateway, &model, &request, bid).await;
-    let admitted = admitted.map_err(|refusal| match refusal {
-        NotAdmitted::Refused(refusal) => not_admitted(refusal, &caller, &request.model, stamp),
-        NotAdmitted::Unavailable => Refusal::Ledger,
-    })?;
+    let admitted =
+        admitted.map_err(|refused| not_admitted(*refused, &caller, &request.model, stamp))?;
     stamp.rates = Some(admitted.rates);
     stamp.max_output_tokens = admitted.lowered_output_limit(request.max_output_tokens);
     caller.used(now);
@@ -176,17 +174,16 @@ fn call(endpoint: Endpoint) -> Call {
 
 /// How a request is refused that a limit has no room for. One that waits for a rate limit is shown
 /// where its limits stand.
-fn not_admitted(
-    refusal: rules::Refusal,
-    caller: &Caller,
-    model: &str,
-    stamp: &mut Stamp,
-) -> Refusal {
+fn not_admitted(refused: Unadmitted, caller: &Caller, model: &str, stamp: &mut Stamp) -> Refusal {
+    let NotAdmitted::Refused(refusal) = refused.why else {
+        return Refusal::Ledger;
+    };
     if let rules::Refusal::Rate(stop) = &refusal {
         stamp.rates = Some(stop.states);
     }
     Refusal::Admission {
         refusal,
+        hopeless: refused.hopeless,
         model: model.to_owned(),
         organization: caller.principal.organization.to_string(),
     }
@@ -226,15 +223,32 @@ fn resolve(
     Ok(Arc::clone(model))
 }
 
-/// Takes what the request can cost by its bytes; where the money does not pay for that, by its
-/// tokens, if they can be counted; and where it does not pay for those, for as long an answer as it
-/// does.
+/// Takes what the request can cost; where there is too little credit and a recharge is under way,
+/// or about to begin, waits for that a while.
 async fn admit(
     gateway: &Gateway,
     model: &Model,
     request: &ModelRequest,
     bid: Bid,
-) -> Result<Admitted, NotAdmitted> {
+) -> Result<Admitted, Box<Unadmitted>> {
+    match admit_now(gateway, model, request, bid).await {
+        // Boxed, as others need no room for it.
+        Err(refused) if refused.credit().is_some() => {
+            Box::pin(admission::with_recharge(&gateway.0.books, refused)).await
+        }
+        outcome => outcome,
+    }
+}
+
+/// Takes what the request can cost by its bytes; where the money does not pay for that, by its
+/// tokens, if they can be counted; and where it does not pay for those, for as long an answer as it
+/// does.
+async fn admit_now(
+    gateway: &Gateway,
+    model: &Model,
+    request: &ModelRequest,
+    bid: Bid,
+) -> Result<Admitted, Box<Unadmitted>> {
     let admit = |bid| admission::admit(&gateway.0.books, bid);
     if !count::is_possible(model, request) {
         return admit(bid).await;

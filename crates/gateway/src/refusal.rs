@@ -4,6 +4,7 @@ use domain::access::AccessRefusal;
 use domain::admission;
 use domain::id::{OrganizationId, ProjectId, RequestId};
 use domain::money::Nusd;
+use domain::recharge::Hopeless;
 use wire::error::ErrorBody;
 use wire::request::RequestError;
 
@@ -45,6 +46,8 @@ pub(crate) enum Refusal {
     /// A limit has no room.
     Admission {
         refusal: admission::Refusal,
+        /// Why no recharge mends that, if the wallet is filled up by itself.
+        hopeless: Option<Hopeless>,
         model: String,
         organization: String,
     },

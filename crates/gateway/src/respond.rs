@@ -8,7 +8,9 @@ use domain::access::AccessRefusal;
 use domain::admission::{self, BudgetRefusal, RateKind, RateStop};
 use domain::budget::Scope;
 use domain::id::OrganizationId;
+use domain::money::Nusd;
 use domain::rate::RateRefusal;
+use domain::recharge::{GaveUp, Hopeless, State};
 use domain::window::Window;
 use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::{HeaderName, Response, StatusCode};
@@ -147,9 +149,19 @@ fn answer(refusal: &Refusal, url: &str) -> Answer {
             retry: Retry::AsUsual,
         },
         Refusal::Admission {
+            refusal:
+                admission::Refusal::Credit {
+                    available,
+                    required,
+                },
+            hopeless,
+            ..
+        } => credit(*available, *required, *hopeless, url),
+        Refusal::Admission {
             refusal,
             model,
             organization,
+            ..
         } => admission(refusal, model, organization, url),
         Refusal::Suspended(organization) => suspended(organization),
         Refusal::Upstream { status, error } => Answer {
@@ -348,14 +360,53 @@ fn admission(refusal: &admission::Refusal, model: &str, organization: &str, url:
         admission::Refusal::Credit {
             available,
             required,
-        } => quota(
-            "credit_balance_exhausted",
-            &format!(
-                "This request can cost up to {required} and {available} of credit is available. Add credit at {url}/billing, or lower the output limit (max_tokens)."
-            ),
-        ),
+        } => credit(*available, *required, None, url),
         admission::Refusal::Budget(refusal) => budget(refusal, url),
         admission::Refusal::Rate(stop) => limited(stop, (model, organization, url)),
+    }
+}
+
+/// Too little credit, and no recharge that mends it, if the wallet is filled up by itself.
+fn credit(available: Nusd, required: Nusd, hopeless: Option<Hopeless>, url: &str) -> Answer {
+    let recharge = hopeless.map_or_else(String::new, no_recharge);
+    quota(
+        "credit_balance_exhausted",
+        &format!(
+            "This request can cost up to {required} and {available} of credit is available.{recharge} Add credit at {url}/billing, or lower the output limit (max_tokens)."
+        ),
+    )
+}
+
+fn no_recharge(why: Hopeless) -> String {
+    match why {
+        Hopeless::State(State::Off) => " Auto-recharge is off.".into(),
+        Hopeless::State(State::GaveUp(GaveUp::Declined)) => {
+            " Auto-recharge was switched off, as the saved card was declined too often.".into()
+        }
+        Hopeless::State(State::GaveUp(GaveUp::NoPaymentMethod)) => {
+            " Auto-recharge was switched off, as no card is saved.".into()
+        }
+        Hopeless::State(State::BackingOff(until)) => format!(
+            " The last auto-recharge was declined; the card is tried again after {}.",
+            until.to_utc()
+        ),
+        Hopeless::State(State::NeedsAuthentication(amount)) => format!(
+            " An auto-recharge of {amount} waits for the card's owner to authenticate: the organization's owners have the link by mail."
+        ),
+        Hopeless::State(State::Capped(until)) => format!(
+            " Auto-recharge has reached its monthly cap; the next month begins at {}.",
+            until.to_utc()
+        ),
+        Hopeless::AboveThreshold(threshold) => {
+            format!(" Auto-recharge begins when less than {threshold} is available.")
+        }
+        Hopeless::TooSmall(amount) => {
+            format!(" An auto-recharge of {amount} would not pay for it.")
+        }
+        // The other states bring money.
+        Hopeless::Late | Hopeless::State(State::Armed | State::InFlight(_)) => {
+            " An auto-recharge is under way, and did not arrive in time.".into()
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use store::{Ledger, LedgerState, Store, StoreError};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::admission::{Around, Books, Limits};
+use crate::admission::{Around, Books, Limits, LowCredit};
 use crate::catalog::Catalog;
 use crate::count::Tokenizer;
 use crate::directory::Directory;
@@ -60,6 +60,10 @@ pub struct Settings {
     pub idempotent_answer_bytes: usize,
     /// The rate limits of every organization, project and model that has none of its own.
     pub rates: DefaultRates,
+    /// How long a request that finds too little credit waits for a recharge.
+    pub recharge_wait: Duration,
+    /// Is told when a wallet that is filled up by itself runs low. It must not wait.
+    pub low_credit: LowCredit,
     /// Where this installation's console is, without a slash at the end.
     pub public_url: String,
     /// Who is believed about the addresses that requests come from.
@@ -92,25 +96,29 @@ impl Gateway {
         settings: Settings,
     ) -> Result<Self, StoreError> {
         let leased = store.fleet().is_some();
-        let (seq, wallets, directory, (project_models, terms, suspended), limits) = store
-            .read(move |tx| {
-                let seq = store::changes::latest(tx)?;
-                let (wallets, directory) = (Books::wallets(tx, leased)?, Directory::read(tx)?);
-                let mut limits = Vec::new();
-                for organization in store::budgets::limited_organizations(tx)? {
-                    let of = Limits::read(tx, &organization)?;
-                    limits.push((organization, of));
-                }
-                let project_models = ProjectModels::read(tx)?;
-                let barred = (project_models, AllTerms::read(tx)?, Suspended::read(tx)?);
-                Ok::<_, StoreError>((seq, wallets, directory, barred, limits))
-            })
-            .await?;
+        let (seq, wallets, directory, (project_models, terms, suspended), limits, recharges) =
+            store
+                .read(move |tx| {
+                    let seq = store::changes::latest(tx)?;
+                    let (wallets, directory) = (Books::wallets(tx, leased)?, Directory::read(tx)?);
+                    let mut limits = Vec::new();
+                    for organization in store::budgets::limited_organizations(tx)? {
+                        let of = Limits::read(tx, &organization)?;
+                        limits.push((organization, of));
+                    }
+                    let project_models = ProjectModels::read(tx)?;
+                    let barred = (project_models, AllTerms::read(tx)?, Suspended::read(tx)?);
+                    let recharges = store::recharges::all(tx)?;
+                    Ok::<_, StoreError>((seq, wallets, directory, barred, limits, recharges))
+                })
+                .await?;
         let around = Around {
             ledger: store.ledger(),
             clock: Arc::clone(&settings.clock),
             mono: settings.mono,
+            low: Arc::clone(&settings.low_credit),
         };
+        let patience = settings.recharge_wait;
         let following = CancellationToken::new();
         let gateway = Gateway(Arc::new(Inner {
             ledger: store.ledger(),
@@ -119,7 +127,7 @@ impl Gateway {
             project_models,
             terms,
             suspended,
-            books: Books::open(wallets, settings.rates, around, &store),
+            books: Books::open(wallets, settings.rates, (around, patience), &store),
             store: store.clone(),
             turns: Turns::default(),
             settings,
@@ -135,6 +143,9 @@ impl Gateway {
             if limit_days {
                 books.recall_day(&organization).await?;
             }
+        }
+        for (organization, recharge) in recharges {
+            gateway.0.books.set_recharge(&organization, recharge);
         }
         store.heard(seq);
         gateway.0.books.listen();

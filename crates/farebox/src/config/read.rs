@@ -215,6 +215,7 @@ fn read_limits(section: &Section<'_>) -> Read<Limits> {
     let ballast_bytes = section.integer("ballast_bytes", 0..=1024 * GIB, None);
     // An answer that is kept is written at once, with what else is committed then.
     let idempotent_answer_bytes = section.integer("idempotent_answer_bytes", 0..=64 * MIB, None);
+    let recharge_wait_ms = section.integer("recharge_wait_ms", 0..=60_000, None);
     let most = i64::MAX.unsigned_abs();
     let requests_per_minute = section.integer("requests_per_minute", 1..=most, None);
     let tokens_per_minute = section.integer("tokens_per_minute", 1..=most, None);
@@ -226,6 +227,7 @@ fn read_limits(section: &Section<'_>) -> Read<Limits> {
         shutdown_grace_ms: shutdown_grace_ms?,
         ballast_bytes: ballast_bytes?,
         idempotent_answer_bytes: idempotent_answer_bytes?,
+        recharge_wait_ms: recharge_wait_ms?,
         requests_per_minute: requests_per_minute?,
         tokens_per_minute: tokens_per_minute?,
     })

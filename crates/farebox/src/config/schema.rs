@@ -217,6 +217,8 @@ pub struct Limits {
     pub ballast_bytes: u64,
     /// The largest answer that is kept for a repetition of its request; zero keeps none.
     pub idempotent_answer_bytes: u64,
+    /// How long a request that finds too little credit waits for a recharge; zero: not at all.
+    pub recharge_wait_ms: u64,
     /// The rate limit of a project and model that has none of its own.
     pub requests_per_minute: u64,
     /// The same, for tokens.

@@ -71,6 +71,7 @@ pub fn effective(config: &Config) -> String {
     page.bare("shutdown_grace_ms", limits.shutdown_grace_ms);
     page.bare("ballast_bytes", limits.ballast_bytes);
     page.bare("idempotent_answer_bytes", limits.idempotent_answer_bytes);
+    page.bare("recharge_wait_ms", limits.recharge_wait_ms);
     page.bare("requests_per_minute", limits.requests_per_minute);
     page.bare("tokens_per_minute", limits.tokens_per_minute);
 

@@ -80,6 +80,16 @@ impl Bid {
             .then(|| self.bound.with_output(each, self.choices))
     }
 
+    /// The least that is of use to it: of the shortest answer, if that may be shortened.
+    pub(crate) fn least(&self) -> Nusd {
+        let wanted_each = self.bound.output_tokens_each;
+        let each = match self.may_shorten {
+            true => wanted_each.min(self.min_output_tokens),
+            false => wanted_each,
+        };
+        self.amount(&self.bound.with_output(each, self.choices))
+    }
+
     /// The bound a stream grows to next from `bound`: a step further, never beyond what was wanted.
     pub(crate) fn next(&self, bound: &TokenBound) -> TokenBound {
         let each = bound.output_tokens_each.saturating_add(STEP_TOKENS);

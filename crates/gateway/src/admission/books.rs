@@ -2,17 +2,20 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use domain::admission::{Book, Crossing, DefaultRates, RateRules, Wallet};
 use domain::budget::Budget;
 use domain::id::OrganizationId;
 use domain::money::Nusd;
+use domain::recharge::Recharge;
 use parking_lot::{Mutex, RwLock};
 use store::{Store, StoreError, Tx, budgets, rate_limits, wallets};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::branch::{self, Around, Branch, Listener};
 use super::desk::Desk;
+use super::recharging::Waiting;
 use crate::state::NotWithheld;
 
 /// The limits of an organization, as they are kept.
@@ -45,6 +48,10 @@ pub(crate) struct Books {
     crossings: Mutex<HashMap<OrganizationId, Vec<Crossing>>>,
     /// Whoever spent here since thresholds were last looked for.
     spenders: Mutex<HashSet<OrganizationId>>,
+    /// How long a request waits for a recharge.
+    pub(super) patience: Duration,
+    /// Those that do.
+    pub(super) waiting: Waiting,
     _keeping_time: DropGuard,
 }
 
@@ -68,7 +75,7 @@ impl Books {
     pub(crate) fn open(
         wallets: Vec<(OrganizationId, Wallet)>,
         defaults: DefaultRates,
-        around: Around,
+        (around, patience): (Around, Duration),
         store: &Store,
     ) -> Arc<Self> {
         let around = Arc::new(around);
@@ -87,6 +94,8 @@ impl Books {
             changing: tokio::sync::Mutex::default(),
             crossings: Mutex::default(),
             spenders: Mutex::default(),
+            patience,
+            waiting: Waiting::default(),
             _keeping_time: end.clone().drop_guard(),
         });
         if let Some(branch) = branch {
@@ -189,7 +198,24 @@ impl Books {
 
     /// Follows the ledger: this much was ever paid in.
     pub(crate) fn set_credits(&self, organization: &OrganizationId, credits: Nusd) {
-        self.of(organization).lock().set_credits(credits);
+        let desk = self.of(organization);
+        let mut desk = desk.lock();
+        desk.set_credits(credits);
+        desk.paid();
+    }
+
+    /// Money was paid into a wallet that nodes lease: whoever waits for it asks again.
+    pub(crate) fn paid(&self, organization: &OrganizationId) {
+        let desk = self.desks.read().get(organization).cloned();
+        if let Some(desk) = desk {
+            desk.lock().paid();
+        }
+    }
+
+    /// Follows the database: how an organization's auto-recharge stands now.
+    pub(crate) fn set_recharge(&self, organization: &OrganizationId, recharge: Recharge) {
+        let desk = self.of(organization);
+        desk.lock().set_recharge(organization, recharge);
     }
 
     /// Reads changes alone: until the guard is dropped, nobody else puts any into force.

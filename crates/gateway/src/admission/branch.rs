@@ -6,14 +6,16 @@ use std::time::Duration;
 
 use domain::id::OrganizationId;
 use domain::lease::{Alive, Moment, PotId, RateLine};
+use domain::money::Nusd;
 use domain::time::{AtUs, Clock, MonoClock, MonoUs};
 use parking_lot::{Mutex, RwLock};
 use store::{Fleet, Ledger, Member};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
-use super::Books;
+use super::recharging::Look;
 use super::shares::Shares;
+use super::{Books, LowCredit};
 
 /// What of its process a desk works with.
 pub(crate) struct Around {
@@ -21,6 +23,8 @@ pub(crate) struct Around {
     pub(crate) clock: Clock,
     /// By which rates drain, and leases are reckoned.
     pub(crate) mono: MonoClock,
+    /// Is told when a wallet that is filled up by itself runs low.
+    pub(crate) low: LowCredit,
 }
 
 impl Around {
@@ -30,6 +34,15 @@ impl Around {
 
     pub(super) fn mono(&self) -> MonoUs {
         (self.mono)()
+    }
+
+    /// What a wallet has now.
+    pub(super) fn look(&self, available: Nusd) -> Look {
+        Look {
+            available,
+            now: self.now(),
+            mono: self.mono(),
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use domain::hold::Hold;
 use domain::id::{BudgetId, OrganizationId, RequestId};
 use domain::lease::{Answered, Ask, Effect, Leases, PotId, Verdict};
 use domain::money::Nusd;
+use domain::recharge::{Hopeless, Recharge};
 use domain::time::{AtUs, MonoUs};
 use parking_lot::Mutex;
 use store::{Fleet, HoldTicket, NoteTicket};
@@ -22,12 +23,15 @@ use tokio::sync::oneshot;
 
 use super::Bid;
 use super::branch::{Around, Branch};
+use super::recharging::Recharging;
 
 /// An organization's desk.
 pub(crate) struct Desk {
     book: Book,
     around: Arc<Around>,
     leased: Option<Leased>,
+    /// None where nobody ever wanted the wallet to be filled up by itself.
+    recharging: Option<Box<Recharging>>,
 }
 
 /// What is leased, and who waits for more.
@@ -113,6 +117,7 @@ impl Desk {
             book,
             around: Arc::clone(around),
             leased: None,
+            recharging: None,
         }))
     }
 
@@ -141,6 +146,7 @@ impl Desk {
                 book,
                 around: Arc::clone(around),
                 leased: Some(leased),
+                recharging: None,
             })
         })
     }
@@ -228,6 +234,54 @@ impl Desk {
             if !is_idle {
                 self.work();
             }
+        }
+        self.see_to_recharging();
+    }
+
+    /// A request ended: the wallet may be low now, and what it held and did not use is free. (Where
+    /// money is leased, those who wait for a recharge are not asked again for every such bit: each
+    /// would ask the database.)
+    fn see_to_recharging(&mut self) {
+        let (is_leased, available) = (self.is_leased(), self.book.wallet().available());
+        let Some(recharging) = &mut self.recharging else {
+            return;
+        };
+        if recharging.is_low(available) {
+            recharging.look(&self.around.look(available), &self.around.low);
+        }
+        if !is_leased {
+            recharging.wake();
+        }
+    }
+
+    pub(super) fn recharging(&mut self) -> Option<&mut Recharging> {
+        self.recharging.as_deref_mut()
+    }
+
+    /// Whether a recharge may bring what is `required`, where only this is `available`; none if the
+    /// organization knows none. If the wallet is low, that is told.
+    pub(super) fn hope(&mut self, required: Nusd, available: Nusd) -> Option<Result<(), Hopeless>> {
+        let recharging = self.recharging.as_mut()?;
+        let look = self.around.look(available);
+        recharging.look(&look, &self.around.low);
+        Some(recharging.hope(required, &look))
+    }
+
+    /// Follows the database: how the organization's auto-recharge stands now.
+    pub(super) fn set_recharge(&mut self, organization: &OrganizationId, recharge: Recharge) {
+        match &mut self.recharging {
+            Some(recharging) => recharging.set(recharge),
+            None => {
+                let recharging = Recharging::new(organization.clone(), recharge);
+                self.recharging = Some(Box::new(recharging));
+            }
+        }
+    }
+
+    /// Money was paid in: whoever waits for that looks again.
+    pub(super) fn paid(&mut self) {
+        if let Some(recharging) = &mut self.recharging {
+            recharging.turn();
         }
     }
 

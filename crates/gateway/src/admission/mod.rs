@@ -13,12 +13,15 @@ mod bid;
 mod books;
 mod branch;
 mod desk;
+mod recharging;
 mod shares;
 mod waiter;
 
 use std::sync::Arc;
 
 use domain::admission::Refusal;
+use domain::money::Nusd;
+use domain::recharge::Hopeless;
 use parking_lot::Mutex;
 
 pub(crate) use admitted::{Admitted, Settled};
@@ -28,6 +31,8 @@ pub(crate) use branch::Around;
 use branch::Branch;
 pub(crate) use desk::Desk;
 use desk::Taken;
+pub use recharging::LowCredit;
+pub(crate) use recharging::with_recharge;
 use shares::Patience;
 
 /// Why a request is not admitted.
@@ -40,26 +45,70 @@ pub(crate) enum NotAdmitted {
 }
 
 impl NotAdmitted {
+    fn is_about_money(&self) -> bool {
+        matches!(self, NotAdmitted::Refused(refusal) if refusal.is_about_money())
+    }
+}
+
+/// A request that is not admitted, with what it brought: it may be tried again.
+#[derive(Debug)]
+pub(crate) struct Unadmitted {
+    pub(crate) why: NotAdmitted,
+    /// Why no recharge mends it, if the organization's wallet is filled up by itself.
+    pub(crate) hopeless: Option<Hopeless>,
+    bid: Bid,
+}
+
+impl Unadmitted {
     /// Whether a request that costs less might be admitted.
     pub(crate) fn is_about_money(&self) -> bool {
-        matches!(self, NotAdmitted::Refused(refusal) if refusal.is_about_money())
+        self.why.is_about_money()
+    }
+
+    /// What is available, if that is too little credit.
+    pub(crate) fn credit(&self) -> Option<Nusd> {
+        match self.why {
+            NotAdmitted::Refused(Refusal::Credit { available, .. }) => Some(available),
+            _ => None,
+        }
+    }
+
+    fn without(self: Box<Self>, why: Hopeless) -> Box<Self> {
+        Box::new(Unadmitted {
+            hopeless: Some(why),
+            ..*self
+        })
     }
 }
 
 /// Takes what the bid needs, or nothing. Where the money does not pay for all of it and the answer
 /// may be shortened, takes what there is.
-pub(crate) async fn admit(books: &Arc<Books>, bid: Bid) -> Result<Admitted, NotAdmitted> {
+pub(crate) async fn admit(books: &Arc<Books>, bid: Bid) -> Result<Admitted, Box<Unadmitted>> {
     let desk = books.of(&bid.organization);
-    let taken = desk.lock().take_most(&bid);
-    let taken = match (taken, books.branch()) {
-        (Ok(taken), _) => taken,
+    match take(books, &desk, &bid).await {
+        Ok(taken) => Ok(Admitted::new(bid, taken, books, desk)),
+        Err(why) => Err(Box::new(Unadmitted {
+            why,
+            hopeless: None,
+            bid,
+        })),
+    }
+}
+
+async fn take(
+    books: &Arc<Books>,
+    desk: &Arc<Mutex<Desk>>,
+    bid: &Bid,
+) -> Result<Taken, NotAdmitted> {
+    let taken = desk.lock().take_most(bid);
+    match (taken, books.branch()) {
+        (Ok(taken), _) => Ok(taken),
         // Boxed, as others need no room for it.
         (Err(refusal), Some(branch)) => {
-            Box::pin(patiently(books, branch, &desk, &bid, refusal)).await?
+            Box::pin(patiently(books, branch, desk, bid, refusal)).await
         }
-        (Err(refusal), None) => return Err(NotAdmitted::Refused(refusal)),
-    };
-    Ok(Admitted::new(bid, taken, books, desk))
+        (Err(refusal), None) => Err(NotAdmitted::Refused(refusal)),
+    }
 }
 
 /// Waits where others may have what a bid lacks here, until it is admitted or refused.

@@ -17,8 +17,8 @@ use domain::people::password::PasswordHash;
 use domain::price::StatedPrices;
 use domain::time::{AtUs, Clock, MonoUs};
 use farebox_gateway::{
-    Catalog, Deployment, Gateway, Model, OnDisconnect, ResponsesMode, Settings, Tokenizer,
-    Upstream, UpstreamSpec,
+    Catalog, Deployment, Gateway, LowCredit, Model, OnDisconnect, ResponsesMode, Settings,
+    Tokenizer, Upstream, UpstreamSpec,
 };
 use serde_json::{Value, json};
 use store::grants::Grant;
@@ -44,6 +44,8 @@ pub(crate) struct Plan {
     pub(crate) input: InputBounds,
     pub(crate) tokenizer: Option<Tokenizer>,
     pub(crate) clock: Clock,
+    pub(crate) recharge_wait: Duration,
+    pub(crate) low_credit: LowCredit,
 }
 
 impl Default for Plan {
@@ -60,6 +62,8 @@ impl Default for Plan {
             input: InputBounds::default(),
             tokenizer: None,
             clock: clock(),
+            recharge_wait: Duration::from_secs(30),
+            low_credit: Arc::new(|_| {}),
         }
     }
 }
@@ -186,6 +190,8 @@ impl World {
             hold_before_forward: false,
             body_bytes: plan.body_bytes,
             idempotent_answer_bytes: plan.idempotent_answer_bytes,
+            recharge_wait: plan.recharge_wait,
+            low_credit: Arc::clone(&plan.low_credit),
             rates: DefaultRates {
                 requests_per_minute: plan.requests_per_minute,
                 tokens_per_minute: 100_000_000_000,

@@ -5,6 +5,7 @@ use std::pin::pin;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, mpsc};
 use std::task::{Context, Waker};
+use std::time::Duration;
 
 use domain::admission::DefaultRates;
 use domain::id::{OrganizationId, RequestId};
@@ -16,7 +17,7 @@ use store::installation::{self, NewInstallation};
 use store::{DatabaseUrl, Options, Role, Store, StoreError, Tx, verify};
 
 use super::super::bid::tests::bid;
-use super::super::{Admitted, Around, Bid, Books, NotAdmitted, admit};
+use super::super::{Admitted, Around, Bid, Books, Unadmitted, admit};
 use super::Desk;
 
 const NOW: AtUs = AtUs(1_900_000_000_000_000);
@@ -97,12 +98,13 @@ async fn who_leaves_while_it_waits_for_a_lease_leaves_nothing_behind() {
         ledger: store.ledger(),
         clock: clock(),
         mono,
+        low: Arc::new(|_| {}),
     };
     let plenty = DefaultRates {
         requests_per_minute: 10_000_000,
         tokens_per_minute: 10_000_000_000,
     };
-    let books = Books::open(Vec::new(), plenty, around, &store);
+    let books = Books::open(Vec::new(), plenty, (around, Duration::ZERO), &store);
 
     // A grant under way keeps the wallet, so that nothing of it can be leased.
     let (kept, is_kept) = tokio::sync::oneshot::channel();
@@ -131,7 +133,7 @@ async fn who_leaves_while_it_waits_for_a_lease_leaves_nothing_behind() {
     grant.await.expect("no panic").expect("granted");
 
     // What comes for it is there for the next one, which holds all that is held.
-    let next: Result<Admitted, NotAdmitted> = admit(&books, request(&organization, 2)).await;
+    let next: Result<Admitted, Box<Unadmitted>> = admit(&books, request(&organization, 2)).await;
     let mut next = next.expect("there is money");
     next.durable().await.expect("durable");
     assert_eq!(look(&desk.lock()), (0, Nusd::new(2_000 - 200)));
