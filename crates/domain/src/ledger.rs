@@ -2,7 +2,8 @@
 //!
 //! A transfer takes one amount from one account (its debit) to another (its credit), so the books
 //! balance by construction. Wallets are what we owe to organizations: credits put money in, debits
-//! take it out, and a wallet is never overdrawn.
+//! take it out, and a wallet is never overdrawn. What its credit is made of is in
+//! [`crate::credit`].
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -26,6 +27,14 @@ pub enum Account {
     UpstreamCost(String),
     /// What is owed to an upstream.
     UpstreamPayable(String),
+    /// Money that customers paid in, which a payment provider has or paid out.
+    Payments(String),
+    /// Tax on what was paid, which is owed to the state.
+    Tax,
+    /// What an organization may spend beyond what was paid in: its credit line.
+    Overdraft(OrganizationId),
+    /// What banks took back of credit that was spent already.
+    Disputes,
 }
 
 impl Account {
@@ -35,10 +44,14 @@ impl Account {
         Some(match text.split_once(':') {
             None if text == "grants" => Account::Grants,
             None if text == "overrun" => Account::Overrun,
+            None if text == "tax" => Account::Tax,
+            None if text == "disputes" => Account::Disputes,
             Some(("wallet", id)) => Account::Wallet(OrganizationId::new(id)),
             Some(("revenue", node)) => Account::Revenue(node.to_owned()),
             Some(("upstream_cost", upstream)) => Account::UpstreamCost(upstream.to_owned()),
             Some(("upstream_payable", upstream)) => Account::UpstreamPayable(upstream.to_owned()),
+            Some(("payments", provider)) => Account::Payments(provider.to_owned()),
+            Some(("overdraft", id)) => Account::Overdraft(OrganizationId::new(id)),
             _ => return None,
         })
     }
@@ -59,6 +72,10 @@ impl fmt::Display for Account {
             Account::Overrun => f.write_str("overrun"),
             Account::UpstreamCost(upstream) => write!(f, "upstream_cost:{upstream}"),
             Account::UpstreamPayable(upstream) => write!(f, "upstream_payable:{upstream}"),
+            Account::Payments(provider) => write!(f, "payments:{provider}"),
+            Account::Tax => f.write_str("tax"),
+            Account::Overdraft(id) => write!(f, "overdraft:{id}"),
+            Account::Disputes => f.write_str("disputes"),
         }
     }
 }
@@ -74,18 +91,55 @@ pub enum TransferCode {
     UpstreamCost,
     /// Free credit: grants to wallet.
     Grant,
+    /// Free credit that a code was exchanged for: grants to wallet.
+    Redeemed,
+    /// What was left of a grant when it expired: wallet to grants.
+    Expiry,
     /// Credit that an operator takes back: wallet to grants.
     Adjustment,
+    /// Credit that was paid for: payments to wallet.
+    Purchase,
+    /// The tax that was paid with it: payments to tax.
+    Tax,
+    /// A purchase given back: wallet to payments.
+    Refund,
+    /// Its tax, given back: tax to payments.
+    RefundedTax,
+    /// A refund that did not reach the customer, which [`TransferCode::Refund`] and
+    /// [`TransferCode::RefundedTax`] are taken back by.
+    RefundFailed,
+    /// What a bank took back of a purchase, as far as it was still there: wallet to payments.
+    Dispute,
+    /// The rest of it, which was spent: disputes to payments.
+    DisputedLoss,
+    /// A dispute that was decided for the operator: what it moved, moved back.
+    DisputeWon,
+    /// A credit line that was opened or raised: overdraft to wallet.
+    Overdraft,
+    /// One that was lowered or ended: wallet to overdraft.
+    OverdraftEnded,
 }
 
 impl TransferCode {
     /// Every code.
-    pub const ALL: [TransferCode; 5] = [
+    pub const ALL: [TransferCode; 17] = [
         TransferCode::Usage,
         TransferCode::Overrun,
         TransferCode::UpstreamCost,
         TransferCode::Grant,
+        TransferCode::Redeemed,
+        TransferCode::Expiry,
         TransferCode::Adjustment,
+        TransferCode::Purchase,
+        TransferCode::Tax,
+        TransferCode::Refund,
+        TransferCode::RefundedTax,
+        TransferCode::RefundFailed,
+        TransferCode::Dispute,
+        TransferCode::DisputedLoss,
+        TransferCode::DisputeWon,
+        TransferCode::Overdraft,
+        TransferCode::OverdraftEnded,
     ];
 
     /// The word the code is stored as.
@@ -96,7 +150,19 @@ impl TransferCode {
             TransferCode::Overrun => "overrun",
             TransferCode::UpstreamCost => "upstream_cost",
             TransferCode::Grant => "grant",
+            TransferCode::Redeemed => "redeemed",
+            TransferCode::Expiry => "expiry",
             TransferCode::Adjustment => "adjustment",
+            TransferCode::Purchase => "purchase",
+            TransferCode::Tax => "tax",
+            TransferCode::Refund => "refund",
+            TransferCode::RefundedTax => "refunded_tax",
+            TransferCode::RefundFailed => "refund_failed",
+            TransferCode::Dispute => "dispute",
+            TransferCode::DisputedLoss => "disputed_loss",
+            TransferCode::DisputeWon => "dispute_won",
+            TransferCode::Overdraft => "overdraft",
+            TransferCode::OverdraftEnded => "overdraft_ended",
         }
     }
 }
@@ -121,6 +187,8 @@ pub struct Transfer {
     pub request: Option<RequestId>,
     /// What a person gave as the reason; empty for requests.
     pub reason: String,
+    /// Who moved it, such as a user's id, `operator` or `farebox`; empty for requests.
+    pub actor: String,
     /// When.
     pub at: AtUs,
 }
@@ -228,6 +296,7 @@ mod tests {
             code: TransferCode::Grant,
             request: None,
             reason: String::new(),
+            actor: String::new(),
             at: AtUs(0),
         }
     }
@@ -286,7 +355,25 @@ mod tests {
     #[test]
     fn codes_are_stored_as_these_words() {
         let words = TransferCode::ALL.map(TransferCode::as_str);
-        let wanted = ["usage", "overrun", "upstream_cost", "grant", "adjustment"];
+        let wanted = [
+            "usage",
+            "overrun",
+            "upstream_cost",
+            "grant",
+            "redeemed",
+            "expiry",
+            "adjustment",
+            "purchase",
+            "tax",
+            "refund",
+            "refunded_tax",
+            "refund_failed",
+            "dispute",
+            "disputed_loss",
+            "dispute_won",
+            "overdraft",
+            "overdraft_ended",
+        ];
         assert_eq!(words, wanted);
     }
 
@@ -299,6 +386,10 @@ mod tests {
             Account::Overrun,
             Account::UpstreamCost("a:b".into()),
             Account::UpstreamPayable("v".into()),
+            Account::Payments("stripe".into()),
+            Account::Tax,
+            Account::Overdraft(OrganizationId::new("org-a")),
+            Account::Disputes,
         ] {
             assert_eq!(Account::parse(&account.to_string()), Some(account));
         }

@@ -8,7 +8,7 @@ use domain::key::KeySecret;
 use domain::money::Nusd;
 use domain::people::email::Email;
 use domain::people::password::{MOST_CHARS, Password, PasswordHash};
-use domain::time::AtUs;
+use domain::time::{AtUs, DAY_US};
 use serde_json::json;
 use store::audit::{self, Act, Actor, Event, Kind};
 
@@ -114,7 +114,9 @@ pub async fn found(config: &Config, new: &NewInstallation) -> Result<Founded, Fa
                 id: grant_id(),
                 organization: made.organization.clone(),
                 amount: credit,
+                expires_at: None,
                 reason: "credit at set-up".into(),
+                actor: "operator".into(),
             };
             give(tx, &grant, now).map_err(|error| match error {
                 GrantError::Store(error) => SetUpError::Store(error),
@@ -146,16 +148,19 @@ pub async fn found(config: &Config, new: &NewInstallation) -> Result<Founded, Fa
 /// [`Failure`] if there is no such organization, or the database cannot be used.
 pub async fn grant(config: &Config, grant: &Grant) -> Result<Granted, Failure> {
     let store = wiring::open(config, Role::Command).await?;
+    let now = clock::now();
     let given = grants::Grant {
         id: grant_id(),
         organization: OrganizationId::new(&grant.organization),
         amount: grant.amount,
+        expires_at: grant.expires_in_days.map(|days| in_days(days, now)),
         reason: grant.reason.clone(),
+        actor: "operator".into(),
     };
     let id = given.id.clone();
     let balance = store
         .write(move |tx| {
-            give(tx, &given, clock::now())?;
+            give(tx, &given, now)?;
             let wallet = store::wallets::get(tx, &given.organization)?;
             Ok::<_, GrantError>(wallet.map_or(Nusd::ZERO, |wallet| wallet.balance()))
         })
@@ -340,6 +345,11 @@ fn give(tx: &mut Tx<'_>, grant: &grants::Grant, now: AtUs) -> Result<(), GrantEr
         &audit::operators(),
         event.with("organization_ids", concerned),
     )?)
+}
+
+/// So many days from now on.
+fn in_days(days: u32, now: AtUs) -> AtUs {
+    now.plus(i64::from(days) * DAY_US)
 }
 
 /// An id for a grant; like a request's, it sorts by time.

@@ -314,6 +314,7 @@ fn people(config: &Config) -> Result<control::People, Failure> {
             },
             needs_phone: config.signup.phone_verification == PhoneVerification::Required,
             trial_credit: config.signup.trial_credit,
+            trial_credit_days: config.signup.trial_credit_days,
         },
         hasher: control::Hasher::new(entropy::system),
         providers: providers(config)?,

@@ -1,12 +1,15 @@
 //! Adjustments: credit that an operator takes back, such as a grant that went to the wrong
-//! organization. What is spent or held stays: a wallet is never overdrawn.
+//! organization. What is spent or held stays: a wallet is never overdrawn. The latest grants go
+//! first; a credit line is no credit, and is lowered instead.
 
+use domain::credit::NotCovered;
 use domain::id::OrganizationId;
-use domain::ledger::{Account, Transfer, TransferCode};
+use domain::ledger::{Account, TransferCode};
 use domain::money::Nusd;
 use domain::time::AtUs;
 
-use crate::{StoreError, Tx, changes, transfers, wallets};
+use crate::credits::{self, Moved, Why};
+use crate::{StoreError, Tx};
 
 /// Credit to be taken back.
 #[derive(Clone, Debug)]
@@ -19,6 +22,8 @@ pub struct Adjustment {
     pub amount: Nusd,
     /// Why, as a person put it.
     pub reason: String,
+    /// Who takes it: a user's id, or `operator`.
+    pub actor: String,
 }
 
 /// Why credit cannot be taken back.
@@ -30,7 +35,7 @@ pub enum AdjustmentError {
     /// Nothing or less would be taken.
     #[error("the amount must be more than 0")]
     NotPositive,
-    /// The rest is spent, held for requests in flight, or leased by nodes.
+    /// The rest is spent, held for requests in flight, leased by nodes, or lent.
     #[error("only {available} of the credit is free")]
     NotFree {
         /// What could be taken.
@@ -53,26 +58,30 @@ pub fn take(tx: &mut Tx<'_>, adjustment: &Adjustment, now: AtUs) -> Result<bool,
         return Err(AdjustmentError::NotPositive);
     }
     let organization = &adjustment.organization;
-    changes::lock(tx)?;
-    if transfers::find(tx, organization, &adjustment.id)?.is_some() {
+    let credit = credits::lock(tx, organization, None)?;
+    let mut credit = credit.ok_or_else(|| AdjustmentError::NoOrganization(organization.clone()))?;
+    if credit.has_moved(tx, &adjustment.id)? {
         return Ok(false);
     }
-    let wallet = wallets::get(tx, organization)?;
-    let wallet = wallet.ok_or_else(|| AdjustmentError::NoOrganization(organization.clone()))?;
-    let available = wallet.available();
+    let available = credit.wallet.available().min(credit.lots.own());
     if adjustment.amount > available {
         return Err(AdjustmentError::NotFree { available });
     }
-    let transfer = Transfer {
+    let taken = credit.lots.take_back(adjustment.amount);
+    taken.map_err(|NotCovered { .. }| AdjustmentError::NotFree { available })?;
+    let moved = Moved {
         id: adjustment.id.clone(),
-        organization: organization.clone(),
-        debit: Account::Wallet(organization.clone()),
+        code: TransferCode::Adjustment,
+        debit: credit.account(),
         credit: Account::Grants,
         amount: adjustment.amount,
-        code: TransferCode::Adjustment,
-        request: None,
-        reason: adjustment.reason.clone(),
-        at: now,
+        why: Why {
+            reason: &adjustment.reason,
+            actor: &adjustment.actor,
+            at: now,
+        },
     };
-    Ok(transfers::book(tx, &transfer)?)
+    credit.transfer(tx, moved)?;
+    credit.keep(tx)?;
+    Ok(true)
 }

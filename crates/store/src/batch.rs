@@ -308,6 +308,7 @@ impl Settlement {
             code,
             request: Some(hold.id),
             reason: String::new(),
+            actor: String::new(),
             at: self.ended_at,
         };
         let revenue = || Account::Revenue(writer.node.clone());

@@ -89,6 +89,7 @@ pub(crate) const TRANSFERS: Hashed = Hashed {
         "code",
         "request_id",
         "reason",
+        "actor",
         "chain",
     ],
     numbers: &["amount_nusd", "at_us", "batch"],
@@ -328,6 +329,7 @@ impl Encoded {
         self.text(transfer.code.as_str());
         self.opt_text(request.as_deref());
         self.text(&transfer.reason);
+        self.text(&transfer.actor);
         self.text(chain);
         self.number(transfer.amount.get());
         self.number(transfer.at.0);
@@ -402,6 +404,7 @@ mod tests {
             code: TransferCode::Grant,
             request: None,
             reason: "Grüße".into(),
+            actor: "operator".into(),
             at: AtUs(1_800_000_000_000_001),
         };
         let mut linking = Linking::after(&Head::none(), CONTROL.into());
@@ -410,7 +413,7 @@ mod tests {
         assert_eq!((first.seq, first.amount_nusd), (1, 25_000_000_000));
         assert_eq!(
             first.hash,
-            "f2b45298ba75b82333a7e416c5e06da3232ac42cd68beb848cc45db126912025"
+            "9fd29284fb1ca2b468b0e572f2b760ce91f55196b761487dd0bba0f8f9300c4d"
         );
         let settlement = settle(&hold(7, 50), 60);
         let mut linking = Linking::after(&first.into_head(), of_node(&writer()));
@@ -425,7 +428,7 @@ mod tests {
         );
         assert_eq!(
             second.hash,
-            "8740fa7c2c565aea438e5a41b6efbcaff1c058f4e926c76e1326a97448213077"
+            "1f22cfbb2b3e2af82b32339ee2ae93722e2060c5f7618684c105b6c23feefb19"
         );
     }
 }

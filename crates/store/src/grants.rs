@@ -1,12 +1,13 @@
-//! Grants: free credit, given by an operator or by a rule.
+//! Grants: free credit, given by an operator, by a rule or for a code. It may expire.
 
+use domain::credit::{Lot, LotKind};
 use domain::id::OrganizationId;
-use domain::ledger::{Account, Transfer, TransferCode};
+use domain::ledger::{Account, TransferCode};
 use domain::money::Nusd;
 use domain::time::AtUs;
 
-use crate::changes::{self, ChangeKind};
-use crate::{StoreError, Tx, transfers, wallets};
+use crate::credits::{self, Moved, Why};
+use crate::{StoreError, Tx};
 
 /// Credit to be given.
 #[derive(Clone, Debug)]
@@ -17,8 +18,12 @@ pub struct Grant {
     pub organization: OrganizationId,
     /// How much, above zero.
     pub amount: Nusd,
+    /// From when on what is left of it lapses; none if it never does.
+    pub expires_at: Option<AtUs>,
     /// Why, as a person put it.
     pub reason: String,
+    /// Who gives it: a user's id, `operator`, or `farebox` by a rule.
+    pub actor: String,
 }
 
 /// Why credit cannot be given.
@@ -30,6 +35,9 @@ pub enum GrantError {
     /// Nothing or less would be given.
     #[error("the amount must be more than 0")]
     NotPositive,
+    /// It would have lapsed before it is given.
+    #[error("it would have expired already")]
+    Expired,
     /// The wallet would pass what an account can hold.
     #[error("the organization's credit would pass what an account can hold")]
     TooLarge,
@@ -38,35 +46,61 @@ pub enum GrantError {
     Store(#[from] StoreError),
 }
 
-/// Gives credit: a transfer from grants to the wallet. A running server hears of it.
+/// Gives credit: a transfer from grants to the wallet. A running server hears of it. False if it
+/// was given before.
 ///
 /// # Errors
 /// [`GrantError`]; nothing was given.
-pub fn give(tx: &mut Tx<'_>, grant: &Grant, now: AtUs) -> Result<(), GrantError> {
+pub fn give(tx: &mut Tx<'_>, grant: &Grant, now: AtUs) -> Result<bool, GrantError> {
+    pay_in(tx, grant, TransferCode::Grant, now)
+}
+
+/// As [`give`], in exchange for a code.
+///
+/// # Errors
+/// [`GrantError`]; nothing was given.
+pub fn redeem(tx: &mut Tx<'_>, grant: &Grant, now: AtUs) -> Result<bool, GrantError> {
+    pay_in(tx, grant, TransferCode::Redeemed, now)
+}
+
+fn pay_in(
+    tx: &mut Tx<'_>,
+    grant: &Grant,
+    code: TransferCode,
+    now: AtUs,
+) -> Result<bool, GrantError> {
     if grant.amount <= Nusd::ZERO {
         return Err(GrantError::NotPositive);
     }
-    let credits = wallets::credits(tx, &grant.organization)?
-        .ok_or_else(|| GrantError::NoOrganization(grant.organization.clone()))?;
-    if credits
-        .checked_add(grant.amount)
-        .is_none_or(|sum| sum > Nusd::MAX)
-    {
+    let organization = &grant.organization;
+    let credit = credits::lock(tx, organization, None)?;
+    let mut credit = credit.ok_or_else(|| GrantError::NoOrganization(organization.clone()))?;
+    if credit.has_moved(tx, &grant.id)? {
+        return Ok(false);
+    }
+    if grant.expires_at.is_some_and(|at| at <= now) {
+        return Err(GrantError::Expired);
+    }
+    if !credit.has_room(grant.amount) {
         return Err(GrantError::TooLarge);
     }
-    let transfer = Transfer {
+    let moved = Moved {
         id: grant.id.clone(),
-        organization: grant.organization.clone(),
+        code,
         debit: Account::Grants,
-        credit: Account::Wallet(grant.organization.clone()),
+        credit: credit.account(),
         amount: grant.amount,
-        code: TransferCode::Grant,
-        request: None,
-        reason: grant.reason.clone(),
-        at: now,
+        why: Why {
+            reason: &grant.reason,
+            actor: &grant.actor,
+            at: now,
+        },
     };
-    if transfers::book(tx, &transfer)? {
-        changes::record(tx, ChangeKind::Wallet, grant.organization.as_str(), now)?;
-    }
-    Ok(())
+    credit.transfer(tx, moved)?;
+    credit.lots.add(Lot {
+        expires_at: grant.expires_at,
+        ..Lot::new(&*grant.id, LotKind::Grant, grant.amount, now)
+    });
+    credit.keep_and_tell(tx, now)?;
+    Ok(true)
 }

@@ -110,11 +110,12 @@ settled AS (
 moved AS (
     INSERT INTO transfers (
         organization_id, id, debit_account, credit_account, amount_nusd,
-        code, request_id, at_us, reason, chain, batch, wallet_debits_nusd, wallet_credits_nusd
+        code, request_id, at_us, reason, actor, chain, batch,
+        wallet_debits_nusd, wallet_credits_nusd
     )
     SELECT
         organization_id, new.id, debit_account, credit_account, amount_nusd,
-        code, request_id, at_us, '', $57::text, $58::bigint,
+        code, request_id, at_us, '', '', $57::text, $58::bigint,
         wallets.debits_nusd + CAST(SUM(amount_nusd) OVER (PARTITION BY debit_account ORDER BY place) AS BIGINT),
         wallets.credits_nusd
     FROM gate, UNNEST($48::text[], $49::text[], $50::text[], $51::text[], $52::bigint[], $53::text[],

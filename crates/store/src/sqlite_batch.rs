@@ -236,7 +236,7 @@ impl SqliteCommitter {
              ON CONFLICT (organization_id, id) DO NOTHING",
         )?;
         let mut transfers = self.connection.prepare_cached(
-            "INSERT INTO transfers VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, '', ?8, ?9, ?10, ?11, ?12)
+            "INSERT INTO transfers VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, '', '', ?8, ?9, ?10, ?11, ?12)
              ON CONFLICT (organization_id, id) DO NOTHING",
         )?;
         let mut wallets = Wallets::of(&self.connection)?;

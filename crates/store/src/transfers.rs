@@ -20,6 +20,8 @@ pub struct Booked {
     pub amount: Nusd,
     /// Why, as a person put it.
     pub reason: String,
+    /// Who moved it.
+    pub actor: String,
     /// When.
     pub at: AtUs,
 }
@@ -33,7 +35,7 @@ pub fn find(
     organization: &OrganizationId,
     id: &str,
 ) -> Result<Option<Booked>, StoreError> {
-    let sql = "SELECT code, amount_nusd, reason, at_us FROM transfers
+    let sql = "SELECT code, amount_nusd, reason, actor, at_us FROM transfers
                WHERE organization_id = $1 AND id = $2";
     let row = tx.query_optional(sql, &[organization.as_str().into(), id.into()])?;
     row.map(|row| {
@@ -41,7 +43,8 @@ pub fn find(
             code: row.text(0)?.to_owned(),
             amount: Nusd::new(row.int(1)?),
             reason: row.text(2)?.to_owned(),
-            at: AtUs(row.int(3)?),
+            actor: row.text(3)?.to_owned(),
+            at: AtUs(row.int(4)?),
         })
     })
     .transpose()
@@ -79,9 +82,9 @@ fn insert(
 ) -> Result<(), StoreError> {
     tx.execute_one(
         "INSERT INTO transfers (organization_id, id, debit_account, credit_account, amount_nusd,
-                                code, request_id, reason, at_us, chain, batch,
+                                code, request_id, reason, actor, at_us, chain, batch,
                                 wallet_debits_nusd, wallet_credits_nusd)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
         &[
             transfer.organization.as_str().into(),
             transfer.id.as_str().into(),
@@ -91,6 +94,7 @@ fn insert(
             transfer.code.as_str().into(),
             transfer.request.map(|id| id.to_string()).into(),
             transfer.reason.as_str().into(),
+            transfer.actor.as_str().into(),
             transfer.at.0.into(),
             link.chain.as_str().into(),
             link.seq.into(),

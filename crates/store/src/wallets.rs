@@ -5,7 +5,7 @@ use domain::id::OrganizationId;
 use domain::ledger::Account;
 use domain::money::Nusd;
 
-use crate::{StoreError, Tx};
+use crate::{StoreError, Tx, credits};
 
 /// Opens the wallet of a new organization.
 ///
@@ -16,7 +16,8 @@ pub fn open(tx: &mut Tx<'_>, organization: &OrganizationId) -> Result<(), StoreE
         "INSERT INTO accounts (id, overdraft, debits_nusd, credits_nusd, held_nusd)
          VALUES ($1, 0, 0, 0, 0)",
         &[Account::Wallet(organization.clone()).to_string().into()],
-    )
+    )?;
+    credits::open(tx, organization)
 }
 
 /// One wallet; none if there is no such organization.

@@ -18,6 +18,14 @@ pub(crate) struct Operator {
     pub(crate) actor: Actor,
 }
 
+impl Operator {
+    /// Who moves money, as the books have it.
+    pub(crate) fn for_books(&self) -> String {
+        let user = self.actor.user();
+        user.map_or("operator".into(), |id| format!("operator:{id}"))
+    }
+}
+
 impl FromRequestParts<Control> for Operator {
     type Rejection = Response;
 

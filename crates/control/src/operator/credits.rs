@@ -157,6 +157,7 @@ pub(crate) async fn grant(
 ) -> Response {
     let outcome = async {
         let new = NewCredit::read(&fields)?;
+        let actor = operator.for_books();
         let change = control.operate(operator, move |tx, now| {
             let organization = find(tx, &id)?;
             if let Some(credit) = new.before(tx, &organization, TransferCode::Grant)? {
@@ -166,7 +167,9 @@ pub(crate) async fn grant(
                 id: new.id(),
                 organization: organization.clone(),
                 amount: new.amount_usd,
+                expires_at: None,
                 reason: new.reason.clone(),
+                actor: actor.clone(),
             };
             grants::give(tx, &grant, now).map_err(|error| match error {
                 GrantError::Store(error) => Refusal::Store(error),
@@ -226,12 +229,14 @@ async fn adjust(
         NotWithheld::Short(free) => not_free(free),
         NotWithheld::Store(error) => Refusal::Store(error),
     })?;
+    let actor = operator.for_books();
     let change = control.operate(operator, move |tx, now| {
         let adjustment = Adjustment {
             id: new.id(),
             organization: organization.clone(),
             amount,
             reason: new.reason.clone(),
+            actor: actor.clone(),
         };
         match adjustments::take(tx, &adjustment, now) {
             Ok(true) => new.acted(tx, organization, Kind::CreditTakenBack),

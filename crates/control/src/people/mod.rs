@@ -57,6 +57,8 @@ pub struct SignupRules {
     pub needs_phone: bool,
     /// Granted once for each phone number.
     pub trial_credit: Nusd,
+    /// Days after which what is left of it lapses.
+    pub trial_credit_days: u64,
 }
 
 /// Who may sign up.

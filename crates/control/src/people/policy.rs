@@ -90,6 +90,7 @@ impl Said {
             mode: self.mode.unwrap_or(configured.mode),
             needs_phone: self.needs_phone.unwrap_or(configured.needs_phone),
             trial_credit: self.trial_credit.unwrap_or(configured.trial_credit),
+            trial_credit_days: configured.trial_credit_days,
         }
     }
 }

@@ -18,6 +18,7 @@ use serde::Serialize;
 use store::Tx;
 use store::invites::{self, Which};
 use store::people::signups::{self, ActivateError, LIFETIME_US, Signup as Row};
+use store::people::trials::TrialCredit;
 use store::people::{codes, users};
 use utoipa::ToSchema;
 
@@ -434,8 +435,12 @@ impl Step {
     /// Makes the user, and signs them in. Answers the secret of their session.
     pub(super) fn complete(&self, tx: &mut Tx<'_>, phone: Option<&Phone>) -> Outcome<BearerSecret> {
         let (now, entropy) = (self.now, self.control.entropy);
-        let amount = policy::rules(tx, self.control.people.signup)?.trial_credit;
-        let phone = phone.map(|phone| (phone, amount));
+        let rules = policy::rules(tx, self.control.people.signup)?;
+        let credit = TrialCredit {
+            amount: rules.trial_credit,
+            days: rules.trial_credit_days,
+        };
+        let phone = phone.map(|phone| (phone, credit));
         let made = signups::activate(tx, &self.secret.digest(), phone, now, entropy);
         let made = made.map_err(|error| match error {
             ActivateError::Gone | ActivateError::Taken => PeopleRefusal::SignupOver.into(),

@@ -17,6 +17,7 @@ pub(crate) const PHONE: &str = "+4930901820";
 
 /// Who may sign up, without a phone.
 pub(crate) const WITHOUT_PHONE: SignupRules = SignupRules {
+    trial_credit_days: 90,
     mode: SignupMode::Open,
     needs_phone: false,
     trial_credit: Nusd::ZERO,

@@ -57,6 +57,7 @@ const SIGNUP: SignupRules = SignupRules {
     mode: SignupMode::Open,
     needs_phone: true,
     trial_credit: Nusd::new(5_000_000_000),
+    trial_credit_days: 90,
 };
 
 pub(crate) fn entropy(buffer: &mut [u8]) {
@@ -282,7 +283,9 @@ async fn set_up(store: &Store, clock: &Clock) -> SetUp {
             id: "first".into(),
             organization: made.organization.clone(),
             amount: Nusd::parse_usd("100").unwrap(),
+            expires_at: None,
             reason: "test".into(),
+            actor: "operator".into(),
         };
         store::grants::give(tx, &grant, now).map_err(|error| failed(error.to_string()))?;
         Ok::<_, StoreError>(made)

@@ -7,15 +7,14 @@ use crate::installation;
 
 /// Grants, and prints what the organization then has.
 pub(super) async fn run(loaded: &Loaded, grant: Grant) -> Result<(), Failure> {
-    if grant.expires_in_days.is_some() {
-        // Better refused than granted for ever against the operator's word.
-        return Err(Failure::new(
-            "this version cannot let credit expire yet. Grant it without --expires-in-days.",
-        ));
-    }
+    let expiry = match grant.expires_in_days {
+        None => String::new(),
+        Some(1) => ", which expires in a day".into(),
+        Some(days) => format!(", which expires in {days} days"),
+    };
     let granted = installation::grant(&loaded.config, &grant).await?;
     print(&format!(
-        "Granted {} to {} ({}). Balance: {}.\n",
+        "Granted {} to {} ({}){expiry}. Balance: {}.\n",
         grant.amount, grant.organization, granted.id, granted.balance
     ))
 }

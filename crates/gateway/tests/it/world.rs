@@ -332,7 +332,9 @@ pub(crate) async fn grant(store: &Store, organization: &OrganizationId, id: &str
         id: id.into(),
         organization: organization.clone(),
         amount,
+        expires_at: None,
         reason: "test".into(),
+        actor: "operator".into(),
     };
     let give = move |tx: &mut store::Tx<'_>| store::grants::give(tx, &grant, (clock())());
     store.write(give).await.expect("a grant");

@@ -644,6 +644,7 @@ CREATE TABLE transfers (
     code TEXT NOT NULL,
     request_id TEXT,
     reason TEXT NOT NULL,
+    actor TEXT NOT NULL,
     at_us BIGINT NOT NULL,
     chain TEXT NOT NULL,
     batch BIGINT NOT NULL,
@@ -659,6 +660,78 @@ SELECT organization_id, id AS transfer_id, debit_account AS account_id,
        amount_nusd AS debit_nusd, 0 AS credit_nusd, at_us FROM transfers
 UNION ALL
 SELECT organization_id, id, credit_account, 0, amount_nusd, at_us FROM transfers;
+
+-- What an organization's credit is made of: one lot for each grant and purchase, and one for its credit
+-- line. What was spent is taken from them in order, later than it was spent: see credit_watermarks.
+CREATE TABLE credit_lots (
+    organization_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('grant', 'purchase', 'overdraft')),
+    amount_nusd BIGINT NOT NULL CHECK (amount_nusd BETWEEN 0 AND 4000000000000000000),
+    remaining_nusd BIGINT NOT NULL CHECK (remaining_nusd BETWEEN 0 AND amount_nusd),
+    expires_at_us BIGINT,
+    created_at_us BIGINT NOT NULL,
+    PRIMARY KEY (organization_id, id),
+    CHECK (expires_at_us IS NULL OR kind = 'grant')
+);
+CREATE INDEX credit_lots_open ON credit_lots (organization_id) WHERE remaining_nusd > 0;
+CREATE INDEX credit_lots_due ON credit_lots (expires_at_us, organization_id)
+    WHERE remaining_nusd > 0 AND expires_at_us IS NOT NULL;
+
+-- How much of what was taken from a wallet was taken from its lots.
+CREATE TABLE credit_watermarks (
+    organization_id TEXT PRIMARY KEY,
+    allocated_nusd BIGINT NOT NULL CHECK (allocated_nusd BETWEEN 0 AND 4000000000000000000)
+);
+
+-- Credit that was paid for, what went back of it, and what banks took back.
+CREATE TABLE purchases (
+    organization_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    provider TEXT NOT NULL,
+    amount_nusd BIGINT NOT NULL CHECK (amount_nusd > 0),
+    tax_nusd BIGINT NOT NULL CHECK (tax_nusd >= 0),
+    refunded_nusd BIGINT NOT NULL CHECK (refunded_nusd >= 0),
+    refunded_tax_nusd BIGINT NOT NULL CHECK (refunded_tax_nusd BETWEEN 0 AND tax_nusd),
+    disputed_nusd BIGINT NOT NULL CHECK (disputed_nusd >= 0),
+    disputed_tax_nusd BIGINT NOT NULL CHECK (disputed_tax_nusd >= 0),
+    created_at_us BIGINT NOT NULL,
+    PRIMARY KEY (organization_id, id),
+    CHECK (refunded_nusd + disputed_nusd <= amount_nusd),
+    CHECK (refunded_tax_nusd + disputed_tax_nusd <= tax_nusd)
+);
+
+CREATE TABLE purchase_refunds (
+    organization_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    purchase_id TEXT NOT NULL,
+    amount_nusd BIGINT NOT NULL CHECK (amount_nusd > 0),
+    tax_nusd BIGINT NOT NULL CHECK (tax_nusd >= 0),
+    created_at_us BIGINT NOT NULL,
+    failed_at_us BIGINT,
+    PRIMARY KEY (organization_id, id),
+    FOREIGN KEY (organization_id, purchase_id) REFERENCES purchases (organization_id, id)
+);
+CREATE INDEX purchase_refunds_by_purchase ON purchase_refunds (organization_id, purchase_id);
+
+-- What a bank took back is the credit that was taken from the wallet, its tax, and what was lost.
+CREATE TABLE purchase_disputes (
+    organization_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    purchase_id TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('open', 'won', 'lost')),
+    amount_nusd BIGINT NOT NULL CHECK (amount_nusd > 0),
+    credit_nusd BIGINT NOT NULL CHECK (credit_nusd >= 0),
+    tax_nusd BIGINT NOT NULL CHECK (tax_nusd >= 0),
+    taken_nusd BIGINT NOT NULL CHECK (taken_nusd BETWEEN 0 AND credit_nusd),
+    lost_nusd BIGINT NOT NULL CHECK (lost_nusd >= 0),
+    created_at_us BIGINT NOT NULL,
+    ended_at_us BIGINT,
+    PRIMARY KEY (organization_id, id),
+    CHECK (amount_nusd = taken_nusd + tax_nusd + lost_nusd),
+    FOREIGN KEY (organization_id, purchase_id) REFERENCES purchases (organization_id, id)
+);
+CREATE INDEX purchase_disputes_by_purchase ON purchase_disputes (organization_id, purchase_id);
 
 -- Money reserved for a request in flight; the row goes when the request ends. Its legs are the pots
 -- it counts in beside the wallet, a JSON list.

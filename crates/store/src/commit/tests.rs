@@ -50,7 +50,9 @@ pub(crate) async fn make(database: &TestDatabase, credit_nusd: i64) -> Store {
         id: "grant".into(),
         organization: organization.clone(),
         amount: Nusd::new(credit_nusd),
+        expires_at: None,
         reason: String::new(),
+        actor: String::new(),
     };
     let paid = server.write(move |tx| {
         wallets::open(tx, &organization)?;

@@ -3,7 +3,6 @@
 
 use domain::Entropy;
 use domain::id::{InviteId, OrganizationId, UserId};
-use domain::money::Nusd;
 use domain::people::email::Email;
 use domain::people::password::PasswordHash;
 use domain::people::phone::Phone;
@@ -12,7 +11,7 @@ use domain::time::{AtUs, HOUR_US};
 
 use super::identities::{self, Link, Subject};
 use super::joins::{self, Join, Joining};
-use super::trials::{self, Trial};
+use super::trials::{self, Trial, TrialCredit};
 use super::users::{self, NewUser};
 use crate::audit::{Actor, Who};
 use crate::invites::{self, AcceptError, Answering, Which};
@@ -133,7 +132,7 @@ pub fn verify_email(tx: &mut Tx<'_>, digest: &BearerDigest, now: AtUs) -> Result
 pub fn activate(
     tx: &mut Tx<'_>,
     digest: &BearerDigest,
-    phone: Option<(&Phone, Nusd)>,
+    phone: Option<(&Phone, TrialCredit)>,
     now: AtUs,
     entropy: Entropy,
 ) -> Result<Activated, ActivateError> {
@@ -177,12 +176,12 @@ pub fn activate(
     let organization = organizations::found(tx, &signup.organization, &user, now, entropy)?.id;
     let has_trial_credit = match phone {
         None => false,
-        Some((phone, amount)) => {
+        Some((phone, credit)) => {
             let trial = Trial {
                 phone,
                 organization: &organization,
                 user: &user,
-                amount,
+                credit,
             };
             trials::grant(tx, &trial, now, entropy)?
         }

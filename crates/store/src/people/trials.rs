@@ -4,7 +4,7 @@ use domain::Entropy;
 use domain::id::{OrganizationId, RequestId, UserId};
 use domain::money::Nusd;
 use domain::people::phone::Phone;
-use domain::time::AtUs;
+use domain::time::{AtUs, DAY_US};
 
 use crate::grants::{self, Grant, GrantError};
 use crate::{StoreError, Tx};
@@ -18,8 +18,25 @@ pub struct Trial<'a> {
     pub organization: &'a OrganizationId,
     /// Its owner.
     pub user: &'a UserId,
-    /// How much; zero grants nothing, and leaves the number as it is.
+    /// What they get; an amount of zero grants nothing, and leaves the number as it is.
+    pub credit: TrialCredit,
+}
+
+/// Credit to try things with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TrialCredit {
+    /// How much.
     pub amount: Nusd,
+    /// What is left of it lapses after so many days.
+    pub days: u64,
+}
+
+impl TrialCredit {
+    /// When it lapses, if it is given now.
+    fn expires_at(self, now: AtUs) -> AtUs {
+        let days = i64::try_from(self.days).unwrap_or(i64::MAX);
+        now.plus(days.saturating_mul(DAY_US))
+    }
 }
 
 /// Grants trial credit if this phone number has not had any. Answers whether it did.
@@ -32,7 +49,7 @@ pub fn grant(
     now: AtUs,
     entropy: Entropy,
 ) -> Result<bool, StoreError> {
-    if trial.amount <= Nusd::ZERO {
+    if trial.credit.amount <= Nusd::ZERO {
         return Ok(false);
     }
     let first = tx.execute(
@@ -51,11 +68,13 @@ pub fn grant(
     let grant = Grant {
         id: format!("grant_{}", RequestId::random(now, entropy).hex()),
         organization: trial.organization.clone(),
-        amount: trial.amount,
+        amount: trial.credit.amount,
+        expires_at: Some(trial.credit.expires_at(now)),
         reason: "Trial credit".into(),
+        actor: "farebox".into(),
     };
     match grants::give(tx, &grant, now) {
-        Ok(()) => Ok(true),
+        Ok(given) => Ok(given),
         Err(GrantError::Store(error)) => Err(error),
         Err(other) => Err(StoreError::Failed(other.to_string())),
     }

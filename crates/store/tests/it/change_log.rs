@@ -167,7 +167,9 @@ async fn change_and_grant(store: &Store, customer: &Customer, task: u64, number:
         id: format!("with a change {task} {number}"),
         organization: customer.organization.clone(),
         amount: Nusd::new(1),
+        expires_at: None,
         reason: String::new(),
+        actor: String::new(),
     };
     let write = store.write(move |tx| {
         changes::record(tx, ChangeKind::Key, "key_a", AtUs(0))?;

@@ -182,12 +182,14 @@ impl Customer {
             id: id.to_owned(),
             organization: self.organization.clone(),
             amount: Nusd::new(amount_nusd),
+            expires_at: None,
             reason: "a test".into(),
+            actor: "operator".into(),
         };
         let now = clock()();
         let given = store.write(move |tx| grants::give(tx, &grant, now)).await;
         lease_everything(store).await;
-        given
+        given.map(|_| ())
     }
 
     /// A hold of a request that is priced with a markup.

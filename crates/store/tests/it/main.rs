@@ -8,6 +8,8 @@ mod audit;
 mod change_log;
 mod connection_loss;
 mod copying;
+mod credit_lots;
+mod credit_world;
 mod crud_installation;
 mod crud_keys;
 mod crud_people;

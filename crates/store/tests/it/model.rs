@@ -282,6 +282,7 @@ impl Model {
             code: TransferCode::Usage,
             request: None,
             reason: String::new(),
+            actor: String::new(),
             at: AtUs(0),
         };
         self.journal.post(&transfer).expect("the book admitted it");

@@ -8,6 +8,7 @@ use domain::people::phone::Phone;
 use domain::people::secret::{BearerDigest, BearerSecret};
 use domain::time::AtUs;
 use store::people::signups::{self, ActivateError, Activated, LIFETIME_US, Signup};
+use store::people::trials::TrialCredit;
 use store::people::users;
 use store::{Role, Store, StoreError, projects, verify, wallets};
 use testkit::on_each_database;
@@ -54,7 +55,11 @@ async fn activate(
 ) -> Result<Activated, ActivateError> {
     let digest = digest.clone();
     let write = store.write(move |tx| {
-        let phone = phone.as_ref().map(|phone| (phone, five()));
+        let credit = TrialCredit {
+            amount: five(),
+            days: 90,
+        };
+        let phone = phone.as_ref().map(|phone| (phone, credit));
         signups::activate(tx, &digest, phone, now, entropy)
     });
     write.await

@@ -279,8 +279,8 @@ fn of_records(books: &Books) -> Vec<Corruption> {
         (
             format!(
                 "INSERT INTO transfers SELECT organization_id, 'again', debit_account,
-                     credit_account, amount_nusd, code, request_id, reason, at_us, chain, batch,
-                     wallet_debits_nusd, wallet_credits_nusd
+                     credit_account, amount_nusd, code, request_id, reason, actor, at_us, chain,
+                     batch, wallet_debits_nusd, wallet_credits_nusd
                  FROM transfers WHERE id = '{plain}'"
             ),
             &["explained", "debits", "credits", "in order", "batches"],

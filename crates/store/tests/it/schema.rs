@@ -228,9 +228,9 @@ async fn both_databases_refuse_what_no_row_may_say() {
             format!("UPDATE accounts SET held_nusd = 101 WHERE id = '{wallet}'"),
             format!("UPDATE accounts SET debits_nusd = -1 WHERE id = '{wallet}'"),
             format!("UPDATE accounts SET credits_nusd = {above_most} WHERE id = '{wallet}'"),
-            "INSERT INTO transfers VALUES ('o', 't', 'a', 'a', 1, 'grant', NULL, '', 0, 'c', 1, NULL, NULL)"
+            "INSERT INTO transfers VALUES ('o', 't', 'a', 'a', 1, 'grant', NULL, '', '', 0, 'c', 1, NULL, NULL)"
                 .into(),
-            "INSERT INTO transfers VALUES ('o', 't', 'a', 'b', 0, 'grant', NULL, '', 0, 'c', 1, NULL, NULL)"
+            "INSERT INTO transfers VALUES ('o', 't', 'a', 'b', 0, 'grant', NULL, '', '', 0, 'c', 1, NULL, NULL)"
                 .into(),
             "INSERT INTO accounts VALUES ('grants', 1, 0, 0, 0)".into(),
         ] {

@@ -52,10 +52,14 @@ fn give(tx: &mut Tx<'_>, id: &str, organization: &OrganizationId) -> Result<(), 
         id: id.into(),
         organization: organization.clone(),
         amount: Nusd::new(1_000),
+        expires_at: None,
         reason: "test".into(),
+        actor: "operator".into(),
     };
     let given = grants::give(tx, &grant, NOW);
-    given.map_err(|error| StoreError::Failed(error.to_string()))
+    let given = given.map_err(|error| StoreError::Failed(error.to_string()))?;
+    assert!(given, "it is new");
+    Ok(())
 }
 
 /// An organization with a thousand, in a new installation.

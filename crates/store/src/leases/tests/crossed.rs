@@ -231,7 +231,9 @@ impl Worker {
             id: format!("grant-{}", NUMBERS.fetch_add(1, Ordering::Relaxed)),
             organization,
             amount: Nusd::new(100),
+            expires_at: None,
             reason: String::new(),
+            actor: String::new(),
         };
         self.desk.run(|tx| {
             let given = grants::give(tx, &grant, AtUs(0));

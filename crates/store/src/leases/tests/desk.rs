@@ -122,10 +122,14 @@ fn organization(tx: &mut Tx<'_>, id: &OrganizationId) -> Result<(), StoreError> 
         id: id.to_string(),
         organization: id.clone(),
         amount: CREDITS,
+        expires_at: None,
         reason: String::new(),
+        actor: String::new(),
     };
     let given = grants::give(tx, &grant, AtUs(0));
-    given.map_err(|error| StoreError::Failed(error.to_string()))
+    let given = given.map_err(|error| StoreError::Failed(error.to_string()))?;
+    assert!(given, "it is new");
+    Ok(())
 }
 
 /// A token costs a nano-dollar.
