@@ -2,6 +2,7 @@
 //! about either.
 
 mod provider;
+pub mod stripe;
 
 pub use provider::{
     About, Asking, BalanceKind, BalanceLine, BalancePage, BalanceQuery, Charge, ChargeState,

@@ -17,6 +17,7 @@ use serde_json::{Map, Value, json};
 
 pub use signer::Signer;
 
+use crate::form::{self, encoded};
 use crate::upstream::{Reply, Upstream, UpstreamRequest};
 
 /// What this provider knows its one client by.
@@ -228,7 +229,7 @@ impl State {
 
     fn redeem(&self, request: &UpstreamRequest, url: &str) -> Result<Value, &'static str> {
         let body = String::from_utf8_lossy(&request.body);
-        let form = parse_form(&body);
+        let form = form::parse(&body);
         let given = |name: &str| form.get(name).map_or("", String::as_str);
         let login = format!("{}:{}", encoded(CLIENT_ID), encoded(CLIENT_SECRET));
         let basic = format!("Basic {}", STANDARD.encode(login));
@@ -275,39 +276,5 @@ fn lay_over(object: &mut Value, over: &Value) {
 /// The parameters of an address.
 pub fn query_of(url: &str) -> HashMap<String, String> {
     let (_, query) = url.split_once('?').unwrap_or((url, ""));
-    parse_form(query.split('#').next().unwrap_or_default())
-}
-
-fn parse_form(text: &str) -> HashMap<String, String> {
-    let pairs = text.split('&').filter_map(|pair| pair.split_once('='));
-    pairs
-        .map(|(name, value)| (decoded(name), decoded(value)))
-        .collect()
-}
-
-fn decoded(text: &str) -> String {
-    let mut bytes = Vec::new();
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'+' => b' ',
-            b'%' => {
-                let hex: Vec<u8> = rest.by_ref().take(2).collect();
-                let hex = String::from_utf8(hex).expect("two digits");
-                u8::from_str_radix(&hex, 16).expect("two digits")
-            }
-            byte => byte,
-        });
-    }
-    String::from_utf8(bytes).expect("UTF-8")
-}
-
-fn encoded(text: &str) -> String {
-    let byte = |byte: u8| match byte {
-        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-            char::from(byte).to_string()
-        }
-        byte => format!("%{byte:02X}"),
-    };
-    text.bytes().map(byte).collect()
+    form::parse(query.split('#').next().unwrap_or_default())
 }

@@ -12,11 +12,13 @@
 pub mod authenticator;
 pub mod databases;
 pub mod disk_faults;
+mod form;
 pub mod http;
 pub mod issuer;
 pub mod postgres;
 pub mod process;
 pub mod smtp;
+pub mod stripe;
 pub mod upstream;
 mod watchdog;
 

@@ -69,7 +69,7 @@ pub trait PaymentProvider: Send + Sync {
         now: AtUs,
     ) -> Result<Notice, WebhookError>;
 
-    /// Movements of the operator's balance at the provider, oldest first.
+    /// Movements of the operator's balance at the provider, in any order.
     fn balance<'a>(&'a self, query: &'a BalanceQuery) -> Asking<'a, BalancePage>;
 }
 
@@ -363,7 +363,7 @@ pub struct BalanceQuery {
 /// Some movements of the operator's balance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BalancePage {
-    /// Oldest first.
+    /// In the provider's order.
     pub lines: Vec<BalanceLine>,
     /// Where the next page begins; none on the last one.
     pub next: Option<String>,

@@ -56,5 +56,7 @@ mod spend_alerts;
 mod spend_limits;
 mod spending;
 mod strangers;
+mod stripe_client;
+mod stripe_provider;
 mod user_keys;
 mod world;
