@@ -142,8 +142,8 @@ pub async fn start(
 }
 
 impl Running {
-    /// Reads the configuration again, and puts its upstreams, models and prices into force. What
-    /// cannot be read changes nothing; everything else needs a restart.
+    /// Reads the configuration again, and puts its upstreams, models, prices and providers to sign
+    /// in with into force. What cannot be read changes nothing; everything else needs a restart.
     async fn reload(&self, file: Option<&Path>, environment: &Environment) {
         let loaded = match config::load(file, environment) {
             Ok(loaded) => loaded,
@@ -155,12 +155,16 @@ impl Running {
         for warning in &loaded.warnings {
             tracing::warn!("{warning}");
         }
+        if let Some(unset) = loaded.unset_secrets.first() {
+            tracing::error!("the configuration was not read again: {unset}");
+            return;
+        }
         match self.provisioner.apply(&loaded).await {
             Ok(()) => {
                 let models = loaded.config.models.len();
                 tracing::info!(models, "read the configuration again");
             }
-            Err(error) => tracing::error!(%error, "the configuration's prices were not written"),
+            Err(failure) => tracing::error!(%failure, "the configuration was not put into force"),
         }
     }
 

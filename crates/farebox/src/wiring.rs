@@ -53,6 +53,7 @@ pub(crate) struct Provisioner {
     store: Store,
     gateway: Gateway,
     engines: Vec<(String, watch::Receiver<Health>)>,
+    providers: control::Providers,
     in_force: InForce,
 }
 
@@ -61,24 +62,31 @@ type InForce = Arc<Mutex<Loaded>>;
 
 impl Provisioner {
     /// Makes what is configured what can be called, from the next request on. Requests in flight
-    /// keep the price and the upstream that they began with.
+    /// keep the price and the upstream that they began with. So with what people sign in with.
     ///
     /// # Errors
-    /// [`StoreError`] if its prices cannot be written; what was in force stays.
-    pub(crate) async fn apply(&self, loaded: &Loaded) -> Result<(), StoreError> {
+    /// [`Failure`] if a provider's certificates cannot be read, and nothing changes; or if prices
+    /// cannot be written, and upstreams and models stay as they were.
+    pub(crate) async fn apply(&self, loaded: &Loaded) -> Result<(), Failure> {
         let config = &loaded.config;
-        provision_prices(&self.store, config).await?;
+        let replaced = self.providers.replace(provider_settings(config)?);
+        replaced.map_err(|error| Failure::new(format!("{error}.")))?;
+        let written = provision_prices(&self.store, config).await;
+        written.map_err(|error| Failure::new(format!("prices cannot be written: {error}.")))?;
         self.gateway.set_catalog(catalog(config, &self.engines));
         warm_up(&self.gateway, config);
         // Everything else needs a restart, and is as it was.
         let mut in_force = self.in_force.lock();
         in_force.config.upstreams.clone_from(&config.upstreams);
         in_force.config.models.clone_from(&config.models);
-        let is_of_models = |(name, _): &(String, Origin)| {
-            name.starts_with("upstreams[") || name.starts_with("models[")
+        in_force.config.oidc.clone_from(&config.oidc);
+        let is_read_again = |(name, _): &(String, Origin)| {
+            ["upstreams[", "models[", "oidc["]
+                .iter()
+                .any(|it| name.starts_with(it))
         };
-        in_force.stated.retain(|it| !is_of_models(it));
-        let anew = loaded.stated.iter().filter(|it| is_of_models(it));
+        in_force.stated.retain(|it| !is_read_again(it));
+        let anew = loaded.stated.iter().filter(|it| is_read_again(it));
         in_force.stated.extend(anew.cloned());
         Ok(())
     }
@@ -129,6 +137,7 @@ pub(crate) async fn planes(
     let routes = sending::routes(config)?;
     let leak_signers = leak_signers(config)?;
     let people = people(config)?;
+    let providers = people.providers.clone();
     let store = open(config, Role::Server).await?;
     let failed = |error: StoreError| Failure::new(error.to_string());
     provision_prices(&store, config).await.map_err(failed)?;
@@ -176,6 +185,7 @@ pub(crate) async fn planes(
         store: provisioned,
         gateway: gateway.clone(),
         engines: engines.to_vec(),
+        providers,
         in_force,
     };
     Ok(Planes {
@@ -323,8 +333,12 @@ fn people(config: &Config) -> Result<control::People, Failure> {
 
 /// What people can sign in with, beside a password.
 fn providers(config: &Config) -> Result<control::Providers, Failure> {
-    let settings: Result<Vec<_>, Failure> = config.oidc.iter().map(provider).collect();
-    control::Providers::new(settings?).map_err(|error| Failure::new(format!("{error}.")))
+    let settings = provider_settings(config)?;
+    control::Providers::new(settings).map_err(|error| Failure::new(format!("{error}.")))
+}
+
+fn provider_settings(config: &Config) -> Result<Vec<control::ProviderSettings>, Failure> {
+    config.oidc.iter().map(provider).collect()
 }
 
 fn provider(provider: &config::OidcProvider) -> Result<control::ProviderSettings, Failure> {

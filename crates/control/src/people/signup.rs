@@ -380,9 +380,13 @@ impl Step {
         })
     }
 
+    /// The sign-up, if whoever is at it may still sign up: what operators say acts on the next step.
     fn find(&self, tx: &mut Tx<'_>) -> Outcome<Row> {
         let found = signups::find(tx, &self.secret.digest(), self.now)?;
-        Ok(found.ok_or(PeopleRefusal::SignupOver)?)
+        let row = found.ok_or(PeopleRefusal::SignupOver)?;
+        let rules = policy::rules(tx, self.control.people.signup)?;
+        allowed(rules, row.invite.is_some() || row.join.is_some())?;
+        Ok(row)
     }
 
     /// The sign-up, whose address must be proved.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use testkit::on_each_database;
 
-use crate::people_world::{Browser, PASSWORD, sign_up};
+use crate::people_world::{Browser, PASSWORD, PHONE, sign_up};
 use crate::world::{World, refused};
 
 const PATH: &str = "/api/operator/signup_policy";
@@ -21,6 +21,13 @@ async fn what_an_operator_says_of_the_sign_up_is_in_force_until_it_is_taken_back
         assert_eq!(policy["mode"], "open");
         assert_eq!(policy["changed"], json!([]));
 
+        let mut begun = Browser::new(&world);
+        let body = json!({"email": "mallory@example.com", "password": PASSWORD});
+        let signup = begun.post("/api/signup", &body).await.json();
+        let code = world
+            .fact("mallory@example.com", "email_code", "code")
+            .await;
+
         let closed = operator.post(PATH, &json!({"mode": "closed"})).await;
         assert_eq!(closed.json()["mode"], "closed", "{}", closed.text());
         assert_eq!(closed.json()["configured"], configured);
@@ -31,6 +38,21 @@ async fn what_an_operator_says_of_the_sign_up_is_in_force_until_it_is_taken_back
         let answer = stranger.post("/api/signup", &body).await;
         refused(&answer, 403, Value::Null, "signup_closed");
 
+        // Nor does a sign-up go on that was begun before.
+        let body = json!({"id": signup["id"], "code": code});
+        for mode in ["closed", "invite"] {
+            operator.post(PATH, &json!({"mode": mode})).await;
+            for (step, body) in [
+                ("email_code", &body),
+                ("resend", &json!({"id": signup["id"]})),
+                ("phone", &json!({"id": signup["id"], "phone": PHONE})),
+                ("phone_code", &body),
+            ] {
+                let answer = begun.post(&format!("/api/signup/{step}"), body).await;
+                refused(&answer, 403, Value::Null, "signup_closed");
+            }
+        }
+
         // What is said later is said besides.
         let open = json!({"mode": "open", "phone_verification": "off"});
         operator.post(PATH, &open).await;
@@ -40,7 +62,9 @@ async fn what_an_operator_says_of_the_sign_up_is_in_force_until_it_is_taken_back
             policy["changed"],
             json!(["mode", "phone_verification", "trial_credit_usd"])
         );
-        // No phone is asked for any more.
+        // No phone is asked for any more, and no try was lost.
+        let done = begun.post("/api/signup/email_code", &body).await;
+        assert_eq!(done.json()["status"], "complete", "{}", done.text());
         sign_up(&world, "eve@example.com").await;
         let terms = stranger.get("/api/signup").await.json();
         assert_eq!(terms["is_phone_required"], false);

@@ -342,6 +342,63 @@ async fn passkeys_are_made_in_a_session_that_was_proved_and_by_it_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_is_locked_out_is_told_so_with_a_passkey_too() {
+    on_each_database(async |database| {
+        let (world, mut key) = with_passkey(database).await;
+        let mut browser = Browser::new(&world);
+        let pending = first_step(&mut browser).await;
+        let mut here = Browser::new(&world);
+        sign_in(&mut here, &mut key, None).await;
+        let id = here.who().await.unwrap();
+        let mut operator = world.operator().await;
+        let path = format!("/api/operator/users/{id}/lock");
+        operator.post(&path, &json!({"reason": "Stolen"})).await;
+
+        let answer = sign_in(&mut browser, &mut key, None).await;
+        refused(&answer, 403, Value::Null, "account_locked");
+        assert_eq!(browser.cookie, None);
+        assert_eq!(world.audited().await[0], "login.failed");
+        // What was begun before is over.
+        let body = json!({"id": pending});
+        let answer = browser.post("/api/sessions/passkey_options", &body).await;
+        refused(&answer, 401, Value::Null, "sign_in_expired");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_way_in_is_kept() {
+    on_each_database(async |database| {
+        let (world, mut key) = with_passkey(database).await;
+        let mut browser = Browser::new(&world);
+        sign_in(&mut browser, &mut key, None).await;
+        // SQL in a test: as somebody who came by a provider, whose provider went away since.
+        let forget = "UPDATE users SET password_hash = NULL WHERE email = 'grace@example.com'";
+        let write = world.store.write(|tx| tx.execute(forget, &[]));
+        write
+            .await
+            .map_err(|error: store::StoreError| error)
+            .unwrap();
+        let listed = browser.get("/api/me/passkeys").await.json();
+        let id = listed["data"][0]["id"].as_str().unwrap();
+        let path = format!("/api/me/passkeys/{id}");
+        let answer = browser.delete(&path).await;
+        refused(&answer, 400, Value::Null, "last_sign_in_method");
+        let mut phone = Authenticator::new(Algorithm::Rs256, ORIGIN);
+        add(&mut browser, &mut phone, "phone").await;
+        let removed = browser.delete(&path).await;
+        assert_eq!(removed.status, 200, "{}", removed.text());
+        assert_eq!(
+            sign_in(&mut Browser::new(&world), &mut phone, None)
+                .await
+                .status,
+            200
+        );
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn passkeys_are_listed_named_and_removed() {
     on_each_database(async |database| {
         let (world, mut key) = with_passkey(database).await;

@@ -220,7 +220,7 @@ async fn probes_metrics_and_pages_are_served_and_logs_keep_quiet() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hang_up_makes_it_read_its_models_again() {
+async fn a_hang_up_makes_it_read_its_models_and_providers_again() {
     let upstream = Upstream::echo().await;
     let place = Place::new("sqlite://farebox.db", &upstream.base_url());
     let made = place.set_up("5");
@@ -241,6 +241,12 @@ async fn a_hang_up_makes_it_read_its_models_again() {
 id = "new"
 deployments = [{ upstream = "u", model = "m" }]
 price = { input = "1", output = "2" }
+
+[[oidc]]
+id = "acme"
+name = "Acme"
+issuer = "https://sso.example.com"
+client_id = "farebox"
 "#;
     place.write("farebox.toml", &(config + added));
     server.signal("HUP");
@@ -249,4 +255,6 @@ price = { input = "1", output = "2" }
     })
     .await;
     assert_eq!(chat("m").await.status, 200);
+    let providers = testkit::http::get(&place.url("/api/sso"), "").await.json();
+    assert_eq!(providers["data"][0]["name"], "Acme", "{providers}");
 }

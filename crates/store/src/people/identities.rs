@@ -7,8 +7,8 @@ use domain::Entropy;
 use domain::id::{IdentityId, UserId};
 use domain::time::AtUs;
 
-use super::users;
-use crate::{Row, StoreError, Tx, changes};
+use super::ways::{self, Taken, Ways};
+use crate::{Row, StoreError, Tx};
 
 /// An identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,8 +126,7 @@ pub fn note_used(
     tx.execute_one(sql, &[id.as_str().into(), email.into(), now.0.into()])
 }
 
-/// Takes an identity from a user who can sign in otherwise: by a password, or by another identity
-/// of one of `issuers`, which are those that can be signed in with now.
+/// Takes an identity from a user who can sign in otherwise.
 ///
 /// # Errors
 /// [`UnlinkError`].
@@ -135,14 +134,12 @@ pub fn unlink(
     tx: &mut Tx<'_>,
     user: &UserId,
     id: &IdentityId,
-    issuers: &[&str],
+    open: &Ways<'_>,
 ) -> Result<Identity, UnlinkError> {
-    // Of two who unlink the last two at once, the second sees what the first left.
-    changes::lock(tx)?;
-    let (gone, others): (Vec<_>, Vec<_>) = list(tx, user)?.into_iter().partition(|it| it.id == *id);
-    let gone = gone.into_iter().next().ok_or(UnlinkError::Gone)?;
-    let works = |other: &Identity| issuers.contains(&other.who.issuer.as_str());
-    if users::password(tx, user)?.is_none() && !others.iter().any(works) {
+    let is_left = ways::is_left(tx, user, Taken::Identity(id), open)?;
+    let gone = list(tx, user)?.into_iter().find(|it| it.id == *id);
+    let gone = gone.ok_or(UnlinkError::Gone)?;
+    if !is_left {
         return Err(UnlinkError::LastWay);
     }
     tx.execute_one(

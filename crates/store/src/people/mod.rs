@@ -21,6 +21,7 @@ pub mod throttles;
 pub mod totp;
 pub mod trials;
 pub mod users;
+pub mod ways;
 
 /// How often what is over is forgotten: once in this time, whichever process comes first.
 const TURNS: Throttle = Throttle {

@@ -1,12 +1,14 @@
 //! Accounts at providers, and browsers on their way there.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use domain::id::UserId;
+use domain::id::{PasskeyId, UserId};
 use domain::people::password::PasswordHash;
 use domain::people::secret::BearerSecret;
 use store::people::identities::{self, Link, Subject, UnlinkError};
+use store::people::passkeys::{self, Passkey};
 use store::people::sso_attempts::{self, Attempt, LIFETIME_US};
 use store::people::users::{self, NewUser};
+use store::people::ways::{self, Taken, Ways};
 use store::{Role, Store, StoreError};
 use testkit::on_each_database;
 
@@ -57,7 +59,11 @@ async fn unlink(store: &Store, user: &UserId, subject: &'static str, issuer: &'s
         let Some(identity) = identities::find(tx, &who(subject))? else {
             return Ok(Err(UnlinkError::Gone));
         };
-        Ok(identities::unlink(tx, &user, &identity.id, &[issuer]))
+        let ways = Ways {
+            issuers: &[issuer.to_owned()],
+            passkeys: true,
+        };
+        Ok(identities::unlink(tx, &user, &identity.id, &ways))
     });
     match write.await.unwrap() {
         Ok(_) => true,
@@ -93,6 +99,62 @@ async fn an_account_elsewhere_is_linked_once_and_the_last_way_in_is_kept() {
         })
         .await;
         assert!(unlink(&store, &grace, left, ISSUER).await);
+    })
+    .await;
+}
+
+/// Adds a passkey, which knows its owner or does not.
+async fn passkey(store: &Store, user: &UserId, name: &'static str, is_user_verified: bool) {
+    let user = user.clone();
+    let added = write(store, move |tx| {
+        let passkey = Passkey {
+            id: PasskeyId::new(name),
+            user,
+            credential_id: name.into(),
+            public_key: "AQ".into(),
+            sign_count: 0,
+            is_user_verified,
+            is_backup_eligible: false,
+            is_backed_up: false,
+            transports: Vec::new(),
+            name: name.into(),
+            created_at: NOW,
+            last_used_at: None,
+        };
+        passkeys::create(tx, &passkey)
+    });
+    assert!(added.await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_passkey_that_signs_in_alone_is_a_way_in() {
+    on_each_database(async |database| {
+        let (store, _) = set_up(&database).await;
+        let grace = user(&store).await;
+        link(&store, &grace, "a").await.unwrap();
+        passkey(&store, &grace, "passkey_dumb", false).await;
+        assert!(!unlink(&store, &grace, "a", ISSUER).await);
+        passkey(&store, &grace, "passkey_pin", true).await;
+        assert!(unlink(&store, &grace, "a", ISSUER).await);
+
+        let of = grace.clone();
+        let is_left = async |taken: &'static str, passkeys: bool| {
+            let (of, taken) = (of.clone(), PasskeyId::new(taken));
+            let ways = Ways {
+                issuers: &[],
+                passkeys,
+            };
+            write(&store, move |tx| {
+                ways::is_left(tx, &of, Taken::Passkey(&taken), &ways)
+            })
+            .await
+        };
+        assert!(is_left("passkey_dumb", true).await);
+        assert!(
+            !is_left("passkey_dumb", false).await,
+            "no passkey works here"
+        );
+        assert!(!is_left("passkey_pin", true).await);
     })
     .await;
 }

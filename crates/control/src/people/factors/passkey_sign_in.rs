@@ -15,6 +15,7 @@ use store::Tx;
 use store::people::challenges::{self, Purpose};
 use store::people::passkeys::{self, Passkey, Use};
 use store::people::pending_sign_ins::{self, Pending};
+use store::people::users;
 use utoipa::ToSchema;
 
 use super::super::caller::SignedIn;
@@ -295,6 +296,10 @@ async fn alone(control: &Control, visitor: Visitor, shown: Shown) -> Outcome<Res
         if let Err(problem) = noted {
             deed.failed_passkey(tx, problem)?;
             return Ok(Err(PeopleRefusal::Passkey(problem).into()));
+        }
+        if users::get(tx, deed.user)?.is_none_or(|user| user.locked_at.is_some()) {
+            deed.failed_as_locked(tx)?;
+            return Ok(Err(PeopleRefusal::Locked.into()));
         }
         let (session, secret) = enter(tx, &deed, Factor::Passkey.as_str())?;
         Ok(Ok(

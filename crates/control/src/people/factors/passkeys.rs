@@ -14,6 +14,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use store::people::challenges::{self, LIFETIME_US, Purpose};
 use store::people::passkeys::{self, MOST_OF_USER, Passkey as Row};
+use store::people::ways::{self, Taken, Ways};
 use store::{StoreError, Tx};
 use utoipa::ToSchema;
 
@@ -127,6 +128,11 @@ impl Control {
     /// The site that passkeys are made for here.
     pub(super) fn site(&self) -> Outcome<Site> {
         Ok(Site::of(&self.public_url).ok_or(PeopleRefusal::NoPasskeysHere)?)
+    }
+
+    /// Whether passkeys can be used here.
+    pub(in super::super) fn has_passkeys(&self) -> bool {
+        Site::of(&self.public_url).is_some()
     }
 }
 
@@ -349,7 +355,17 @@ pub(crate) async fn remove(
     let outcome = async {
         control.ensure_proved(&caller, Proof::Session).await?;
         let (now, entropy) = (control.now(), control.entropy);
+        let providers = control.people.providers.clone();
         let write = control.store.write(move |tx| -> Outcome<_> {
+            let passkey = find(tx, &caller, &id)?;
+            let ways = Ways {
+                issuers: &providers.issuers(),
+                passkeys: true,
+            };
+            let taken = Taken::Passkey(&passkey.id);
+            if passkey.is_user_verified && !ways::is_left(tx, &caller.user.id, taken, &ways)? {
+                return Err(PeopleRefusal::LastWay.into());
+            }
             if !passkeys::remove(tx, &caller.user.id, &PasskeyId::new(&id))? {
                 return Err(unknown(&id));
             }

@@ -10,6 +10,7 @@ use http::header::SET_COOKIE;
 use serde::Serialize;
 use store::people::identities::{self, Identity as Row, UnlinkError};
 use store::people::sso_attempts::Attempt;
+use store::people::ways::Ways;
 use utoipa::ToSchema;
 
 use super::Providers;
@@ -81,7 +82,7 @@ impl Identity {
         Identity {
             id: row.id.to_string(),
             object: "identity",
-            provider: provider.map(|it| SsoProvider::of(it)),
+            provider: provider.map(|it| SsoProvider::of(&it)),
             issuer: row.who.issuer,
             email: row.email,
             created_at: row.linked_at.seconds(),
@@ -169,10 +170,14 @@ pub(crate) async fn unlink(
         control.ensure_proved(&caller, Proof::Session).await?;
         let (now, entropy) = (control.now(), control.entropy);
         let providers = control.people.providers.clone();
+        let passkeys = control.has_passkeys();
         let write = control.store.write(move |tx| -> Outcome<_> {
-            let issuers: Vec<&str> = providers.all().map(|it| &*it.settings.issuer).collect();
+            let ways = Ways {
+                issuers: &providers.issuers(),
+                passkeys,
+            };
             let (user, identity) = (&caller.user, IdentityId::new(&id));
-            let gone = identities::unlink(tx, &user.id, &identity, &issuers);
+            let gone = identities::unlink(tx, &user.id, &identity, &ways);
             let gone = gone.map_err(|error| match error {
                 UnlinkError::Gone => Refusal::NotFound {
                     what: "identity",

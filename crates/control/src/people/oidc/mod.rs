@@ -28,11 +28,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::secret::Secret;
+use parking_lot::RwLock;
 
 use provider::Provider;
 
 /// A provider, as the operator describes it. Domains are in small letters.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProviderSettings {
     /// Names it in addresses of this installation.
     pub id: String,
@@ -70,9 +71,9 @@ pub struct Join {
 }
 
 /// The providers that people can sign in with, in the order of the configuration. Cheap to clone;
-/// all clones share what the providers said.
+/// all clones share what the providers said, and are replaced together.
 #[derive(Clone, Default)]
-pub struct Providers(Arc<[Arc<Provider>]>);
+pub struct Providers(Arc<RwLock<Arc<[Arc<Provider>]>>>);
 
 /// The certificates of the authorities to be trusted for a provider cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -84,7 +85,7 @@ pub struct UnreadableAuthorities {
 
 impl fmt::Debug for Providers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.iter()).finish()
+        f.debug_list().entries(self.all().iter()).finish()
     }
 }
 
@@ -94,22 +95,50 @@ impl Providers {
     /// # Errors
     /// [`UnreadableAuthorities`].
     pub fn new(settings: Vec<ProviderSettings>) -> Result<Self, UnreadableAuthorities> {
-        let prepared = |settings| Provider::new(settings).map(Arc::new);
+        let providers = Providers::default();
+        providers.replace(settings)?;
+        Ok(providers)
+    }
+
+    /// Puts these in place of those there are, from the next sign-in on. One that stays as it is
+    /// keeps what it said.
+    ///
+    /// # Errors
+    /// [`UnreadableAuthorities`]; nothing was replaced.
+    pub fn replace(&self, settings: Vec<ProviderSettings>) -> Result<(), UnreadableAuthorities> {
+        let before = self.all();
+        let prepared = |settings: ProviderSettings| {
+            let same = before.iter().find(|it| it.settings == settings);
+            match same {
+                Some(same) => Ok(Arc::clone(same)),
+                None => Provider::new(settings).map(Arc::new),
+            }
+        };
         let providers: Result<_, _> = settings.into_iter().map(prepared).collect();
-        providers.map(Providers)
+        *self.0.write() = providers?;
+        Ok(())
     }
 
-    fn all(&self) -> impl Iterator<Item = &Arc<Provider>> {
-        self.0.iter()
+    fn all(&self) -> Arc<[Arc<Provider>]> {
+        Arc::clone(&self.0.read())
     }
 
-    fn find(&self, id: &str) -> Option<&Arc<Provider>> {
-        self.all().find(|provider| provider.settings.id == id)
+    fn find(&self, id: &str) -> Option<Arc<Provider>> {
+        self.that(|provider| provider.settings.id == id)
     }
 
     /// The provider that calls itself `issuer`.
-    fn of_issuer(&self, issuer: &str) -> Option<&Arc<Provider>> {
-        self.all()
-            .find(|provider| provider.settings.issuer == issuer)
+    fn of_issuer(&self, issuer: &str) -> Option<Arc<Provider>> {
+        self.that(|provider| provider.settings.issuer == issuer)
+    }
+
+    fn that(&self, is_it: impl Fn(&Provider) -> bool) -> Option<Arc<Provider>> {
+        self.0.read().iter().find(|it| is_it(it)).cloned()
+    }
+
+    /// What the providers call themselves.
+    pub(super) fn issuers(&self) -> Vec<String> {
+        let all = self.all();
+        all.iter().map(|it| it.settings.issuer.clone()).collect()
     }
 }

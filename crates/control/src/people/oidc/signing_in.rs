@@ -82,7 +82,7 @@ pub(crate) async fn list(State(control): State<Control>) -> Response {
     let providers = control.people.providers.all();
     let list = SsoProviderList {
         object: "list",
-        data: providers.map(|it| SsoProvider::of(it)).collect(),
+        data: providers.iter().map(|it| SsoProvider::of(it)).collect(),
     };
     answer(&control, Ok(Json(list)))
 }
@@ -231,7 +231,7 @@ pub(super) const AFTER_LINKING: &str = ACCOUNT;
 
 pub(super) fn find(control: &Control, id: &str) -> Outcome<Arc<Provider>> {
     let found = control.people.providers.find(id);
-    found.cloned().ok_or_else(|| Refusal::NotFound {
+    found.ok_or_else(|| Refusal::NotFound {
         what: "provider",
         id: id.to_owned(),
     })
