@@ -97,6 +97,8 @@ def questions(server):
     yield "audit log of a kind of event", f"{log}&event_types[]=api_key.created"
     yield "audit log of a resource", f"{log}&resource_ids[]={half}"
     yield "audit log of a person", f"{log}&actor_ids[]={somebody}"
+    some = "&".join(f"actor_ids[]=user-{0:012}{number:012}" for number in range(40))
+    yield "audit log of forty people", f"{log}&{some}"
     yield "audit log of an address", f"{log}&actor_emails[]=0.7@example.com"
     start = server.seeded.now // DAY_US * DAY_S - 30 * DAY_S
     month = f"/organization/usage/completions?start_time={start}&limit=31"

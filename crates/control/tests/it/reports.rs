@@ -131,7 +131,7 @@ async fn every_width_and_grouping_gives_the_same_sums() {
         let of_user = format!("user_ids={}", world.made.user);
         for query in [
             &of_user,
-            &format!("{of_user}&bucket_width=1h"),
+            &format!("{of_user}&bucket_width=1h&limit=168"),
             &format!("{of_user}&bucket_width=1d&limit=31&group_by=model"),
             &format!("{of_user}&user_ids=user-other&group_by=user_id"),
             &format!("{of_user}&group_by=api_key_id"),

@@ -190,9 +190,9 @@ impl Finder<'_> {
         let mut equal = |(column, value): &Equation<'_>| {
             format!("{column} = {} AND {rest}", bind((*value).into()))
         };
-        let found = match driving {
-            [] => rest.clone(),
-            [one] => equal(one),
+        let (before, found) = match driving {
+            [] => (String::new(), rest.clone()),
+            [one] => (String::new(), equal(one)),
             several => {
                 let pages = several.iter().enumerate().map(|(number, it)| {
                     format!(
@@ -200,17 +200,18 @@ impl Finder<'_> {
                         equal(it)
                     )
                 });
-                let pages: Vec<String> = pages.collect();
-                format!(
-                    "a.organization_id = $1 AND a.id IN ({})",
-                    pages.join(" UNION ALL ")
+                let pages = pages.collect::<Vec<_>>().join(" UNION ");
+                // A cross join, so that SQLite goes from what was found to the log.
+                (
+                    format!("({pages}) AS found CROSS JOIN"),
+                    "a.organization_id = $1 AND a.id = found.id".into(),
                 )
             }
         };
         let sql = format!(
             "SELECT a.id, a.at_us, a.kind, a.project_id, COALESCE(p.name, ''), a.detail, a.key_id,
                     a.user_id, a.service_account_id, a.email, a.ip_address, a.user_agent
-             FROM audit_log a LEFT JOIN projects p ON p.id = a.project_id
+             FROM {before} audit_log a LEFT JOIN projects p ON p.id = a.project_id
              WHERE {found} {tail}"
         );
         (sql, params)
@@ -349,6 +350,28 @@ mod tests {
         ]
     }
 
+    /// Fails unless a statement finds entries by this index alone.
+    fn assert_enters(
+        tx: &mut Tx<'_>,
+        index: &str,
+        (sql, params): &(String, Vec<Value>),
+    ) -> Result<(), StoreError> {
+        let (explain, column) = match tx.is_sqlite() {
+            true => ("EXPLAIN QUERY PLAN", 3),
+            false => ("EXPLAIN", 0),
+        };
+        let plan = tx.query(&format!("{explain} {sql}"), params)?;
+        let lines = plan.iter().map(|row| row.text(column));
+        let plan = lines.collect::<Result<Vec<_>, _>>()?.join("\n");
+        assert!(
+            plan.contains(&format!("audit_log_by_{index}")),
+            "{index}: {plan}"
+        );
+        let walks = ["SCAN a", "Seq Scan on audit_log", "audit_log_by_time"];
+        assert!(!walks.iter().any(|it| plan.contains(it)), "{index}: {plan}");
+        Ok(())
+    }
+
     #[tokio::test(flavor = "multi_thread")]
     async fn several_values_of_a_filter_are_each_found_by_its_index() {
         on_each_database(async |database| {
@@ -357,27 +380,18 @@ mod tests {
             let organization = OrganizationId::new("org-a");
             let write = store.write(move |tx| -> Result<(), StoreError> {
                 tx.execute(&filled(sqlite), &[(ENTRIES as i64).into()])?;
-                tx.execute("ANALYZE", &[])?;
+                if !sqlite {
+                    // As it does by itself, in time. SQLite knows nothing of its tables.
+                    tx.execute("ANALYZE", &[])?;
+                }
                 for (index, filter) in filters() {
                     let page = Page {
                         after: Some((AtUs(15_000), AuditLogId::new("audit_log-15000"))),
                         before: None,
                         limit: 21,
                     };
-                    let explain = if sqlite {
-                        "EXPLAIN QUERY PLAN"
-                    } else {
-                        "EXPLAIN"
-                    };
-                    for (sql, params) in statements(&organization, &filter, &page) {
-                        let plan = tx.query(&format!("{explain} {sql}"), &params)?;
-                        let column = if sqlite { 3 } else { 0 };
-                        let lines = plan.iter().map(|row| row.text(column));
-                        let plan = lines.collect::<Result<Vec<_>, _>>()?.join("\n");
-                        let by = format!("audit_log_by_{index}");
-                        assert!(plan.contains(&by), "{index}: {plan}");
-                        let walks = ["SCAN a", "Seq Scan on audit_log", "audit_log_by_time"];
-                        assert!(!walks.iter().any(|it| plan.contains(it)), "{index}: {plan}");
+                    for statement in statements(&organization, &filter, &page) {
+                        assert_enters(tx, index, &statement)?;
                     }
                     let found = list(tx, &organization, &filter, &page)?;
                     let told: Vec<i64> = found.iter().map(|entry| entry.at.0).collect();
