@@ -85,6 +85,8 @@ pub struct Alert {
     pub event: AlertEvent,
     /// Who gets the mails instead of those whom the organization's settings name.
     pub people: Option<Vec<String>>,
+    /// What the subjects of mails begin with, if somebody chose that.
+    pub subject_prefix: Option<String>,
 }
 
 impl Alert {
@@ -96,6 +98,7 @@ impl Alert {
             cause: cause.into(),
             event,
             people: None,
+            subject_prefix: None,
         }
     }
 
@@ -231,14 +234,14 @@ pub struct BudgetReached {
     pub spent: Nusd,
     /// Whether requests are refused at the limit.
     pub force: Force,
-    /// What the subjects of mails begin with, if somebody chose that.
-    pub subject_prefix: Option<String>,
 }
 
 /// One fact, not yet written for anybody.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fact {
-    /// Words, perhaps somebody's choice.
+    /// A name or a word, perhaps somebody's choice.
+    Name(String),
+    /// A sentence, or the place of something.
     Text(String),
     /// Where to go. Whoever has it may do what it is for.
     Link(String),
@@ -291,9 +294,9 @@ impl AlertEvent {
                 amount,
                 reason,
             } => vec![
-                ("payment_id", text(payment)),
+                ("payment_id", named(payment)),
                 ("amount_usd", Fact::Usd(*amount)),
-                ("reason", text(reason)),
+                ("reason", Fact::Text(reason.clone())),
             ],
             AlertEvent::KeyLeaked {
                 id,
@@ -302,10 +305,10 @@ impl AlertEvent {
                 place,
                 revoked,
             } => vec![
-                ("key_id", text(id.as_str())),
-                ("key", text(key)),
-                ("name", text(name)),
-                ("place", text(place)),
+                ("key_id", named(id.as_str())),
+                ("key", named(key)),
+                ("name", Fact::Name(name.clone())),
+                ("place", Fact::Text(place.clone())),
                 ("revoked", Fact::Is(*revoked)),
             ],
             AlertEvent::NewSignIn {
@@ -314,18 +317,18 @@ impl AlertEvent {
                 device,
                 ip_address,
             } => vec![
-                ("user_id", text(user.as_str())),
-                ("email", text(email)),
-                ("device", text(device)),
-                ("ip_address", text(ip_address)),
+                ("user_id", named(user.as_str())),
+                ("email", named(email)),
+                ("device", named(device)),
+                ("ip_address", named(ip_address)),
             ],
             AlertEvent::StatementReady {
                 statement,
                 month,
                 closing,
             } => vec![
-                ("statement_id", text(statement)),
-                ("month", text(month)),
+                ("statement_id", named(statement)),
+                ("month", named(month)),
                 ("closing_usd", Fact::Usd(*closing)),
             ],
             AlertEvent::Receipt {
@@ -334,8 +337,8 @@ impl AlertEvent {
                 amount,
                 tax,
             } => vec![
-                ("number", text(number)),
-                ("payment_id", text(payment)),
+                ("number", named(number)),
+                ("payment_id", named(payment)),
                 ("amount_usd", Fact::Usd(*amount)),
                 ("tax_usd", Fact::Usd(*tax)),
             ],
@@ -361,9 +364,9 @@ impl RechargeTrouble {
                 failures,
                 next_try_at,
             } => vec![
-                ("recharge_id", text(recharge)),
+                ("recharge_id", named(recharge)),
                 ("amount_usd", Fact::Usd(*amount)),
-                ("reason", text(reason)),
+                ("reason", Fact::Text(reason.clone())),
                 ("failures", Fact::Number((*failures).into())),
                 ("next_try_at", next_try_at.map_or(Fact::None, Fact::At)),
             ],
@@ -372,12 +375,12 @@ impl RechargeTrouble {
                 amount,
                 link,
             } => vec![
-                ("recharge_id", text(recharge)),
+                ("recharge_id", named(recharge)),
                 ("amount_usd", Fact::Usd(*amount)),
                 ("link", Fact::Link(link.clone())),
             ],
             RechargeTrouble::Disabled { reason, failures } => vec![
-                ("reason", text(reason)),
+                ("reason", Fact::Text(reason.clone())),
                 ("failures", Fact::Number((*failures).into())),
             ],
         }
@@ -388,15 +391,15 @@ impl BudgetReached {
     fn facts(&self) -> AlertFacts {
         let (project, key) = match &self.scope {
             Scope::Organization => (Fact::None, Fact::None),
-            Scope::Project(id) => (text(id.as_str()), Fact::None),
-            Scope::Key(id) => (Fact::None, text(id.as_str())),
+            Scope::Project(id) => (named(id.as_str()), Fact::None),
+            Scope::Key(id) => (Fact::None, named(id.as_str())),
         };
         vec![
-            ("budget_id", text(self.budget.as_str())),
+            ("budget_id", named(self.budget.as_str())),
             ("project_id", project),
             ("key_id", key),
-            ("scope", text(&self.called)),
-            ("window", text(self.window.as_str())),
+            ("scope", named(&self.called)),
+            ("window", named(self.window.as_str())),
             ("threshold_percent", Fact::Number(self.threshold.into())),
             ("limit_usd", Fact::Usd(self.limit)),
             ("spent_usd", Fact::Usd(self.spent)),
@@ -405,8 +408,8 @@ impl BudgetReached {
     }
 }
 
-fn text(text: &str) -> Fact {
-    Fact::Text(text.to_owned())
+fn named(text: &str) -> Fact {
+    Fact::Name(text.to_owned())
 }
 
 #[cfg(test)]

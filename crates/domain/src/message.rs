@@ -6,16 +6,13 @@
 use std::fmt;
 
 use crate::alert::{AlertEvent, Fact};
-use crate::budget::Force;
-use crate::money::Nusd;
 use crate::people::factor::FactorChange;
 use crate::time::AtUs;
-use crate::window::Window;
 
 /// The longest a name may be that somebody chose and that is shown to others.
 const NAME_CHARS: usize = 100;
-/// The longest that the place of something may be, such as an address.
-const PLACE_CHARS: usize = 500;
+/// The longest that a sentence may be, or the place of something, such as an address.
+const TEXT_CHARS: usize = 500;
 
 /// A message to one person.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,50 +120,20 @@ pub enum Letter {
         /// Where to go if the password is forgotten.
         reset: String,
     },
-    /// Spending reached a threshold of a budget.
-    BudgetThreshold(BudgetAlert),
-    /// One of your keys was found where others can read it.
-    KeyLeaked {
-        /// The key's redacted value.
-        key: String,
-        /// What its owner calls it.
-        name: String,
-        /// Where it was found.
-        place: String,
-        /// Whether it was revoked, or somebody must.
-        revoked: bool,
-    },
-    /// Something else that organizations are told of.
-    Alert {
-        /// The organization's name.
-        organization: String,
-        /// What happened.
-        event: AlertEvent,
-        /// When.
-        at: AtUs,
-    },
+    /// An organization is told of something.
+    Alert(AlertLetter),
 }
 
-/// Spending reached a threshold of a budget.
+/// An organization is told of something.
 #[derive(Clone, PartialEq, Eq)]
-pub struct BudgetAlert {
+pub struct AlertLetter {
     /// What the subject begins with, if somebody chose that.
     pub subject_prefix: Option<String>,
     /// The organization's name.
     pub organization: String,
-    /// Whose spending, such as "the project Search".
-    pub scope: String,
-    /// What the budget counts over.
-    pub window: Window,
-    /// Per cent of the limit.
-    pub threshold: u16,
-    /// The limit.
-    pub limit: Nusd,
-    /// What was spent of it.
-    pub spent: Nusd,
-    /// Whether requests are refused at the limit.
-    pub force: Force,
-    /// When it was reached.
+    /// What happened.
+    pub event: AlertEvent,
+    /// When.
     pub at: AtUs,
 }
 
@@ -228,9 +195,7 @@ impl Letter {
             Letter::IdentityLinked { .. } => "identity_linked",
             Letter::IdentityUnlinked { .. } => "identity_unlinked",
             Letter::AddressInUse { .. } => "address_in_use",
-            Letter::BudgetThreshold(_) => "budget_threshold",
-            Letter::KeyLeaked { .. } => "key_leaked",
-            Letter::Alert { event, .. } => event.kind().as_str(),
+            Letter::Alert(alert) => alert.event.kind().as_str(),
         }
     }
 
@@ -278,31 +243,7 @@ impl Letter {
             Letter::AddressInUse { sign_in, reset } => {
                 vec![("sign_in", sign_in.clone()), ("reset", reset.clone())]
             }
-            Letter::BudgetThreshold(alert) => alert.facts(),
-            Letter::KeyLeaked {
-                key,
-                name,
-                place,
-                revoked,
-            } => vec![
-                ("key", one_line(key)),
-                ("name", one_line(name)),
-                ("place", line_of(place, PLACE_CHARS)),
-                ("revoked", yes(*revoked)),
-            ],
-            Letter::Alert {
-                organization,
-                event,
-                at,
-            } => {
-                let around = [
-                    ("organization", one_line(organization)),
-                    ("at", minute(*at)),
-                ];
-                let facts = event.facts().into_iter();
-                let facts = facts.map(|(name, fact)| (name, written(&fact)));
-                around.into_iter().chain(facts).collect()
-            }
+            Letter::Alert(alert) => alert.facts(),
         }
     }
 }
@@ -310,7 +251,8 @@ impl Letter {
 /// A fact of an alert, for people.
 fn written(fact: &Fact) -> String {
     match fact {
-        Fact::Text(text) => one_line(text),
+        Fact::Name(name) => one_line(name),
+        Fact::Text(text) => line_of(text, TEXT_CHARS),
         Fact::Link(link) => link.clone(),
         Fact::Usd(amount) => format!("${}", amount.to_usd()),
         Fact::At(at) => minute(*at),
@@ -320,27 +262,20 @@ fn written(fact: &Fact) -> String {
     }
 }
 
-impl BudgetAlert {
-    fn facts(&self) -> Facts {
-        let (budget, period) = match self.window {
-            Window::Day => ("daily budget", "day"),
-            Window::Week => ("weekly budget", "week"),
-            Window::Month => ("monthly budget", "month"),
-            Window::Always => ("budget", ""),
-        };
+impl AlertLetter {
+    /// What its template fills in: the facts of the event by the names that programs know, and
+    /// those around it.
+    #[must_use]
+    pub fn facts(&self) -> Facts {
         let prefix = self.subject_prefix.as_deref().unwrap_or_default();
-        vec![
+        let around = [
             ("subject_prefix", one_line(prefix)),
             ("organization", one_line(&self.organization)),
-            ("scope", one_line(&self.scope)),
-            ("budget", budget.to_owned()),
-            ("period", period.to_owned()),
-            ("threshold", self.threshold.to_string()),
-            ("limit", format!("${}", self.limit.to_usd())),
-            ("spent", format!("${}", self.spent.to_usd())),
-            ("hard", yes(self.force == Force::Hard)),
             ("at", minute(self.at)),
-        ]
+        ];
+        let facts = self.event.facts().into_iter();
+        let facts = facts.map(|(name, fact)| (name, written(&fact)));
+        around.into_iter().chain(facts).collect()
     }
 }
 
@@ -370,9 +305,9 @@ impl fmt::Debug for Letter {
     }
 }
 
-impl fmt::Debug for BudgetAlert {
+impl fmt::Debug for AlertLetter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("BudgetAlert")
+        write!(f, "AlertLetter({})", self.event.kind().as_str())
     }
 }
 

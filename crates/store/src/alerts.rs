@@ -7,7 +7,7 @@
 use domain::Entropy;
 use domain::alert::{Alert, AlertEvent, Fact};
 use domain::id::{AlertId, OrganizationId};
-use domain::message::{BudgetAlert, Letter, Message};
+use domain::message::{AlertLetter, Letter, Message};
 use domain::time::AtUs;
 use serde_json::{Map, json};
 
@@ -49,13 +49,18 @@ pub fn raise(
             owners.map(|owner| owner.email).collect()
         }
     };
-    let letter = letter(&alert.event, name(tx, organization)?, now);
+    let letter = AlertLetter {
+        subject_prefix: alert.subject_prefix.clone(),
+        organization: name(tx, organization)?,
+        event: alert.event.clone(),
+        at: now,
+    };
     for to in people {
         let job = Job {
             key: mail_key(alert, &to),
             message: Message::Mail {
                 to,
-                letter: letter.clone(),
+                letter: Letter::Alert(letter.clone()),
             },
             expires_at: None,
         };
@@ -72,7 +77,7 @@ fn mail_key(alert: &Alert, to: &str) -> String {
 /// The facts of an event as programs read them: amounts as decimal strings, moments in seconds.
 fn data(event: &AlertEvent) -> serde_json::Value {
     let written = |fact| match fact {
-        Fact::Text(text) | Fact::Link(text) => json!(text),
+        Fact::Name(text) | Fact::Text(text) | Fact::Link(text) => json!(text),
         Fact::Usd(amount) => json!(amount.to_usd()),
         Fact::At(at) => json!(at.seconds()),
         Fact::Number(number) => json!(number),
@@ -84,39 +89,6 @@ fn data(event: &AlertEvent) -> serde_json::Value {
         .map(|(name, fact)| (name.to_owned(), written(fact)))
         .collect();
     facts.into()
-}
-
-fn letter(event: &AlertEvent, organization: String, at: AtUs) -> Letter {
-    match event {
-        AlertEvent::BudgetThreshold(reached) => Letter::BudgetThreshold(BudgetAlert {
-            subject_prefix: reached.subject_prefix.clone(),
-            organization,
-            scope: reached.called.clone(),
-            window: reached.window,
-            threshold: reached.threshold,
-            limit: reached.limit,
-            spent: reached.spent,
-            force: reached.force,
-            at,
-        }),
-        AlertEvent::KeyLeaked {
-            key,
-            name,
-            place,
-            revoked,
-            ..
-        } => Letter::KeyLeaked {
-            key: key.clone(),
-            name: name.clone(),
-            place: place.clone(),
-            revoked: *revoked,
-        },
-        event => Letter::Alert {
-            organization,
-            event: event.clone(),
-            at,
-        },
-    }
 }
 
 fn name(tx: &mut Tx<'_>, organization: &OrganizationId) -> Result<String, StoreError> {

@@ -2,16 +2,15 @@
 
 use domain::Entropy;
 use domain::access::Owner;
+use domain::alert::{Alert, AlertEvent};
 use domain::id::{KeyId, OrganizationId, ProjectId, ServiceAccountId, UserId};
 use domain::key::{KeyClass, KeyDigest};
-use domain::message::{Letter, Message};
 use domain::time::AtUs;
 use serde_json::json;
 
 use crate::audit::{self, Act, Actor, Event, Kind};
-use crate::jobs::{self, Job};
 use crate::keys::rotation;
-use crate::{Row, StoreError, Tx, keys, members};
+use crate::{Row, StoreError, Tx, alerts, keys};
 
 /// A key of this installation, whether it works or not.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,9 +135,9 @@ fn from_row(row: &Row) -> Result<FoundKey, StoreError> {
     })
 }
 
-/// Revokes a key that leaked, writes it into the audit log of its organization, and tells its owner
-/// by mail: of a service account's key, the owners of the organization. False, and nothing of this,
-/// if it did not work any more.
+/// Revokes a key that leaked, writes it into the audit log of its organization, and raises an alert,
+/// with a mail to the key's owner; of a service account's key, to those whom the organization's
+/// settings name. False, and nothing of this, if it did not work any more.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -170,28 +169,18 @@ pub fn revoke(
         None => event,
     });
     audit::record(tx, &act, &events)?;
-    let told = match &key.email {
-        Some(email) => vec![email.clone()],
-        None => {
-            let owners = members::owners(tx, organization)?.into_iter();
-            owners.map(|owner| owner.email).collect()
-        }
+    let event = AlertEvent::KeyLeaked {
+        id: key.id.clone(),
+        key: key.redacted_value.clone(),
+        name: key.name.clone(),
+        place: leak.place.clone(),
+        revoked: true,
     };
-    for to in told {
-        let job = Job {
-            key: format!("leak:{}:{to}", key.id),
-            message: Message::Mail {
-                to,
-                letter: Letter::KeyLeaked {
-                    key: key.redacted_value.clone(),
-                    name: key.name.clone(),
-                    place: leak.place.clone(),
-                    revoked: true,
-                },
-            },
-            expires_at: None,
-        };
-        jobs::enqueue(tx, &job, now, entropy)?;
-    }
+    let alert = Alert::new(organization, key.id.as_str(), event);
+    let alert = match &key.email {
+        Some(email) => alert.to(vec![email.clone()]),
+        None => alert,
+    };
+    alerts::raise(tx, &alert, now, entropy)?;
     Ok(true)
 }

@@ -223,10 +223,10 @@ fn unwritable(template: &str, error: &minijinja::Error) -> Unwritable {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::alert::{AlertEvent, RechargeTrouble};
-    use domain::budget::Force;
-    use domain::id::UserId;
-    use domain::message::{BudgetAlert, Letter, Message, Text};
+    use domain::alert::{AlertEvent, BudgetReached, RechargeTrouble};
+    use domain::budget::{Force, Scope};
+    use domain::id::{BudgetId, KeyId, ProjectId, UserId};
+    use domain::message::{AlertLetter, Letter, Message, Text};
     use domain::money::Nusd;
     use domain::people::factor::FactorChange;
     use domain::time::AtUs;
@@ -249,16 +249,30 @@ mod tests {
         letters.mail(message.template(), &facts(&message)).unwrap()
     }
 
-    fn alert(force: Force, window: Window) -> Letter {
-        Letter::BudgetThreshold(BudgetAlert {
-            subject_prefix: (window == Window::Day).then(|| "[money]".into()),
+    fn alert(event: AlertEvent) -> Letter {
+        Letter::Alert(AlertLetter {
+            subject_prefix: None,
             organization: "Acme".into(),
-            scope: "the project Search".into(),
+            event,
+            at: NOON,
+        })
+    }
+
+    fn budget(force: Force, window: Window) -> Letter {
+        let event = AlertEvent::BudgetThreshold(BudgetReached {
+            budget: BudgetId::new("budget_1"),
+            scope: Scope::Project(ProjectId::new("proj_1")),
+            called: "the project Search".into(),
             window,
             threshold: 80,
             limit: Nusd::parse_usd("100").unwrap(),
             spent: Nusd::parse_usd("81.5").unwrap(),
             force,
+        });
+        Letter::Alert(AlertLetter {
+            subject_prefix: (window == Window::Day).then(|| "[money]".into()),
+            organization: "Acme".into(),
+            event,
             at: NOON,
         })
     }
@@ -307,9 +321,9 @@ mod tests {
                 sign_in: format!("{URL}/sign-in"),
                 reset: format!("{URL}/forgot-password"),
             },
-            alert(Force::Hard, Window::Month),
-            alert(Force::Hard, Window::Always),
-            alert(Force::Soft, Window::Day),
+            budget(Force::Hard, Window::Month),
+            budget(Force::Hard, Window::Always),
+            budget(Force::Soft, Window::Day),
             key_leaked(true),
             key_leaked(false),
         ]
@@ -368,21 +382,17 @@ mod tests {
             receipt("0"),
             receipt("3.99"),
         ];
-        let alert = |event| Letter::Alert {
-            organization: "Acme".into(),
-            event,
-            at: NOON,
-        };
         events.map(alert).into()
     }
 
     fn key_leaked(revoked: bool) -> Letter {
-        Letter::KeyLeaked {
+        alert(AlertEvent::KeyLeaked {
+            id: KeyId::new("key_1"),
             key: "sk-proj-fare...wXyZ".into(),
             name: "search".into(),
             place: "github.com/acme/search/.env".into(),
             revoked,
-        }
+        })
     }
 
     #[test]

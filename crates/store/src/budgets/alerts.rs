@@ -1,16 +1,15 @@
-//! Tells people by mail that a budget reached a threshold: whom a spend alert names, else the
-//! owners of the organization.
+//! Tells that a budget reached a threshold: by mail those whom a spend alert names, else as the
+//! organization's settings say.
 
 use domain::Entropy;
 use domain::admission::Crossing;
+use domain::alert::{Alert, AlertEvent, BudgetReached};
 use domain::budget::Scope;
 use domain::id::OrganizationId;
-use domain::message::{BudgetAlert, Letter, Message};
 
-use crate::jobs::{self, Job};
-use crate::{StoreError, Tx, Value, members, spend_alerts};
+use crate::{StoreError, Tx, Value, alerts, spend_alerts};
 
-/// Puts a mail to each of them into the queue. Nobody is told of a budget that is gone.
+/// Raises the alert. Nobody is told of a budget that is gone.
 pub(super) fn tell(
     tx: &mut Tx<'_>,
     organization: &OrganizationId,
@@ -21,10 +20,12 @@ pub(super) fn tell(
         return Ok(());
     };
     let budget = row.budget;
-    let owner = organization.as_str().into();
-    let called = name(tx, "SELECT name FROM organizations WHERE id = $1", owner)?;
-    let scope = match &budget.scope {
-        Scope::Organization => format!("the organization {called}"),
+    let called = match &budget.scope {
+        Scope::Organization => {
+            let sql = "SELECT name FROM organizations WHERE id = $1";
+            let own = organization.as_str().into();
+            format!("the organization {}", name(tx, sql, own)?)
+        }
         Scope::Project(id) => {
             let sql = "SELECT name FROM projects WHERE id = $1";
             format!("the project {}", name(tx, sql, id.as_str().into())?)
@@ -34,42 +35,29 @@ pub(super) fn tell(
             format!("the key {}", name(tx, sql, id.as_str().into())?)
         }
     };
-    let (recipients, subject_prefix) = match spend_alerts::told(tx, organization, &budget.id)? {
-        Some(told) => told,
-        None => {
-            let owners = members::owners(tx, organization)?.into_iter();
-            (owners.map(|owner| owner.email).collect(), None)
-        }
-    };
-    let alert = BudgetAlert {
-        subject_prefix,
-        organization: called,
-        scope,
+    let Crossing {
+        window_at,
+        threshold,
+        ..
+    } = crossing;
+    let cause = format!("{}:{}:{threshold}", budget.id, window_at.0);
+    let told = spend_alerts::told(tx, organization, &budget.id)?;
+    let event = AlertEvent::BudgetThreshold(BudgetReached {
+        budget: budget.id,
+        scope: budget.scope,
+        called,
         window: budget.window,
         threshold: crossing.threshold,
         limit: crossing.limit,
         spent: crossing.spent,
         force: budget.force,
-        at: crossing.at,
-    };
-    for to in recipients {
-        let Crossing {
-            budget,
-            window_at,
-            threshold,
-            ..
-        } = crossing;
-        let job = Job {
-            key: format!("budget:{budget}:{}:{threshold}:{to}", window_at.0),
-            message: Message::Mail {
-                to,
-                letter: Letter::BudgetThreshold(alert.clone()),
-            },
-            expires_at: None,
-        };
-        jobs::enqueue(tx, &job, crossing.at, entropy)?;
+    });
+    let mut alert = Alert::new(organization, cause, event);
+    if let Some((recipients, subject_prefix)) = told {
+        alert = alert.to(recipients);
+        alert.subject_prefix = subject_prefix;
     }
-    Ok(())
+    alerts::raise(tx, &alert, crossing.at, entropy).map(|_| ())
 }
 
 fn name(tx: &mut Tx<'_>, sql: &str, id: Value) -> Result<String, StoreError> {

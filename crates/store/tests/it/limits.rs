@@ -215,11 +215,11 @@ async fn owners_are_told_by_mail_once_of_each_threshold() {
                 (&*mail.to, &*mail.template),
                 ("ada@example.com", "budget_threshold")
             );
-            thresholds.push(&*mail.facts["threshold"]);
+            thresholds.push(&*mail.facts["threshold_percent"]);
             assert_eq!(mail.facts["organization"], "Acme");
             assert_eq!(mail.facts["scope"], "the project Default project");
-            assert_eq!(mail.facts["limit"], "$2.00");
-            assert_eq!(mail.facts["spent"], "$1.600000001");
+            assert_eq!(mail.facts["limit_usd"], "$2.00");
+            assert_eq!(mail.facts["spent_usd"], "$1.600000001");
             assert_eq!(mail.facts["hard"], "");
         }
         thresholds.sort_unstable();
