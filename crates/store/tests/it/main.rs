@@ -38,6 +38,7 @@ mod price_book;
 mod price_previews;
 mod proofs;
 mod receipts;
+mod recharges;
 mod roles;
 mod schema;
 mod snapshots;
