@@ -441,11 +441,14 @@ async fn whoever_sweeps_finds_the_wallets_that_are_low() {
             organization: of.clone(),
             amount: usd("5"),
             reason: "test".into(),
+            actor: "operator".into(),
+            expires_at: None,
         };
         world.want(wanted(), NOW).await;
         let give = move |tx: &mut Tx<'_>| -> Result<(), StoreError> {
             let given = store::grants::give(tx, &grant, NOW);
-            given.map_err(|error| StoreError::Failed(error.to_string()))
+            given.map_err(|error| StoreError::Failed(error.to_string()))?;
+            Ok(())
         };
         write(&world.store, give).await;
         assert!(low(None, NOW).await.is_empty(), "there is enough");
