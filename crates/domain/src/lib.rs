@@ -29,6 +29,7 @@ pub mod markup;
 pub mod message;
 pub mod model_permissions;
 pub mod money;
+pub mod month;
 pub mod network;
 pub mod payment;
 pub mod people;

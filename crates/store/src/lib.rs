@@ -63,6 +63,7 @@ pub mod spend_alerts;
 mod sqlite;
 mod sqlite_batch;
 pub mod standing;
+pub mod statements;
 mod store;
 pub mod test_payments;
 pub mod transfers;

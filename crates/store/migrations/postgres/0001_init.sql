@@ -655,6 +655,10 @@ CREATE TABLE transfers (
     CHECK ((wallet_debits_nusd IS NULL) = (wallet_credits_nusd IS NULL))
 );
 
+-- What is no request's: grants, purchases and their like.
+CREATE INDEX transfers_movements ON transfers (organization_id, at_us, id)
+    WHERE request_id IS NULL;
+
 CREATE VIEW postings AS
 SELECT organization_id, id AS transfer_id, debit_account AS account_id,
        amount_nusd AS debit_nusd, 0 AS credit_nusd, at_us FROM transfers
@@ -863,6 +867,11 @@ CREATE TABLE usage_records (
     PRIMARY KEY (organization_id, id),
     CHECK (cost_nusd = input_cost_nusd + cached_input_cost_nusd + output_cost_nusd + request_cost_nusd)
 );
+
+-- Requests over a midnight (UTC): what sums by day of admission and transfers differ by there.
+CREATE INDEX usage_records_overnight ON usage_records (
+    organization_id, (ended_at_us / 86400000000 - admitted_at_us / 86400000000), admitted_at_us
+) WHERE ended_at_us / 86400000000 - admitted_at_us / 86400000000 <> 0;
 
 -- The same, folded by hour of admission in the same transaction: what reports read.
 CREATE TABLE usage_hours (

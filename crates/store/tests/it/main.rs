@@ -43,4 +43,5 @@ mod roles;
 mod schema;
 mod snapshots;
 mod standby;
+mod statements;
 mod wallet_order;
