@@ -226,11 +226,15 @@ async fn a_recharge_that_was_left_is_found_by_one_of_those_who_look() {
             .await
         };
         let (soon, later) = (NOW.plus(10), NOW.plus(20));
-        assert_eq!(under_way(NOW).await, [payment.id.clone()]);
+        assert_eq!(under_way(NOW).await, std::slice::from_ref(&payment.id));
         assert!(claim(soon, NOW).await);
         assert!(!claim(soon, NOW).await, "somebody works on it");
         assert!(under_way(NOW.plus(9)).await.is_empty());
-        assert_eq!(under_way(soon).await, [payment.id.clone()], "they died");
+        assert_eq!(
+            under_way(soon).await,
+            std::slice::from_ref(&payment.id),
+            "they died"
+        );
         assert!(claim(later, soon).await);
         world.succeed(&payment, soon).await;
         assert!(under_way(later).await.is_empty());
@@ -422,13 +426,16 @@ async fn whoever_sweeps_finds_the_wallets_that_are_low() {
             write(&world.store, low).await
         };
         let of = world.organization.clone();
-        assert_eq!(low(None, NOW).await, [of.clone()]);
+        assert_eq!(low(None, NOW).await, std::slice::from_ref(&of));
         assert!(low(Some(of.clone()), NOW).await.is_empty());
         let payment = world.begun(NOW).await;
         assert!(low(None, NOW).await.is_empty(), "it is under way");
         world.decline(&payment, NOW).await;
         assert!(low(None, NOW).await.is_empty(), "the card is left alone");
-        assert_eq!(low(None, NOW.plus(HOUR_US)).await, [of.clone()]);
+        assert_eq!(
+            low(None, NOW.plus(HOUR_US)).await,
+            std::slice::from_ref(&of)
+        );
         let mut off = wanted();
         off.is_enabled = false;
         world.want(off, NOW).await;

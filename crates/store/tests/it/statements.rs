@@ -92,6 +92,8 @@ async fn take(store: &Store, customer: &Customer, index: usize, step: &Step) {
                 organization,
                 amount: Nusd::new(amount),
                 reason: "a test".into(),
+                actor: "operator".into(),
+                expires_at: None,
             };
             let given = store.write(move |tx| grants::give(tx, &grant, at(at_hour)));
             given.await.expect("it is given");
@@ -104,6 +106,7 @@ async fn take(store: &Store, customer: &Customer, index: usize, step: &Step) {
                 organization,
                 amount: Nusd::new(amount),
                 reason: "a test".into(),
+                actor: "operator".into(),
             };
             let taken = store.write(move |tx| adjustments::take(tx, &adjustment, at(at_hour)));
             drop(taken.await);
