@@ -72,10 +72,11 @@ test: ## Run every test, after installing what the tests need
 	@$(MAKE) --no-print-directory e2e-test
 	@printf '\nAll tests passed.\n'
 
-sdk-test: ## Run the official Python and Node SDKs against target/debug/farebox
+sdk-test: ## Run the official SDKs against target/debug/farebox, and our client against localstripe
 	@scripts/install-test-deps.sh "$(TARGET)"
 	FAREBOX_BIN="$${FAREBOX_BIN:-$(TARGET)/debug/farebox}" $(PYTHON) -m pytest -q tests/sdk/python
 	cd tests/sdk/node && FAREBOX_BIN="$${FAREBOX_BIN:-$(TARGET)/debug/farebox}" npm test --silent
+	cargo test --locked -p farebox-control --test it localstripe -- --ignored
 
 api-test: ## Lint openapi.json, import it into Postman, and try it against target/debug/farebox
 	@scripts/install-test-deps.sh "$(TARGET)"

@@ -19,7 +19,7 @@ fi
 python3 -c 'import ensurepip, venv' 2>/dev/null || apt_install python3-venv
 requirements=tests/sdk/python/requirements.txt
 if ! cmp -s "$requirements" "$target/venv/installed.txt"; then
-  say "Installing the Python SDK, pytest and schemathesis into $target/venv…"
+  say "Installing the Python SDK, pytest, schemathesis and localstripe into $target/venv…"
   rm -rf "$target/venv"
   mkdir -p "$target"
   python3 -m venv "$target/venv"

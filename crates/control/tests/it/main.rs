@@ -16,6 +16,7 @@ mod invites;
 mod key_lists;
 mod keys;
 mod leak_reports;
+mod localstripe;
 mod model_permissions;
 mod operator_access;
 mod operator_jobs;

@@ -63,7 +63,7 @@ fn charge<'a>(payment: &'a str, customer: &'a str, card: &'a str) -> NewCharge<'
         card,
         amount_cents: 2_000,
         currency: "usd",
-        what: "Prepaid credit",
+        what: Some("Prepaid credit"),
     }
 }
 

@@ -21,8 +21,8 @@ pub struct NewCharge<'a> {
     pub amount_cents: i64,
     /// Such as `usd`.
     pub currency: &'a str,
-    /// What is bought.
-    pub what: &'a str,
+    /// What is bought, as the dashboard and receipts of Stripe show it.
+    pub what: Option<&'a str>,
 }
 
 impl Stripe {
@@ -43,7 +43,7 @@ impl Stripe {
             .field("payment_method_types[0]", "card")
             .field("off_session", true)
             .field("confirm", true)
-            .field("description", new.what)
+            .some("description", new.what)
             .field(&format!("metadata[{PAYMENT}]"), new.payment)
             .field(&format!("metadata[{ORGANIZATION}]"), new.organization);
         let key = format!("charge:{}", new.payment);

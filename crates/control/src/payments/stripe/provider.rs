@@ -118,7 +118,7 @@ impl PaymentProvider for StripePayments {
                 card: &new.method,
                 amount_cents: cents(new.amount)?,
                 currency: &new.currency,
-                what: &new.description,
+                what: Some(&new.description),
             };
             match self.stripe.charge_saved_card(&wanted).await {
                 Ok(intent) => self.charged(intent).await,

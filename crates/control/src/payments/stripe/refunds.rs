@@ -29,7 +29,6 @@ impl Stripe {
         let form = Form::new()
             .field("payment_intent", new.intent)
             .field("amount", new.amount_cents)
-            .field("reason", "requested_by_customer")
             .field(&format!("metadata[{REFUND}]"), new.refund);
         let key = format!("refund:{}", new.refund);
         self.post("/v1/refunds", &form, &key).await
