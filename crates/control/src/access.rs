@@ -95,6 +95,18 @@ pub const OPERATORS: &[(&str, &[&str])] = &[
         "/api/operator/organizations/{organization_id}/adjustments",
         &["POST"],
     ),
+    (
+        "/api/operator/organizations/{organization_id}/markups",
+        &["GET", "POST"],
+    ),
+    (
+        "/api/operator/organizations/{organization_id}/markups/{markup_id}",
+        &["DELETE"],
+    ),
+    (
+        "/api/operator/organizations/{organization_id}/markup_previews",
+        &["POST"],
+    ),
     ("/api/operator/settings", &["GET"]),
     ("/api/operator/signup_policy", &["GET", "POST", "DELETE"]),
     ("/api/operator/upstreams", &["GET"]),
@@ -392,6 +404,9 @@ rules! {
     }
     "/api/budgets/{budget_id}/events" {
         GET Organization RateLimitsRead,
+    }
+    "/api/receipts/{request_id}" {
+        GET Organization UsageRead,
     }
     "/api/rate_limits" {
         GET Organization RateLimitsRead,

@@ -43,6 +43,7 @@ mod projects;
 mod query;
 mod rate_limits;
 mod recharge;
+mod request_receipts;
 pub mod respond;
 mod role_assignments;
 mod roles;

@@ -46,6 +46,7 @@ pub const CODES: &[&str] = &[
     "price_stands",
     "project_archived",
     "proof_required",
+    "receipt_not_ready",
     "sign_in_busy",
     "sign_in_expired",
     "signers_unavailable",
@@ -119,6 +120,8 @@ pub(crate) enum Refusal {
     NotFound { what: &'static str, id: String },
     /// There is no such thing in the whole installation.
     Nowhere { what: &'static str, id: String },
+    /// The request has no receipt yet.
+    StillRunning { id: String },
     /// There could be such a limit, and there is none.
     NoLimit { message: String },
     /// There are as many limits as there may be.
@@ -230,13 +233,10 @@ fn decide(refusal: &Refusal, url: &str) -> (StatusCode, ErrorBody) {
             Some((*param).into()),
             (*message).into(),
         ),
-        Refusal::NotFound { what, id } => {
-            not_found(format!("There is no {what} '{id}' in this organization."))
-        }
-        Refusal::Nowhere { what, id } => {
-            not_found(format!("There is no {what} '{id}' in this installation."))
-        }
-        Refusal::NoLimit { message } => not_found(message.clone()),
+        Refusal::NotFound { .. }
+        | Refusal::Nowhere { .. }
+        | Refusal::StillRunning { .. }
+        | Refusal::NoLimit { .. } => absent(refusal),
         Refusal::TooManyLimits { message } => bad(Some("too_many_limits"), None, message.clone()),
         Refusal::NotHere { message } => bad(Some("not_supported"), None, (*message).into()),
         Refusal::PriceStands { message } => bad(Some("price_stands"), None, (*message).into()),
@@ -267,6 +267,31 @@ fn decide(refusal: &Refusal, url: &str) -> (StatusCode, ErrorBody) {
         | Refusal::LastOperator => of_operators(refusal),
         _ => body(refusal),
     }
+}
+
+/// What is not there.
+fn absent(refusal: &Refusal) -> (StatusCode, ErrorBody) {
+    not_found(match refusal {
+        Refusal::NotFound { what, id } => {
+            format!("There is no {what} '{id}' in this organization.")
+        }
+        Refusal::Nowhere { what, id } => {
+            format!("There is no {what} '{id}' in this installation.")
+        }
+        Refusal::NoLimit { message } => message.clone(),
+        Refusal::StillRunning { id } => {
+            let message = format!(
+                "The request '{id}' is still being answered. Its receipt is there as soon as it is settled."
+            );
+            return error(
+                StatusCode::NOT_FOUND,
+                Some("receipt_not_ready"),
+                None,
+                message,
+            );
+        }
+        _ => return internal(),
+    })
 }
 
 /// What operators decide, and what they are told.

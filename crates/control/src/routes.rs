@@ -12,8 +12,8 @@ use crate::{
     Control, admin_api_keys, audit_logs, budget_events, budgets, costs, fallback, group_users,
     groups, invites, leak_reports, model_permissions, operator, organization_users, outbox, people,
     project_api_keys, project_groups, project_rate_limits, project_settings, project_users,
-    projects, rate_limits, roles, service_account_keys, service_accounts, spend_alerts,
-    spend_limits, usage, usage_kinds, user_keys,
+    projects, rate_limits, request_receipts, roles, service_account_keys, service_accounts,
+    spend_alerts, spend_limits, usage, usage_kinds, user_keys,
 };
 
 /// The control plane's routes, and their description.
@@ -154,6 +154,7 @@ fn ours() -> OpenApiRouter<Control> {
             user_keys::revoke
         ))
         .routes(routes!(user_keys::rotate))
+        .routes(routes!(request_receipts::retrieve))
         .routes(routes!(outbox::list))
         .routes(routes!(leak_reports::report))
 }

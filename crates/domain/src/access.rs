@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use crate::id::{KeyId, OrganizationId, ProjectId, ServiceAccountId, UserId};
 use crate::key::KeyClass;
 use crate::permission::{Permission, Permissions};
-use crate::restriction::{Call, KeyScope, Restrictions};
+use crate::restriction::{Call, KeyPermissions, KeyScope, Restrictions};
 use crate::time::AtUs;
 
 /// Who a key acts for.
@@ -91,6 +91,54 @@ pub fn data_plane<'a>(
     call: Call,
     now: AtUs,
 ) -> Result<&'a ProjectId, AccessRefusal> {
+    let (project, granted) = on_data_plane(principal, claims, now)?;
+    if !granted.contains(call.permission()) {
+        return Err(AccessRefusal::MissingScope(call.permission()));
+    }
+    let by_key = principal.restrictions.permissions.allow(call);
+    by_key.map_err(AccessRefusal::KeyLacks)?;
+    Ok(project)
+}
+
+/// Whose receipts a key may see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Receipts {
+    /// Those of calls that were made with it.
+    Own,
+    /// Those of every call of its organization.
+    All,
+}
+
+/// Admits a key to the receipts of calls, and names its project. What a key paid for it may always
+/// look at; everything, if its owner may see the organization's usage and it is not restricted to
+/// something else.
+///
+/// # Errors
+/// [`AccessRefusal`], the first that applies.
+pub fn receipts<'a>(
+    principal: &'a Principal,
+    claims: Claims<'_>,
+    now: AtUs,
+) -> Result<(&'a ProjectId, Receipts), AccessRefusal> {
+    let (project, granted) = on_data_plane(principal, claims, now)?;
+    let is_wide = !matches!(
+        principal.restrictions.permissions,
+        KeyPermissions::Restricted(_)
+    );
+    let which = match is_wide && granted.contains(Permission::UsageRead) {
+        true => Receipts::All,
+        false => Receipts::Own,
+    };
+    Ok((project, which))
+}
+
+/// Admits a key to the data plane, whatever it is to do there; names its project, and what its owner
+/// may do in it.
+fn on_data_plane<'a>(
+    principal: &'a Principal,
+    claims: Claims<'_>,
+    now: AtUs,
+) -> Result<(&'a ProjectId, Permissions), AccessRefusal> {
     not_expired(principal, now)?;
     from_allowed_address(principal, claims)?;
     let project = match (principal.class, &principal.project) {
@@ -110,12 +158,7 @@ pub fn data_plane<'a>(
     let Some(granted) = principal.granted else {
         return Err(AccessRefusal::OwnerLeft(project.clone()));
     };
-    if !granted.contains(call.permission()) {
-        return Err(AccessRefusal::MissingScope(call.permission()));
-    }
-    let by_key = principal.restrictions.permissions.allow(call);
-    by_key.map_err(AccessRefusal::KeyLacks)?;
-    Ok(project)
+    Ok((project, granted))
 }
 
 /// Admits a key to the Administration API.
@@ -174,7 +217,6 @@ mod tests {
     use super::*;
     use crate::network::Network;
     use crate::permission::PredefinedRole;
-    use crate::restriction::KeyPermissions;
 
     fn principal() -> Principal {
         Principal {
@@ -225,6 +267,32 @@ mod tests {
         for (key, refusal) in keys {
             let got = data_plane(&key, Claims::default(), Call::Chat, AtUs(5));
             assert_eq!(got.err(), refusal);
+        }
+    }
+
+    #[test]
+    fn a_key_sees_what_it_paid_for_and_an_owners_everything() {
+        let owner = Some(PredefinedRole::OrganizationOwner.permissions());
+        let chat =
+            KeyPermissions::Restricted([KeyScope::ChatCompletionsRequest].into_iter().collect());
+        let keys = [
+            (principal(), Ok(Receipts::Own)),
+            (with(|it| it.granted = owner), Ok(Receipts::All)),
+            (
+                with(|it| {
+                    it.granted = owner;
+                    it.restrictions.permissions = chat;
+                }),
+                Ok(Receipts::Own),
+            ),
+            (
+                with(|it| it.granted = None),
+                Err(AccessRefusal::OwnerLeft(ProjectId::new("proj_a"))),
+            ),
+        ];
+        for (key, wanted) in keys {
+            let got = receipts(&key, Claims::default(), AtUs(5));
+            assert_eq!(got.map(|(_, which)| which), wanted);
         }
     }
 

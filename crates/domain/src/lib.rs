@@ -14,6 +14,7 @@ pub mod access;
 pub mod admission;
 pub mod alert;
 pub mod bound;
+pub mod breakdown;
 pub mod budget;
 pub mod credit;
 pub mod document;

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::ConnectInfo;
-use domain::access::{self, AccessRefusal, Claims};
+use domain::access::{self, AccessRefusal, Claims, Receipts};
 use domain::id::ProjectId;
 use domain::key::{KeySecret, mask};
 use domain::network::TrustedProxies;
@@ -29,10 +29,35 @@ pub(crate) fn caller(
     call: Call,
     now: AtUs,
 ) -> Result<(Arc<Caller>, ProjectId), Refusal> {
-    let refused = |refusal: AccessRefusal| Refusal::Access {
+    let caller = known(gateway, head, now)?;
+    let claims = claims(head, &gateway.0.settings.trusted_proxies);
+    let project = access::data_plane(&caller.principal, claims, call, now).map_err(refused)?;
+    let project = project.clone();
+    Ok((caller, project))
+}
+
+/// The caller of a request for a receipt, and whose receipts it may see.
+pub(crate) fn reader(
+    gateway: &Gateway,
+    head: &Parts,
+    now: AtUs,
+) -> Result<(Arc<Caller>, ProjectId, Receipts), Refusal> {
+    let caller = known(gateway, head, now)?;
+    let claims = claims(head, &gateway.0.settings.trusted_proxies);
+    let (project, which) = access::receipts(&caller.principal, claims, now).map_err(refused)?;
+    let project = project.clone();
+    Ok((caller, project, which))
+}
+
+fn refused(refusal: AccessRefusal) -> Refusal {
+    Refusal::Access {
         refusal,
         model: None,
-    };
+    }
+}
+
+/// The key of a request, if it is one of ours.
+fn known(gateway: &Gateway, head: &Parts, now: AtUs) -> Result<Arc<Caller>, Refusal> {
     let secret = secret(&head.headers)?;
     let bad = || Refusal::BadKey {
         masked: mask(&secret),
@@ -42,10 +67,7 @@ pub(crate) fn caller(
     if ends_at.is_some_and(|end| end <= now) {
         return Err(refused(AccessRefusal::Replaced));
     }
-    let claims = claims(head, &gateway.0.settings.trusted_proxies);
-    let project = access::data_plane(&caller.principal, claims, call, now).map_err(refused)?;
-    let project = project.clone();
-    Ok((caller, project))
+    Ok(caller)
 }
 
 /// What a request says about whom it is for, and what is known of where it comes from.

@@ -5,7 +5,7 @@ use axum::extract::{Path, State};
 use axum::http::request::Parts;
 use axum::http::{Method, Request, Response, Uri};
 use domain::access;
-use domain::id::RequestId;
+use domain::id::{OrganizationId, RequestId};
 use domain::money::Nusd;
 use domain::restriction::Call;
 use http::header::{CONTENT_TYPE, HeaderValue};
@@ -248,17 +248,25 @@ async fn look_up(
         Ok((body, principal.organization.clone()))
     })();
     match outcome {
-        Ok((body, organization)) => {
-            let balance = gateway.0.books.balance(&organization).await;
-            let mut response = Response::new(Body::from(body));
-            let headers = response.headers_mut();
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            stamp.put(headers);
-            put_money(headers, Nusd::ZERO, balance);
-            response
-        }
+        Ok((body, organization)) => free(gateway, &stamp, body, &organization).await,
         Err(refusal) => respond::respond(&refusal, &stamp, &gateway.0.settings.public_url),
     }
+}
+
+/// An answer that costs nothing.
+pub(crate) async fn free(
+    gateway: &Gateway,
+    stamp: &Stamp,
+    body: Vec<u8>,
+    organization: &OrganizationId,
+) -> Response<Body> {
+    let balance = gateway.0.books.balance(organization).await;
+    let mut response = Response::new(Body::from(body));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    stamp.put(headers);
+    put_money(headers, Nusd::ZERO, balance);
+    response
 }
 
 fn shown(model: &Model) -> models::Model {

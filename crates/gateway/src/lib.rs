@@ -23,6 +23,7 @@ mod metrics;
 mod pipeline;
 mod plain;
 mod project_models;
+mod receipts;
 mod refusal;
 mod relay;
 pub mod respond;

@@ -53,6 +53,8 @@ pub(crate) enum Refusal {
     },
     /// A request with the same idempotency key came before.
     Repeated(Repeated),
+    /// No such request was charged, as far as the caller may know; `is_running` if it is not yet.
+    NoReceipt { id: String, is_running: bool },
     /// The ledger cannot commit.
     Ledger,
     /// The upstream found the request bad, and said so in OpenAI's form.

@@ -51,6 +51,8 @@ pub const CODES: &[&str] = &[
     "project_archived",
     "project_spend_limit_exceeded",
     "rate_limit_exceeded",
+    "receipt_not_found",
+    "receipt_not_ready",
     "slow_down",
     "unsupported_parameter",
     "unsupported_value",
@@ -171,6 +173,7 @@ fn answer(refusal: &Refusal, url: &str) -> Answer {
         },
         Refusal::UpstreamFailed(failure) => upstream(failure),
         Refusal::Repeated(repeated) => again(repeated),
+        Refusal::NoReceipt { id, is_running } => no_receipt(id, *is_running),
         Refusal::Ledger | Refusal::Internal => ours(refusal),
         _ => request(refusal),
     }
@@ -537,6 +540,24 @@ fn again(repeated: &Repeated) -> Answer {
             ),
         ),
     }
+}
+
+fn no_receipt(id: &str, is_running: bool) -> Answer {
+    let (code, message) = match is_running {
+        true => (
+            "receipt_not_ready",
+            format!(
+                "The request '{id}' is still being answered. Its receipt is there as soon as it is settled: with the last byte of its answer."
+            ),
+        ),
+        false => (
+            "receipt_not_found",
+            format!(
+                "There is no receipt of a request '{id}' that this key may see. A receipt has the 'x-request-id' of an answer that was charged; a request that was refused has none."
+            ),
+        ),
+    };
+    plain(StatusCode::NOT_FOUND, INVALID, Some(code), message)
 }
 
 fn upstream(failure: &UpstreamFailure) -> Answer {

@@ -3,8 +3,8 @@
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::endpoints;
 use crate::state::Gateway;
+use crate::{endpoints, receipts};
 
 /// The data plane's routes, and their description.
 #[must_use]
@@ -16,5 +16,6 @@ pub fn router(gateway: Gateway) -> OpenApiRouter {
         .routes(routes!(endpoints::embeddings))
         .routes(routes!(endpoints::list_models))
         .routes(routes!(endpoints::retrieve_model))
+        .routes(routes!(receipts::retrieve))
         .with_state(gateway)
 }

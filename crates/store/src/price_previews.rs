@@ -173,7 +173,7 @@ fn by_requests(
 }
 
 /// Tokens by class, from this column on.
-fn tokens(row: &Row, first: usize) -> Result<Usage, StoreError> {
+pub(crate) fn tokens(row: &Row, first: usize) -> Result<Usage, StoreError> {
     let mut usage = Usage::default();
     for (index, class) in (first..).zip(&UsageClass::ALL[..TOKENS.len()]) {
         usage[*class] = row.count(index)?;

@@ -12,6 +12,8 @@ mod credits;
 mod filter;
 mod jobs;
 mod ledger;
+mod markup_previews;
+mod markups;
 mod models;
 mod organizations;
 mod price_previews;
@@ -36,6 +38,9 @@ pub(crate) fn routes() -> OpenApiRouter<Control> {
         .routes(routes!(prices::list, prices::create))
         .routes(routes!(prices::retrieve, prices::withdraw))
         .routes(routes!(price_previews::preview))
+        .routes(routes!(markups::list, markups::create))
+        .routes(routes!(markups::end))
+        .routes(routes!(markup_previews::preview))
         .routes(routes!(upstreams::list))
         .routes(routes!(upstreams::retrieve))
         .routes(routes!(upstreams::check))

@@ -121,7 +121,7 @@ pub(crate) struct NewPricePreview {
 /// The most days that are looked at.
 const MOST_DAYS: i64 = 92;
 /// The most requests that are priced one by one: a second's work for a small machine.
-const MOST_RECORDS: i64 = 100_000;
+pub(super) const MOST_RECORDS: i64 = 100_000;
 
 impl From<&Usage> for Tokens {
     fn from(usage: &Usage) -> Self {
@@ -211,7 +211,7 @@ pub(crate) async fn preview(
 }
 
 /// The days that are asked for.
-fn days(fields: &Fields, now: AtUs) -> Outcome<Span> {
+pub(super) fn days(fields: &Fields, now: AtUs) -> Outcome<Span> {
     let month = Window::Month;
     let last_month = month.span(month.span(now).start.plus(-1));
     let second = |param: &str, usual: AtUs| -> Outcome<AtUs> {

@@ -153,7 +153,8 @@ async fn every_change_of_an_operator_leaves_an_entry() {
 }
 
 /// Routes that change nothing, and are posted to for what they ask.
-const ASKING: [&str; 2] = [
+const ASKING: [&str; 3] = [
+    "POST /api/operator/organizations/{organization_id}/markup_previews",
     "POST /api/operator/models/{model_id}/price_previews",
     "POST /api/operator/upstreams/{upstream_id}/check",
 ];
@@ -229,6 +230,13 @@ async fn organizations(trail: &mut Trail<'_>) {
     let credit = json!({"amount_usd": "1", "reason": "a", "key": "b"});
     let entry = told("farebox.credit.taken_back", "{made}");
     trail.step(&of("adjustments"), &[&id], credit, entry).await;
+    let markup = json!({"basis_points": 5});
+    let entry = told("farebox.markup.created", "{made}");
+    let made = trail.step(&of("markups"), &[&id], markup, entry).await;
+    let markup = made["id"].as_str().unwrap();
+    let end = "DELETE /api/operator/organizations/{organization_id}/markups/{markup_id}";
+    let entry = told("farebox.markup.ended", markup);
+    trail.step(end, &[&id, markup], Value::Null, entry).await;
 }
 
 async fn machinery(trail: &mut Trail<'_>) {

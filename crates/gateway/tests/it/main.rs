@@ -16,6 +16,7 @@ mod output_limits;
 mod people;
 mod plain;
 mod project_models;
+mod receipts;
 mod recharges;
 mod refusals;
 mod responses;

@@ -39,6 +39,7 @@ mod price_previews;
 mod proofs;
 mod receipts;
 mod recharges;
+mod request_receipts;
 mod roles;
 mod schema;
 mod snapshots;
