@@ -12,7 +12,7 @@ use store::idempotency::{Answer, Claim, Kept};
 use store::{HoldTicket, LedgerError, NoteTicket, SettleTicket, Settlement, UnclaimTicket};
 
 use super::desk::{Range, Taken};
-use super::{Around, Bid, Books, Desk, waiter};
+use super::{Around, Bid, Books, Desk, recharging};
 use crate::meter::Meter;
 
 /// The least that is worth holding more of.
@@ -163,9 +163,8 @@ impl Admitted {
         }
         let grown = self.desk.lock().grow(id, range);
         let grown = match grown {
-            None if self.books.are_leased() => {
-                Box::pin(waiter::more(&self.desk, id, range)).await?
-            }
+            // Others may have some, or it is about to be paid in.
+            None => Box::pin(recharging::more(&self.books, &self.desk, id, range)).await?,
             grown => grown,
         };
         let Some(grown) = grown else {

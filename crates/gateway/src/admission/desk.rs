@@ -90,6 +90,14 @@ pub(super) struct Taken {
     pub(super) bound: TokenBound,
 }
 
+/// Why a hold does not grow.
+pub(super) enum Short {
+    /// The wallet has only this.
+    Of(Nusd),
+    /// Something else has no room.
+    OfAnother,
+}
+
 /// What a hold grew by.
 pub(super) struct Grown {
     pub(super) more: Nusd,
@@ -209,6 +217,15 @@ impl Desk {
             leased.leases.admitted(self.book.legs_of(id), more, mono);
         }
         Some(Grown { more, ticket })
+    }
+
+    /// As [`Desk::grow`]; or says whether the wallet is what has too little.
+    pub(super) fn grow_or_short(&mut self, id: RequestId, range: Range) -> Result<Grown, Short> {
+        let available = self.book.wallet().available();
+        self.grow(id, range).ok_or(match available < range.least {
+            true => Short::Of(available),
+            false => Short::OfAnother,
+        })
     }
 
     /// Ends an admitted request. Its end is in the ledger's queue already: no prefix of that may

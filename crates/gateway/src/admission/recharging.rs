@@ -5,18 +5,21 @@
 //! it: where several nodes lease the money that is less than there is, so the control plane, which
 //! is told, looks at all of it before it charges anybody.
 
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use domain::id::OrganizationId;
+use domain::id::{OrganizationId, RequestId};
 use domain::money::Nusd;
 use domain::recharge::{Hopeless, Recharge};
 use domain::time::{AtUs, MINUTE_US, MonoUs, SECOND_US};
 use parking_lot::Mutex;
+use store::LedgerError;
 use tokio::sync::watch;
+use tokio::time::Sleep;
 
-use super::{Admitted, Books, Desk, Unadmitted, admit};
+use super::desk::{Grown, Range, Short};
+use super::{Admitted, Books, Desk, Unadmitted, admit, waiter};
 
 /// That a wallet is low is told no more often than this: it is low for as long as it is.
 const TOLD_EVERY_US: i64 = SECOND_US;
@@ -144,6 +147,40 @@ impl Drop for Seat<'_> {
     }
 }
 
+/// A request's waiting, from the first time that it found too little credit.
+struct Vigil<'a> {
+    books: &'a Books,
+    desk: &'a Mutex<Desk>,
+    patience: Pin<Box<Sleep>>,
+    seat: Option<Seat<'a>>,
+}
+
+impl<'a> Vigil<'a> {
+    fn new(books: &'a Books, desk: &'a Mutex<Desk>) -> Self {
+        Vigil {
+            books,
+            desk,
+            patience: Box::pin(tokio::time::sleep(books.patience)),
+            seat: None,
+        }
+    }
+
+    /// Waits until the request is to be tried again; false if its patience is over, or too many
+    /// wait. The first time it is tried at once: money may have come in before it had its place.
+    async fn turn(&mut self) -> bool {
+        let Some(seat) = &mut self.seat else {
+            self.seat = Seat::take(self.books, self.desk);
+            return self.seat.is_some();
+        };
+        tokio::select! {
+            biased;
+            // An error would be a desk that is gone: it is tried again, and refused.
+            _ = seat.turned.changed() => true,
+            () = self.patience.as_mut() => false,
+        }
+    }
+}
+
 /// How many requests of this process wait.
 #[derive(Default)]
 pub(super) struct Waiting(AtomicUsize);
@@ -170,8 +207,7 @@ pub(crate) async fn with_recharge(
     mut refused: Box<Unadmitted>,
 ) -> Result<Admitted, Box<Unadmitted>> {
     let desk = books.of(&refused.bid.organization);
-    let mut patience = pin!(tokio::time::sleep(books.patience));
-    let mut seat = None;
+    let mut vigil = Vigil::new(books, &desk);
     loop {
         let Some(available) = refused.credit() else {
             return Err(refused);
@@ -183,25 +219,39 @@ pub(crate) async fn with_recharge(
             Some(Err(why)) => return Err(refused.without(why)),
             Some(Ok(())) => {}
         }
-        match &mut seat {
-            // Tried again at once: money may have come in before the place was taken.
-            None => match Seat::take(books, &desk) {
-                None => return Err(refused.without(Hopeless::Late)),
-                taken => seat = taken,
-            },
-            Some(seat) => {
-                tokio::select! {
-                    biased;
-                    // An error would be a desk that is gone: it is tried again, and refused.
-                    _ = seat.turned.changed() => {}
-                    () = patience.as_mut() => return Err(refused.without(Hopeless::Late)),
-                }
-            }
+        if !vigil.turn().await {
+            return Err(refused.without(Hopeless::Late));
         }
         refused = match admit(books, refused.bid).await {
             Ok(admitted) => return Ok(admitted),
             Err(refused) => refused,
         };
+    }
+}
+
+/// Lets a stream that runs out of credit wait in the same way, until it may hold more. None if there
+/// is no more to be had.
+pub(super) async fn more(
+    books: &Books,
+    desk: &Arc<Mutex<Desk>>,
+    id: RequestId,
+    range: Range,
+) -> Result<Option<Grown>, LedgerError> {
+    let mut vigil = Vigil::new(books, desk);
+    loop {
+        let grown = match books.are_leased() {
+            true => waiter::more(desk, id, range).await?,
+            false => desk.lock().grow_or_short(id, range),
+        };
+        let available = match grown {
+            Ok(grown) => return Ok(Some(grown)),
+            Err(Short::Of(available)) => available,
+            Err(Short::OfAnother) => return Ok(None),
+        };
+        let hope = desk.lock().hope(range.least, available);
+        if hope != Some(Ok(())) || !vigil.turn().await {
+            return Ok(None);
+        }
     }
 }
 

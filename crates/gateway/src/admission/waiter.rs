@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use domain::id::{OrganizationId, RequestId};
-use domain::lease::Verdict;
+use domain::lease::{PotId, Verdict};
 use parking_lot::Mutex;
 use store::LedgerError;
 use tokio::sync::oneshot;
 
-use super::desk::{Answer, Grown, Range, Taken, Want};
+use super::desk::{Answer, Grown, Range, Short, Taken, Want};
 use super::{Bid, Books, Desk, NotAdmitted};
 
 /// How often a request is put that is shortened, or finds its limits changed, before it is given
@@ -95,22 +95,25 @@ async fn catch_up(books: &Books, organization: &OrganizationId) -> Result<(), No
     })
 }
 
-/// Waits until a hold that lacks money grows. None if there is none to be had.
+/// Waits until a hold that lacks money grows, or says what has too little.
 pub(super) async fn more(
     desk: &Arc<Mutex<Desk>>,
     id: RequestId,
     range: Range,
-) -> Result<Option<Grown>, LedgerError> {
+) -> Result<Result<Grown, Short>, LedgerError> {
     for _ in 0..MOST_WAITS {
         match Waiter::new(desk, id, Want::More { id, range })
             .answer()
             .await
         {
-            Answer::Grown(grown) => return Ok(Some(grown)),
+            Answer::Grown(grown) => return Ok(Ok(grown)),
             Answer::Verdict(Verdict::Unavailable) => {}
+            Answer::Verdict(Verdict::Exhausted(PotId::Wallet(_), left)) => {
+                return Ok(Err(Short::Of(left)));
+            }
             // A budget that is gone limits nobody new. But of its pot nothing more is leased, and
             // this request counts there until it ends.
-            _ => return Ok(None),
+            _ => return Ok(Err(Short::OfAnother)),
         }
     }
     Err(LedgerError)

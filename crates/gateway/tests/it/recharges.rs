@@ -15,12 +15,12 @@ use serde_json::Value;
 use store::payments::{self, Failure, Heard, Payment, SavedMethod};
 use store::recharges::{self, Begun, Settings, Terms};
 use store::{StoreError, Tx};
-use testkit::http::Request;
+use testkit::http::{Request, post_stream, sse_json};
 use testkit::{Reply, Upstream, on_each_database};
 use tokio::sync::mpsc;
 
 use crate::rush;
-use crate::world::{Plan, World, clock, entropy, grant, hello};
+use crate::world::{Plan, World, clock, entropy, grant, hello, streamed};
 
 fn usd(text: &str) -> Nusd {
     Nusd::parse_usd(text).unwrap()
@@ -335,6 +335,48 @@ async fn a_client_that_leaves_while_it_waits_leaves_nothing_behind() {
         assert!(world.usage().await.is_empty());
         assert_eq!(world.chat(&hello(50)).await.status, 200);
         world.at_rest().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_runs_out_of_credit_goes_on_when_a_recharge_arrives() {
+    on_each_database(async |database| {
+        // Without a limit the stream would be as long as the money pays for: some 500 tokens.
+        let words = vec!["word "; 900];
+        let upstream = Upstream::start(move |_| Reply::stream(&words)).await;
+        let (low_credit, mut told) = told();
+        let plan = Plan {
+            credit: "0.0011",
+            low_credit,
+            ..Plan::default()
+        };
+        let world = Arc::new(World::start(database, &[upstream.base_url()], plan).await);
+        arm(&world).await;
+        let recharging = Arc::clone(&world);
+        let recharger = tokio::spawn(async move {
+            loop {
+                told.recv().await.unwrap();
+                if let Some(payment) = begin(&recharging).await {
+                    succeed(&recharging, payment).await;
+                    return;
+                }
+            }
+        });
+        let mut body = streamed(hello(0));
+        body.as_object_mut().unwrap().remove("max_tokens");
+        let url = world.url("/chat/completions");
+        let mut answer = post_stream(&url, world.key(), &body).await;
+        let records = answer.records().await;
+        let chunks = sse_json(&records);
+        let choices = chunks.iter().filter_map(|chunk| chunk["choices"].get(0));
+        let reasons: Vec<_> = choices
+            .filter_map(|it| it["finish_reason"].as_str())
+            .collect();
+        assert_eq!(reasons, ["stop"], "it was not cut off");
+        recharger.await.unwrap();
+        world.at_rest().await;
+        assert!(world.usage().await[0].1 >= 900);
     })
     .await;
 }
