@@ -309,3 +309,25 @@ fn a_batch_that_arrives_after_its_successors_does_nothing() {
     );
     assert_eq!(everything(&runtime, &store), after);
 }
+
+#[test]
+fn a_batch_whose_predecessor_is_gone_is_not_written() {
+    let runtime = Runtime::new().expect("a runtime");
+    let database = runtime.block_on(testkit::databases::postgres());
+    let store = runtime.block_on(make(&database, 100));
+    let mut committer = committer(&runtime, &database);
+    let mut commit = |op| committer.commit(&Batch::gather([op]), &writer());
+    commit(Op::Hold(hold(1, 10))).expect("committed");
+    // As a standby that lagged behind: it knows of none.
+    let forget = store.write(|tx| tx.execute("UPDATE nodes SET batch = 0", &[]));
+    runtime
+        .block_on(forget)
+        .map_err(|error: StoreError| error)
+        .expect("forgotten");
+    let before = everything(&runtime, &store);
+    let Err(CommitError::Poison(reason)) = commit(Op::Hold(hold(2, 10))) else {
+        panic!("it went on over a gap");
+    };
+    assert!(reason.contains("lost 1 commits"), "{reason}");
+    assert_eq!(everything(&runtime, &store), before);
+}

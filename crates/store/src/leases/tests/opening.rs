@@ -6,96 +6,16 @@ use std::sync::Arc;
 use domain::budget::Force;
 use domain::hold::Hold;
 use domain::id::{BudgetId, ProjectId};
-use domain::lease::{Answer, Ask, AskLine, Beat, Ending, Epoch, LimitId, PotId, RateLine};
+use domain::lease::{Answer, Ending, Epoch, LimitId, PotId, RateLine};
 use domain::money::Nusd;
 use domain::rate::Rate;
 use domain::time::{AtUs, DAY_US, HOUR_US};
 
+use super::asker::{Asker, by_day, granted, number, taken, with_desk};
 use super::desk::{BEGIN, Desk, Owned, all_budgets, create, node, wallet};
 use super::till::{self, Till};
 use crate::batch::Op;
 use crate::{budgets, leases};
-
-/// A node that has joined, and asks.
-struct Asker {
-    desk: Desk,
-    name: &'static str,
-    epoch: Epoch,
-    number: u64,
-}
-
-impl Asker {
-    fn join(desk: &Desk, name: &'static str) -> Self {
-        let (epoch, _) = desk.run(|tx| leases::join(tx, &node(name)));
-        Asker {
-            desk: desk.clone(),
-            name,
-            epoch,
-            number: 0,
-        }
-    }
-
-    fn ask(&mut self, pot: &PotId) -> Answer {
-        self.number += 1;
-        let one = Nusd::new(1);
-        let ask = Ask {
-            node: node(self.name),
-            epoch: self.epoch,
-            number: self.number,
-            lines: vec![AskLine {
-                pot: pot.clone(),
-                need: one,
-                want: one,
-            }],
-        };
-        let asked = self.desk.run(|tx| leases::ask(tx, &ask));
-        asked.expect("a living epoch").answered.answer
-    }
-
-    /// Beats, and says how far it has heard.
-    fn beat(&mut self, heard: i64) {
-        self.beat_with(heard, Vec::new());
-    }
-
-    fn beat_with(&mut self, heard: i64, rates: Vec<RateLine>) {
-        self.number += 1;
-        let beat = Beat {
-            node: node(self.name),
-            epoch: self.epoch,
-            number: self.number,
-            rates,
-        };
-        let beaten = self.desk.run(|tx| leases::beat(tx, &beat, heard));
-        beaten.expect("a living epoch");
-    }
-}
-
-async fn with_desk(body: impl FnOnce(Desk) + Send + 'static) {
-    let desk = Desk::new().await;
-    tokio::task::spawn_blocking(move || body(desk))
-        .await
-        .expect("it holds");
-}
-
-fn number(desk: &Desk, sql: &str) -> i64 {
-    desk.rows(sql)[0].int(0).expect("a number")
-}
-
-fn taken(desk: &Desk, pot: &PotId) -> i64 {
-    number(
-        desk,
-        &format!("SELECT taken_nusd FROM pots WHERE id = '{pot}'"),
-    )
-}
-
-fn granted(pot: &PotId, amount: i64) -> Answer {
-    Answer::Granted(vec![(pot.clone(), Nusd::new(amount))])
-}
-
-/// The budget on a project of the first organization, by day.
-fn by_day() -> Owned {
-    all_budgets().swap_remove(0)
-}
 
 /// Usage of an hour, in the first organization's project.
 fn usage(hour: AtUs, organization: &str, project: &str, cost: i64) -> String {
@@ -191,7 +111,7 @@ async fn it_opens_when_every_living_node_has_heard_of_the_budget() {
             match name {
                 "a" => a.beat(heard),
                 _ => b.beat(heard),
-            }
+            };
             assert_eq!(a.ask(&pot), Answer::Wait, "after {name} has heard {heard}");
         }
         // What was asked then is not granted later: it was heard.
