@@ -8,7 +8,7 @@
 mod amount;
 mod dispute;
 
-pub use amount::{AmountProblem, Bounds, ParseTaxRateError, TaxRate, of_tax, without_tax};
+pub use amount::{AmountProblem, Bounds, ParseTaxRateError, TaxRate};
 pub use dispute::DisputeState;
 
 use crate::money::Nusd;

@@ -1,27 +1,41 @@
 //! Payments: what people pay by card, and what became of it.
 //!
-//! Whatever is told of a payment, by whomever and however often, goes by the state machine of
+//! [`settle_payment`] is the only way to credit one. Whatever is told of a payment, by whomever and
+//! however often, ends there or in [`hear`], and both go by the state machine of
 //! [`domain::payment`].
 
 mod customers;
+mod disputes;
 mod events;
 mod methods;
+mod refunds;
+mod settle;
+mod unmatched;
 
 use domain::id::{OrganizationId, PaymentId, PaymentMethodId, UserId};
 use domain::money::Nusd;
 use domain::payment::{
     Card, DisputeState, PaymentKind, PaymentNews, PaymentState, PaymentStatus, TaxRate,
 };
+use domain::purchase::Taxed;
 use domain::time::AtUs;
 
 use crate::page::{Page, Place};
 use crate::{Row, StoreError, Tx, Value, changes};
 
 pub use customers::{customer_of, keep_customer};
+pub use disputes::{DisputeChange, DisputeTold, dispute_told};
 pub use events::{Told, first_told, was_told};
 pub use methods::{
-    Method, SavedMethod, default_method, make_default, method, methods, remove_method, save_method,
+    Method, SavedMethod, default_method, make_default, method, method_ever, methods, remove_method,
+    save_method,
 };
+pub use refunds::{
+    ElsewhereRefunded, NewRefund, Refund, RefundHeard, RefundRefused, begin_refund, elsewhere,
+    hear_of_refund, refund, refund_by_key, refund_looked_at, refunds_due, refunds_of,
+};
+pub use settle::{Mismatch, Paid, Settled, settle_payment};
+pub use unmatched::{Unmatched, get as unmatched, list as list_unmatched, resolve};
 
 /// A payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,10 +76,8 @@ pub struct Payment {
     pub card: Option<Card>,
     /// Why the last attempt failed, if it did.
     pub failure: Option<Failure>,
-    /// How much of the credit went back, or is about to.
-    pub refunded: Nusd,
-    /// How much of the tax did.
-    pub refunded_tax: Nusd,
+    /// What of it went back, or is about to.
+    pub refunded: Taxed,
     /// Whether the customer's bank asked for it back.
     pub dispute: Option<DisputeState>,
     /// When it was ordered.
@@ -97,13 +109,13 @@ impl Payment {
     /// What people see of how far it is.
     #[must_use]
     pub fn status(&self) -> PaymentStatus {
-        PaymentStatus::of(self.state, self.amount, self.refunded, self.dispute)
+        PaymentStatus::of(self.state, self.amount, self.refunded.credit, self.dispute)
     }
 
     /// The id of its purchase in the books, where no request's can be.
     #[must_use]
     pub fn purchase_id(&self) -> String {
-        format!("payment:{}", self.id)
+        purchase_id(&self.id)
     }
 
     /// Where it stands in lists.
@@ -111,6 +123,10 @@ impl Payment {
     pub fn place(&self) -> Place {
         (self.created_at, self.id.to_string())
     }
+}
+
+fn purchase_id(payment: &PaymentId) -> String {
+    format!("payment:{payment}")
 }
 
 /// A payment to be made.
@@ -144,11 +160,15 @@ pub struct NewPayment {
     pub expires_at: Option<AtUs>,
 }
 
-const COLUMNS: &str = "SELECT id, organization_id, kind, state, amount_nusd, tax_nusd, tax_percent,
-        currency, provider, saves_method, user_id, customer_ref, checkout_ref, charge_ref, url,
-        method_id, card_brand, card_last4, failure_code, failure_message, refunded_nusd,
-        refunded_tax_nusd, dispute, created_at_us, expires_at_us, looked_at_us, ended_at_us
-        FROM payments";
+// What of it went back is counted with its purchase.
+const COLUMNS: &str = "SELECT t.id, t.organization_id, t.kind, t.state, t.amount_nusd, t.tax_nusd,
+        t.tax_percent, t.currency, t.provider, t.saves_method, t.user_id, t.customer_ref,
+        t.checkout_ref, t.charge_ref, t.url, t.method_id, t.card_brand, t.card_last4,
+        t.failure_code, t.failure_message, COALESCE(p.refunded_nusd, 0),
+        COALESCE(p.refunded_tax_nusd, 0), t.dispute, t.created_at_us, t.expires_at_us,
+        t.looked_at_us, t.ended_at_us
+        FROM payments t LEFT JOIN purchases p
+            ON p.organization_id = t.organization_id AND p.id = 'payment:' || t.id";
 
 /// Makes a payment, open: a durable intent, before any provider hears of it.
 ///
@@ -186,7 +206,7 @@ pub fn create(tx: &mut Tx<'_>, new: &NewPayment, now: AtUs) -> Result<Payment, S
 /// # Errors
 /// [`StoreError`].
 pub fn get(tx: &mut Tx<'_>, id: &PaymentId) -> Result<Option<Payment>, StoreError> {
-    one(tx, "id = $1", &[id.as_str().into()])
+    one(tx, "t.id = $1", &[id.as_str().into()])
 }
 
 /// One payment of an organization.
@@ -199,7 +219,7 @@ pub fn of(
     id: &PaymentId,
 ) -> Result<Option<Payment>, StoreError> {
     let params = [id.as_str().into(), organization.as_str().into()];
-    one(tx, "id = $1 AND organization_id = $2", &params)
+    one(tx, "t.id = $1 AND t.organization_id = $2", &params)
 }
 
 /// The payment that an organization ordered with this request key.
@@ -212,7 +232,7 @@ pub fn by_request_key(
     key: &str,
 ) -> Result<Option<Payment>, StoreError> {
     let params = [organization.as_str().into(), key.into()];
-    one(tx, "organization_id = $1 AND request_key = $2", &params)
+    one(tx, "t.organization_id = $1 AND t.request_key = $2", &params)
 }
 
 /// The payment that is paid on a provider's page of this name.
@@ -225,7 +245,7 @@ pub fn by_checkout(
     checkout: &str,
 ) -> Result<Option<Payment>, StoreError> {
     let params = [provider.into(), checkout.into()];
-    one(tx, "provider = $1 AND checkout_ref = $2", &params)
+    one(tx, "t.provider = $1 AND t.checkout_ref = $2", &params)
 }
 
 /// The payment that a provider's charge of this name is for.
@@ -238,7 +258,7 @@ pub fn by_charge(
     charge: &str,
 ) -> Result<Option<Payment>, StoreError> {
     let params = [provider.into(), charge.into()];
-    one(tx, "provider = $1 AND charge_ref = $2", &params)
+    one(tx, "t.provider = $1 AND t.charge_ref = $2", &params)
 }
 
 fn one(tx: &mut Tx<'_>, which: &str, params: &[Value]) -> Result<Option<Payment>, StoreError> {
@@ -264,27 +284,45 @@ pub fn list(tx: &mut Tx<'_>, filter: &Filter, page: &Page) -> Result<Vec<Payment
     let mut sql = format!("{COLUMNS} WHERE 1 = 1");
     let organization = filter.organization.as_ref().map(OrganizationId::as_str);
     let state = filter.state.map(PaymentState::as_str);
-    for (column, value) in [("organization_id", organization), ("state", state)] {
+    for (column, value) in [("t.organization_id", organization), ("t.state", state)] {
         if let Some(value) = value {
             params.push(value.into());
             sql.push_str(&format!(" AND {column} = ${}", params.len()));
         }
     }
-    sql.push_str(&page.tail("created_at_us", "id", &mut params));
+    sql.push_str(&page.tail("t.created_at_us", "t.id", &mut params));
     tx.query(&sql, &params)?.iter().map(from_row).collect()
 }
 
-/// Payments that are not over and were not looked at since `before`, those first that wait longest.
+/// Payments that are not over and that the provider should be asked about again: the longer they
+/// take, the seldomer. Those first that wait longest.
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn under_way(tx: &mut Tx<'_>, before: AtUs, limit: i64) -> Result<Vec<Payment>, StoreError> {
-    let sql = format!(
-        "{COLUMNS} WHERE ended_at_us IS NULL AND looked_at_us < $1
-         ORDER BY looked_at_us, id LIMIT $2"
-    );
-    let rows = tx.query(&sql, &[before.0.into(), limit.into()])?;
+pub fn due(tx: &mut Tx<'_>, now: AtUs, limit: i64) -> Result<Vec<Payment>, StoreError> {
+    let sql = format!("{COLUMNS} WHERE {}", due_sql("t."));
+    let rows = tx.query(&sql, &[now.0.into(), limit.into()])?;
     rows.iter().map(from_row).collect()
+}
+
+/// What makes something due that is not over, at `$1`, and at most `$2` of it: two minutes after it
+/// was looked at, and an eighth of its age.
+fn due_sql(table: &str) -> String {
+    format!(
+        "{table}ended_at_us IS NULL
+         AND {table}looked_at_us + ({table}looked_at_us - {table}created_at_us) / 8 + 120000000 < $1
+         ORDER BY {table}looked_at_us, {table}id LIMIT $2"
+    )
+}
+
+/// Notes that the provider was asked about a payment.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn looked_at(tx: &mut Tx<'_>, id: &PaymentId, now: AtUs) -> Result<(), StoreError> {
+    let sql = "UPDATE payments SET looked_at_us = $2 WHERE id = $1 AND looked_at_us < $2";
+    tx.execute(sql, &[id.as_str().into(), now.0.into()])
+        .map(|_| ())
 }
 
 /// What a provider said when it was asked to take a payment, or about it: what is none stays as it
@@ -396,8 +434,10 @@ fn from_row(row: &Row) -> Result<Payment, StoreError> {
         method: row.opt_text(15)?.map(PaymentMethodId::new),
         card: card.map(|(brand, last4)| Card { brand, last4 }),
         failure: failure.map(|(code, message)| Failure { code, message }),
-        refunded: Nusd::new(row.int(20)?),
-        refunded_tax: Nusd::new(row.int(21)?),
+        refunded: Taxed {
+            credit: Nusd::new(row.int(20)?),
+            tax: Nusd::new(row.int(21)?),
+        },
         dispute: match row.opt_text(22)? {
             None => None,
             Some(word) => Some(DisputeState::from_word(word).ok_or_else(|| corrupt(22))?),

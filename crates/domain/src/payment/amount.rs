@@ -47,7 +47,10 @@ impl TaxRate {
     /// The tax on a net amount: whole cents, half of one rounded up.
     #[must_use]
     pub fn on(self, net: Nusd) -> Nusd {
-        cents(i128::from(net.get()) * i128::from(self.0), MILLION)
+        const CENT: i128 = 10_000_000;
+        let part = CENT * MILLION;
+        let tax = i128::from(net.get()) * i128::from(self.0);
+        Nusd::saturating_from((tax + part / 2).div_euclid(part) * CENT)
     }
 }
 
@@ -57,40 +60,6 @@ impl fmt::Display for TaxRate {
         let fraction = fraction.trim_end_matches('0');
         let point = if fraction.is_empty() { "" } else { "." };
         write!(f, "{}{point}{fraction}", self.0 / 10_000)
-    }
-}
-
-/// `amount / parts` in whole cents, half of one rounded up.
-fn cents(amount: i128, parts: i128) -> Nusd {
-    const CENT: i128 = 10_000_000;
-    let part = CENT * parts;
-    Nusd::saturating_from((amount + part / 2).div_euclid(part) * CENT)
-}
-
-/// What is refunded of the tax when `part` more of the net amount `whole` is, after `before` of it.
-/// However it is cut, the parts add up to the tax.
-#[must_use]
-pub fn of_tax(tax: Nusd, whole: Nusd, before: Nusd, part: Nusd) -> Nusd {
-    let share = |net: Nusd| match whole {
-        Nusd::ZERO => Nusd::ZERO,
-        _ => cents(
-            i128::from(tax.get()) * i128::from(net.get()),
-            i128::from(whole.get()),
-        ),
-    };
-    share(before + part) - share(before)
-}
-
-/// The net part of `gross`, if it is a part of a payment of `net` and `tax`: what others refund or
-/// dispute, they know by the gross amount only.
-#[must_use]
-pub fn without_tax(net: Nusd, tax: Nusd, gross: Nusd) -> Nusd {
-    match net + tax {
-        all if gross >= all => net,
-        all => cents(
-            i128::from(gross.get()) * i128::from(net.get()),
-            i128::from(all.get()),
-        ),
     }
 }
 
@@ -134,8 +103,6 @@ impl Bounds {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     fn usd(text: &str) -> Nusd {
@@ -205,42 +172,6 @@ mod tests {
             ("5.001", Err(AmountProblem::NotWholeCents)),
         ] {
             assert_eq!(bounds.check(usd(amount)), outcome, "{amount}");
-        }
-    }
-
-    #[test]
-    fn the_net_part_of_a_gross_amount_is_known_by_its_share() {
-        for (net, tax, gross, part) in [
-            ("10", "1.90", "11.90", "10"),
-            ("10", "1.90", "20", "10"),
-            ("10", "1.90", "5.95", "5"),
-            ("10", "0", "4", "4"),
-        ] {
-            assert_eq!(without_tax(usd(net), usd(tax), usd(gross)), usd(part));
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn refunded_parts_of_the_tax_add_up_to_it(
-            cents in 500..1_000_000_i64,
-            rate in 0..=1_000_000_u32,
-            cuts in proptest::collection::vec(0..1_000_000_i64, 0..6),
-        ) {
-            let net = Nusd::from_cents(cents).expect("it fits");
-            let tax = TaxRate(rate).on(net);
-            let mut cuts: Vec<i64> = cuts.into_iter().map(|cut| cut % cents).collect();
-            cuts.push(cents);
-            cuts.sort_unstable();
-            let (mut before, mut sum) = (Nusd::ZERO, Nusd::ZERO);
-            for cut in cuts {
-                let until = Nusd::from_cents(cut).expect("it fits");
-                let part = of_tax(tax, net, before, until - before);
-                prop_assert!(part >= Nusd::ZERO && part.whole_cents().is_some());
-                sum += part;
-                before = until;
-            }
-            prop_assert_eq!(sum, tax);
         }
     }
 }

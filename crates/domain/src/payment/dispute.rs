@@ -45,15 +45,13 @@ impl DisputeState {
         matches!(self, DisputeState::Open | DisputeState::Lost)
     }
 
-    /// The state after the provider says `news`. What was decided is not undecided, and only a loss
-    /// may still turn: then the money comes back.
+    /// The state after the provider says `news`. What was decided stays decided.
     #[must_use]
     pub fn after(self, news: DisputeState) -> DisputeState {
         use DisputeState::{Inquiry, Lost, Open, Won};
         match (self, news) {
             (Inquiry, news) => news,
             (Open, Won | Lost) => news,
-            (Lost, Won) => Won,
             (state, _) => state,
         }
     }
@@ -70,7 +68,7 @@ mod tests {
             (Inquiry, [Inquiry, Open, Won, Lost]),
             (Open, [Open, Open, Won, Lost]),
             (Won, [Won, Won, Won, Won]),
-            (Lost, [Lost, Lost, Won, Lost]),
+            (Lost, [Lost, Lost, Lost, Lost]),
         ] {
             let found = DisputeState::ALL.map(|news| state.after(news));
             assert_eq!(found, after, "{state:?}");

@@ -389,8 +389,6 @@ CREATE TABLE payments (
     card_last4 TEXT,
     failure_code TEXT,
     failure_message TEXT,
-    refunded_nusd BIGINT NOT NULL DEFAULT 0 CHECK (refunded_nusd BETWEEN 0 AND amount_nusd),
-    refunded_tax_nusd BIGINT NOT NULL DEFAULT 0 CHECK (refunded_tax_nusd BETWEEN 0 AND tax_nusd),
     dispute TEXT CHECK (dispute IN ('inquiry', 'open', 'won', 'lost')),
     created_at_us BIGINT NOT NULL,
     expires_at_us BIGINT,
@@ -467,16 +465,16 @@ CREATE TABLE unmatched_payments (
 );
 CREATE INDEX unmatched_payments_by_age ON unmatched_payments (seen_at_us, id);
 
--- Money that goes back. The credit leaves the wallet with the row, before the provider is asked; if
--- it cannot go back, the credit returns. What was refunded at the provider is here too (without a
--- key of a caller): of that, the wallet may have had only a part left.
+-- Refunds as their provider sees them; what they moved is in purchase_refunds. The credit leaves the
+-- wallet with the row, before the provider is asked; if the money cannot go back, the credit returns.
+-- What was refunded without Farebox, at the provider, is here too.
 CREATE TABLE payment_refunds (
     id TEXT PRIMARY KEY,
     payment_id TEXT NOT NULL REFERENCES payments (id),
     organization_id TEXT NOT NULL REFERENCES organizations (id),
     request_key TEXT,
     state TEXT NOT NULL CHECK (state IN ('pending', 'succeeded', 'failed')),
-    amount_nusd BIGINT NOT NULL CHECK (amount_nusd > 0),
+    amount_nusd BIGINT NOT NULL CHECK (amount_nusd >= 0),
     tax_nusd BIGINT NOT NULL CHECK (tax_nusd >= 0),
     refund_ref TEXT,
     reason TEXT NOT NULL,
@@ -494,7 +492,8 @@ CREATE UNIQUE INDEX payment_refunds_by_request ON payment_refunds (payment_id, r
 CREATE UNIQUE INDEX payment_refunds_by_ref ON payment_refunds (payment_id, refund_ref)
     WHERE refund_ref IS NOT NULL;
 
--- Payments that a customer's bank asks back, by the provider's name for it.
+-- Payments that a customer's bank asks back, by the provider's name for it; what that moved is in
+-- purchase_disputes.
 CREATE TABLE payment_disputes (
     provider TEXT NOT NULL,
     dispute_ref TEXT NOT NULL,
@@ -502,7 +501,6 @@ CREATE TABLE payment_disputes (
     organization_id TEXT NOT NULL REFERENCES organizations (id),
     state TEXT NOT NULL CHECK (state IN ('inquiry', 'open', 'won', 'lost')),
     amount_nusd BIGINT NOT NULL CHECK (amount_nusd > 0),
-    tax_nusd BIGINT NOT NULL CHECK (tax_nusd >= 0),
     reason TEXT NOT NULL,
     created_at_us BIGINT NOT NULL,
     ended_at_us BIGINT,

@@ -105,6 +105,14 @@ pub fn method(
     )
 }
 
+/// One saved card, also one that was removed.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn method_ever(tx: &mut Tx<'_>, id: &PaymentMethodId) -> Result<Option<Method>, StoreError> {
+    one(tx, "id = $1", &[id.as_str().into()])
+}
+
 /// The card that credit is bought with unless somebody says otherwise.
 ///
 /// # Errors

@@ -30,6 +30,7 @@ mod limits;
 mod markups;
 mod model;
 mod orphans;
+mod payments;
 mod people_entry;
 mod people_factors;
 mod people_identities;
