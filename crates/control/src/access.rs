@@ -107,8 +107,16 @@ pub const OPERATORS: &[(&str, &[&str])] = &[
         "/api/operator/organizations/{organization_id}/markup_previews",
         &["POST"],
     ),
+    ("/api/operator/payments", &["GET"]),
+    ("/api/operator/payments/{payment_id}", &["GET"]),
+    ("/api/operator/payments/{payment_id}/refunds", &["POST"]),
     ("/api/operator/settings", &["GET"]),
     ("/api/operator/signup_policy", &["GET", "POST", "DELETE"]),
+    ("/api/operator/unmatched_payments", &["GET"]),
+    (
+        "/api/operator/unmatched_payments/{unmatched_payment_id}/resolve",
+        &["POST"],
+    ),
     ("/api/operator/upstreams", &["GET"]),
     ("/api/operator/upstreams/{upstream_id}", &["GET"]),
     ("/api/operator/upstreams/{upstream_id}/check", &["POST"]),
@@ -407,6 +415,32 @@ rules! {
     }
     "/api/receipts/{request_id}" {
         GET Organization UsageRead,
+    }
+    "/api/billing/options" {
+        GET Organization BillingRead,
+    }
+    "/api/billing/checkouts" {
+        POST Organization BillingWrite,
+    }
+    "/api/billing/checkouts/{checkout_id}" {
+        GET Organization BillingRead,
+    }
+    "/api/billing/checkouts/{checkout_id}/cancel" {
+        POST Organization BillingWrite,
+    }
+    "/api/billing/payments" {
+        GET Organization BillingRead,
+    }
+    "/api/billing/payments/{payment_id}" {
+        GET Organization BillingRead,
+    }
+    "/api/billing/payment_methods" {
+        GET Organization BillingRead,
+        POST Organization BillingWrite,
+    }
+    "/api/billing/payment_methods/{payment_method_id}" {
+        POST Organization BillingWrite,
+        DELETE Organization BillingWrite,
     }
     "/api/rate_limits" {
         GET Organization RateLimitsRead,

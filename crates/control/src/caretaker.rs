@@ -1,5 +1,5 @@
-//! What nobody waits for, done now and then: writes when admin keys were last used, and forgets
-//! sessions, sign-ups, codes and links that are over.
+//! What nobody waits for, done now and then: writes when admin keys were last used, goes on with
+//! payments that were left half done, and forgets sessions, sign-ups, codes and links that are over.
 
 use std::time::Duration;
 
@@ -7,6 +7,7 @@ use store::{StoreError, keys, people};
 use tokio_util::sync::CancellationToken;
 
 use crate::Control;
+use crate::payments::resuming::resume;
 
 /// How long what is noted may wait.
 const EVERY: Duration = Duration::from_secs(10);
@@ -36,6 +37,9 @@ impl Caretaker {
     /// Does what is to be done. What fails is logged, and done the next time.
     pub async fn tend(&self) {
         self.write_last_uses().await;
+        if let Err(error) = resume(&self.0).await {
+            tracing::warn!(%error, "payments under way were not looked at; trying again");
+        }
         if let Err(error) = self.forget().await {
             tracing::warn!(%error, "what is over could not be forgotten; trying again");
         }

@@ -26,8 +26,8 @@ pub type Withhold = Arc<dyn Fn(OrganizationId, Nusd) -> Withholding + Send + Syn
 /// Answers when the money is out of reach.
 pub type Withholding = Pin<Box<dyn Future<Output = Result<GiveBack, NotWithheld>> + Send>>;
 
-/// Gives back what was withheld, as the ledger did not take it.
-pub type GiveBack = Box<dyn FnOnce() + Send>;
+/// Gives back so much of what was withheld, as the ledger did not take it.
+pub type GiveBack = Box<dyn FnOnce(Nusd) + Send>;
 
 /// Why money is not withheld.
 #[derive(Debug)]

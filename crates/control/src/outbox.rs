@@ -53,7 +53,7 @@ impl FromRequestParts<Control> for AtHome {
     }
 }
 
-fn is_at_home(parts: &Parts) -> bool {
+pub(crate) fn is_at_home(parts: &Parts) -> bool {
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
     let from_here = peer.is_some_and(|ConnectInfo(peer)| peer.ip().to_canonical().is_loopback());
     let directly = !PASSED_ON

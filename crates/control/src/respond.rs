@@ -10,6 +10,7 @@ use store::StoreError;
 use wire::error::{ErrorBody, missing_scopes};
 
 use crate::Control;
+use crate::payments::refusal::PaymentRefusal;
 use crate::people::refusal::PeopleRefusal;
 
 /// Every error code that the control plane itself answers with. docs/errors.md explains each.
@@ -43,6 +44,11 @@ pub const CODES: &[&str] = &[
     "other_address",
     "passkey_refused",
     "passkeys_unavailable",
+    "payment_not_paid",
+    "payment_over",
+    "payment_provider_unavailable",
+    "payment_refused",
+    "payments_unavailable",
     "price_stands",
     "project_archived",
     "proof_required",
@@ -146,6 +152,8 @@ pub(crate) enum Refusal {
     Archived { message: &'static str },
     /// A person may not do this, or not now.
     People(PeopleRefusal),
+    /// Nothing is paid, saved or given back.
+    Payment(PaymentRefusal),
     /// The database.
     Store(StoreError),
 }
@@ -245,14 +253,11 @@ fn decide(refusal: &Refusal, url: &str) -> (StatusCode, ErrorBody) {
             "This report is not signed by anybody whose reports are believed here.".into(),
         ),
         Refusal::SignersUnavailable => signers_unavailable(),
-        Refusal::LastOwner => bad(
-            Some("last_owner"),
-            None,
-            "An organization keeps an owner, and this is the last one. Make somebody else an owner first.".into(),
-        ),
+        Refusal::LastOwner => last_owner(),
         Refusal::NotYourKey | Refusal::TooManySecrets => rotation(refusal),
         Refusal::Archived { message } => bad(Some("project_archived"), None, (*message).into()),
         Refusal::People(refusal) => people(*refusal),
+        Refusal::Payment(refusal) => payment(refusal),
         Refusal::Store(failure) => store(failure),
         Refusal::NoRule => internal(),
         Refusal::NotToGive(missing) => {
@@ -325,6 +330,15 @@ fn of_operators(refusal: &Refusal) -> (StatusCode, ErrorBody) {
     };
     let param = matches!(refusal, Refusal::KeyReused).then(|| "key".to_owned());
     error(status, Some(code), param, message.into())
+}
+
+fn last_owner() -> (StatusCode, ErrorBody) {
+    error(
+        StatusCode::BAD_REQUEST,
+        Some("last_owner"),
+        None,
+        "An organization keeps an owner, and this is the last one. Make somebody else an owner first.".into(),
+    )
 }
 
 fn rotation(refusal: &Refusal) -> (StatusCode, ErrorBody) {
@@ -548,6 +562,14 @@ fn people(refusal: PeopleRefusal) -> (StatusCode, ErrorBody) {
         ),
     };
     error(status, Some(code), None, message.into())
+}
+
+fn payment(refusal: &PaymentRefusal) -> (StatusCode, ErrorBody) {
+    let (status, code, param, message) = refusal.parts();
+    match status.is_server_error() {
+        true => server(status, code, &message),
+        false => error(status, Some(code), param.map(ToOwned::to_owned), message),
+    }
 }
 
 fn access(refusal: &AccessRefusal, url: &str) -> (StatusCode, ErrorBody) {

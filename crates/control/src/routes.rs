@@ -10,10 +10,10 @@ use crate::role_assignments::{of_groups, of_project_groups, of_project_users, of
 use crate::whole::read_first;
 use crate::{
     Control, admin_api_keys, audit_logs, budget_events, budgets, costs, fallback, group_users,
-    groups, invites, leak_reports, model_permissions, operator, organization_users, outbox, people,
-    project_api_keys, project_groups, project_rate_limits, project_settings, project_users,
-    projects, rate_limits, request_receipts, roles, service_account_keys, service_accounts,
-    spend_alerts, spend_limits, usage, usage_kinds, user_keys,
+    groups, invites, leak_reports, model_permissions, operator, organization_users, outbox,
+    payments, people, project_api_keys, project_groups, project_rate_limits, project_settings,
+    project_users, projects, rate_limits, request_receipts, roles, service_account_keys,
+    service_accounts, spend_alerts, spend_limits, usage, usage_kinds, user_keys,
 };
 
 /// The control plane's routes, and their description.
@@ -24,6 +24,7 @@ pub fn router(control: Control) -> OpenApiRouter {
         .merge(reports())
         .merge(ours())
         .merge(members())
+        .merge(payments::api::routes())
         .merge(people::routes())
         .merge(operator::routes())
         .merge(fallback::routes().into())

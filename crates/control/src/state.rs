@@ -7,6 +7,7 @@ use domain::network::TrustedProxies;
 use domain::time::{AtUs, Clock};
 use store::Store;
 
+use crate::payments::Payments;
 use crate::{DataPlane, LastUses, People, Signers};
 
 /// The control plane. Cheap to clone.
@@ -31,6 +32,8 @@ pub struct Control {
     pub people: People,
     /// When admin keys were last used, until [`crate::Caretaker`] writes it.
     pub last_uses: LastUses,
+    /// How people pay.
+    pub payments: Payments,
     /// Who may report that keys leaked; nobody, if none.
     pub leak_signers: Option<Signers>,
     /// Shows the configuration in force.

@@ -51,7 +51,7 @@ async fn withhold(
         NotWithheld::Short(free) => control::NotWithheld::Short(free),
         NotWithheld::Ledger(error) => control::NotWithheld::Store(error),
     })?;
-    Ok(Box::new(move || gateway.give_back(&organization, amount)))
+    Ok(Box::new(move |rest| gateway.give_back(&organization, rest)))
 }
 
 fn offered(model: &Model) -> OfferedModel {

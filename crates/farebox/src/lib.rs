@@ -18,6 +18,7 @@ pub mod installation;
 mod key_scan;
 pub mod local_model;
 pub mod openapi;
+mod paying;
 mod price_file;
 pub mod price_import;
 mod progress;

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::Failure;
-use crate::config::{Config, Mail, MailServer, MailTls, NamedSecret, Sms};
+use crate::config::{self, Config, Mail, MailServer, MailTls, NamedSecret, Sms};
 use crate::{clock, entropy};
 
 /// Messages, being sent.
@@ -50,9 +50,8 @@ impl Sending {
 
 /// Whether messages are kept instead of sent, and only this machine reaches the installation.
 pub(crate) fn shows_outbox(config: &Config) -> bool {
-    let door = config.admin_listen.unwrap_or(config.listen);
     let keeps = config.mail == Mail::Outbox || config.sms == Sms::Outbox;
-    keeps && door.ip().is_loopback() && control::is_loopback_url(&config.public_url)
+    keeps && config::is_at_home(config)
 }
 
 /// Where mails and text messages go. Nobody is called yet.
@@ -119,7 +118,7 @@ pub(crate) fn authorities(file: Option<&Path>, key: &str) -> Result<Option<Vec<u
 }
 
 /// A secret that is known to be set: the server does not start with one that is not.
-fn value(secret: &NamedSecret) -> Secret {
+pub(crate) fn value(secret: &NamedSecret) -> Secret {
     secret
         .value
         .clone()

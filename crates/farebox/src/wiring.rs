@@ -26,7 +26,7 @@ use crate::config::{
 };
 use crate::local_model::Health;
 use crate::sending::{self, Sending};
-use crate::{clock, data_plane, entropy, openapi};
+use crate::{clock, data_plane, entropy, openapi, paying};
 
 /// What the listeners serve, and how it ends.
 pub(crate) struct Planes {
@@ -163,6 +163,7 @@ pub(crate) async fn planes(
         last_uses: control::LastUses::default(),
         settings: shown(&in_force),
         leak_signers,
+        payments: paying::payments(config, &store)?,
     };
     let care = Care::start(state.clone());
     let sending = Sending::start(store.clone(), routes, config, &mut registry);

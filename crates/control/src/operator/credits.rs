@@ -251,7 +251,7 @@ async fn adjust(
     });
     let taken = change.await;
     if taken.is_err() {
-        give_back();
+        give_back(amount);
     }
     taken
 }

@@ -6,8 +6,8 @@
 //! [`change`], which tells the operators' own log.
 
 mod audit_logs;
-mod caller;
-mod change;
+pub(crate) mod caller;
+pub(crate) mod change;
 mod credits;
 mod filter;
 mod jobs;
@@ -16,6 +16,7 @@ mod markup_previews;
 mod markups;
 mod models;
 mod organizations;
+mod payments;
 mod price_previews;
 mod prices;
 mod proving;
@@ -50,6 +51,11 @@ pub(crate) fn routes() -> OpenApiRouter<Control> {
         .routes(routes!(organizations::resume))
         .routes(routes!(credits::grant))
         .routes(routes!(credits::take_back))
+        .routes(routes!(payments::list))
+        .routes(routes!(payments::retrieve))
+        .routes(routes!(payments::give_back))
+        .routes(routes!(payments::list_unmatched))
+        .routes(routes!(payments::resolve))
         .routes(routes!(jobs::list))
         .routes(routes!(jobs::retrieve, jobs::discard))
         .routes(routes!(jobs::retry))

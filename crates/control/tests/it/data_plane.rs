@@ -31,7 +31,7 @@ pub(crate) fn double(is_refusing: impl Fn(&BudgetId) -> bool + Send + Sync + 'st
         check_upstream: Arc::new(|id| -> Checking { Box::pin(async move { checked(&id) }) }),
         // Nothing is held here that the database does not know of.
         withhold: Arc::new(|_, _| -> Withholding {
-            Box::pin(async { Ok(Box::new(|| ()) as GiveBack) })
+            Box::pin(async { Ok(Box::new(|_| ()) as GiveBack) })
         }),
     }
 }

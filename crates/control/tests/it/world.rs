@@ -10,8 +10,10 @@ use domain::id::{BudgetId, OrganizationId};
 use domain::lease::{Ask, AskLine, PotId};
 use domain::money::Nusd;
 use domain::network::{Network, TrustedProxies};
+use domain::payment::{Bounds, TaxRate};
 use domain::people::password::PasswordHash;
 use domain::time::{AtUs, Clock};
+use farebox_control::payments::{PaymentProvider, Payments, TestProvider};
 use farebox_control::{
     Caretaker, Control, Hasher, LastUses, People, Providers, Settings, Signers, SignupMode,
     SignupRules,
@@ -207,6 +209,21 @@ impl Default for Plan {
     }
 }
 
+/// The test provider, whose pages are below no address that anybody has; none where nobody is at
+/// home.
+fn payments(store: &Store, now: &Arc<AtomicI64>, is_at_home: bool) -> Payments {
+    let test = TestProvider::new(store.clone(), ticking(now), "http://farebox.test");
+    Payments {
+        provider: is_at_home.then(|| Arc::new(test.clone()) as Arc<dyn PaymentProvider>),
+        test: is_at_home.then_some(test),
+        bounds: Bounds {
+            minimum: Nusd::new(5_000_000_000),
+            maximum: Nusd::new(1_000_000_000_000),
+        },
+        tax_rate: TaxRate::parse("19").unwrap(),
+    }
+}
+
 /// What a control plane stands on.
 struct Ground {
     store: Store,
@@ -241,6 +258,7 @@ impl Ground {
                 stated: Vec::new(),
             }),
             leak_signers: plan.leak_signers,
+            payments: payments(&self.store, &self.now, plan.shows_outbox),
         };
         let caretaker = Caretaker::new(control.clone());
         let (app, description) = farebox_control::router(control).split_for_parts();

@@ -9,6 +9,7 @@ mod error;
 mod messages;
 mod models;
 mod oidc;
+mod payments;
 mod read;
 mod schema;
 mod section;
@@ -25,13 +26,15 @@ pub use environment::Environment;
 pub use error::{ConfigError, Problem};
 pub use schema::{
     Config, Deployment, Endpoint, HoldDurability, JoinRole, LeakReports, Limits, Log, LogFormat,
-    Mail, MailKind, MailServer, MailTls, Model, NamedSecret, OidcJoin, OidcProvider, OnDisconnect,
-    OutputLimitField, PaymentsKind, PhoneVerification, ResponsesMode, Signup, SignupMode, Sms,
-    SmsKind, SmsWebhook, Target, Tokenizer, TwilioAccount, Upstream, UpstreamKind,
+    Mail, MailKind, MailServer, MailTls, Model, MoneyTaker, NamedSecret, OidcJoin, OidcProvider,
+    OnDisconnect, OutputLimitField, Payments, PaymentsKind, PhoneVerification, ResponsesMode,
+    Signup, SignupMode, Sms, SmsKind, SmsWebhook, StripeAccount, Target, Tokenizer, TwilioAccount,
+    Upstream, UpstreamKind,
 };
 pub use section::Choice;
 pub use show::effective;
 pub use tree::Origin;
+pub(crate) use warnings::is_at_home;
 
 use tree::{Item, Value};
 
@@ -181,7 +184,8 @@ fn fill_in_secrets(config: &mut Config, environment: &Environment, root: &Item) 
     };
     let mail = mail.map(|secret| ("mail", secret, "password_env"));
     let sms = sms.map(|(secret, key)| ("sms", secret, key));
-    for (section, secret, key) in mail.into_iter().chain(sms) {
+    let payments = payment_secrets(&mut config.payments.taker);
+    for (section, secret, key) in mail.into_iter().chain(sms).chain(payments) {
         secret.value = environment.secret(&secret.env);
         if secret.value.is_none() {
             unset.push(Problem {
@@ -192,6 +196,23 @@ fn fill_in_secrets(config: &mut Config, environment: &Environment, root: &Item) 
         }
     }
     unset
+}
+
+/// The secrets of who takes money: section, secret and the key that names it.
+fn payment_secrets(
+    taker: &mut MoneyTaker,
+) -> impl Iterator<Item = (&'static str, &mut NamedSecret, &'static str)> {
+    let secrets = match taker {
+        MoneyTaker::Test => [None, None, None],
+        MoneyTaker::Stripe(account) => [
+            Some((&mut account.secret_key, "secret_key_env")),
+            (account.webhook_secret.as_mut()).map(|secret| (secret, "webhook_secret_env")),
+            (account.previous_webhook_secret.as_mut())
+                .map(|secret| (secret, "previous_webhook_secret_env")),
+        ],
+    };
+    let named = secrets.into_iter().flatten();
+    named.map(|(secret, key)| ("payments", secret, key))
 }
 
 /// A variable that is named for a secret is that secret's, even if it is called `FAREBOX_…` and so
@@ -206,6 +227,14 @@ fn leave_out_named_variables(root: &mut Item) {
     for (section, keys) in [
         ("mail", &["password_env"][..]),
         ("sms", &["auth_token_env", "secret_env"]),
+        (
+            "payments",
+            &[
+                "secret_key_env",
+                "webhook_secret_env",
+                "previous_webhook_secret_env",
+            ],
+        ),
     ] {
         if let Some(section) = below(root, section) {
             named.extend(keys.iter().map(|key| (section, *key)));

@@ -12,8 +12,9 @@ use super::error::Problem;
 use super::messages::{read_mail, read_sms};
 use super::models::read_models;
 use super::oidc::read_oidc;
-use super::schema::{Config, LeakReports, Limits, Log, PaymentsKind, Signup};
-use super::section::{Choice, Read, Section};
+use super::payments::read_payments;
+use super::schema::{Config, LeakReports, Limits, Log, Signup};
+use super::section::{Read, Section};
 use super::tree::Item;
 use super::upstreams::read_upstreams;
 
@@ -43,7 +44,9 @@ pub(super) fn read_config(root: &Item, problems: &RefCell<Vec<Problem>>) -> Read
         .section("leak_reports")
         .and_then(|section| read_leak_reports(&section));
     let oidc = read_oidc(&root);
-    let payments = read_kind(&root, "payments", PaymentsKind::Test);
+    let payments = root
+        .section("payments")
+        .and_then(|section| read_payments(&section));
     let log = root.section("log").and_then(|section| read_log(&section));
     let limits = root
         .section("limits")
@@ -174,24 +177,6 @@ fn read_leak_reports(section: &Section<'_>) -> Read<LeakReports> {
         public_keys_url: public_keys_url?,
         public_keys_file: (!file.is_empty()).then(|| file.into()),
     })
-}
-
-/// A section of one key, `kind`, of which this version does only `only`.
-fn read_kind<T: Choice>(root: &Section<'_>, name: &'static str, only: T) -> Read<T> {
-    let section = root.section(name)?;
-    let kind = section.choice("kind", None);
-    section.finish();
-    match kind? {
-        kind if kind == only => Ok(kind),
-        kind => section.note(
-            "kind",
-            format!(
-                "cannot be \"{}\" in this version yet: use \"{}\"",
-                kind.word(),
-                only.word()
-            ),
-        ),
-    }
 }
 
 fn read_log(section: &Section<'_>) -> Read<Log> {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use domain::bound::InputBounds;
 use domain::money::Nusd;
 use domain::network::TrustedProxies;
+use domain::payment::{Bounds, TaxRate};
 use domain::price::StatedPrices;
 use store::DatabaseUrl;
 
@@ -38,7 +39,7 @@ pub struct Config {
     /// What people can sign in with, beside a password.
     pub oidc: Vec<OidcProvider>,
     /// How money comes in.
-    pub payments: PaymentsKind,
+    pub payments: Payments,
     /// What is logged, and how.
     pub log: Log,
     /// The sizes and times that nothing may pass.
@@ -133,6 +134,41 @@ pub struct SmsWebhook {
     pub url: String,
     /// What requests are signed with.
     pub secret: NamedSecret,
+    /// The longest that a request may take.
+    pub timeout_ms: u64,
+}
+
+/// How money comes in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Payments {
+    /// Who takes it.
+    pub taker: MoneyTaker,
+    /// What can be bought at once.
+    pub bounds: Bounds,
+    /// The tax on top of it.
+    pub tax_rate: TaxRate,
+}
+
+/// Who takes money.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MoneyTaker {
+    /// Nobody: test cards are taken, and no money moves.
+    Test,
+    /// Stripe.
+    Stripe(StripeAccount),
+}
+
+/// An account at Stripe.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StripeAccount {
+    /// `sk_live_…` or `rk_live_…`
+    pub secret_key: NamedSecret,
+    /// What its webhooks are signed with, if they are taken.
+    pub webhook_secret: Option<NamedSecret>,
+    /// The same before it was changed.
+    pub previous_webhook_secret: Option<NamedSecret>,
+    /// Where the API is, without a slash at the end.
+    pub base_url: String,
     /// The longest that a request may take.
     pub timeout_ms: u64,
 }

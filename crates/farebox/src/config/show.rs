@@ -9,8 +9,8 @@ use domain::price::StatedPrices;
 use toml::Value;
 
 use super::schema::{
-    Config, Deployment, Mail, MailKind, Model, NamedSecret, OidcJoin, OidcProvider, Sms, SmsKind,
-    Target, Upstream,
+    Config, Deployment, Mail, MailKind, Model, MoneyTaker, NamedSecret, OidcJoin, OidcProvider,
+    Payments, PaymentsKind, Sms, SmsKind, Target, Upstream,
 };
 use super::section::Choice;
 
@@ -56,8 +56,7 @@ pub fn effective(config: &Config) -> String {
             .unwrap_or_else(|| Path::new("").display()),
     );
 
-    page.section("[payments]");
-    page.text("kind", config.payments.word());
+    page.payments(&config.payments);
 
     page.section("[log]");
     page.text("level", &config.log.level);
@@ -152,6 +151,35 @@ impl Page {
                 self.bare("timeout_ms", webhook.timeout_ms);
             }
         }
+    }
+
+    fn payments(&mut self, payments: &Payments) {
+        self.section("[payments]");
+        let kind = match payments.taker {
+            MoneyTaker::Test => PaymentsKind::Test,
+            MoneyTaker::Stripe(_) => PaymentsKind::Stripe,
+        };
+        self.text("kind", kind.word());
+        self.text("minimum_usd", payments.bounds.minimum.to_usd());
+        self.text("maximum_usd", payments.bounds.maximum.to_usd());
+        self.text("tax_percent", payments.tax_rate);
+        let MoneyTaker::Stripe(account) = &payments.taker else {
+            return;
+        };
+        self.secret("secret_key_env", &account.secret_key);
+        for (key, secret) in [
+            ("webhook_secret_env", &account.webhook_secret),
+            (
+                "previous_webhook_secret_env",
+                &account.previous_webhook_secret,
+            ),
+        ] {
+            if let Some(secret) = secret {
+                self.secret(key, secret);
+            }
+        }
+        self.text("base_url", &account.base_url);
+        self.bare("timeout_ms", account.timeout_ms);
     }
 
     fn oidc(&mut self, provider: &OidcProvider) {

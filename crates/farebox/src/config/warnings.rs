@@ -1,7 +1,7 @@
 //! What is allowed and probably not meant.
 
 use super::error::Problem;
-use super::schema::{Config, Mail, Sms, Target};
+use super::schema::{Config, Mail, MoneyTaker, Sms, Target};
 use super::tree::{Item, Origin};
 use super::{DEFAULT_FILE, origin_in, origin_of};
 
@@ -15,6 +15,7 @@ pub(super) fn warnings(config: &Config, root: &Item) -> Vec<Problem> {
     found.extend(foreign_port(config));
     found.extend(unseen(config, root));
     found.extend(readable_codes(config, root));
+    found.extend(nobody_pays(config, root));
     found
 }
 
@@ -46,6 +47,25 @@ fn readable_codes(config: &Config, root: &Item) -> Option<Problem> {
         path: "sms.url".to_owned(),
         message: "is not https://: everybody on the way can read the codes".to_owned(),
     })
+}
+
+/// Test cards, where strangers could pay with them: nothing can be bought then.
+fn nobody_pays(config: &Config, root: &Item) -> Option<Problem> {
+    let is_refused = config.payments.taker == MoneyTaker::Test && !is_at_home(config);
+    is_refused.then(|| Problem {
+        origin: origin_in(root, "payments", "kind"),
+        path: "payments.kind".to_owned(),
+        message: "is \"test\", and this installation is not for loopback alone: nothing can be \
+                  bought, as anybody could pay with a test card. Credit comes by grants, or by \
+                  kind = \"stripe\""
+            .to_owned(),
+    })
+}
+
+/// Whether only this machine reaches the control plane, and it says so.
+pub(crate) fn is_at_home(config: &Config) -> bool {
+    let door = config.admin_listen.unwrap_or(config.listen);
+    door.ip().is_loopback() && control::is_loopback_url(&config.public_url)
 }
 
 fn nothing_to_serve(config: &Config) -> Option<Problem> {
