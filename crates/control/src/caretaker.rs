@@ -1,5 +1,6 @@
 //! What nobody waits for, done now and then: writes when admin keys were last used, goes on with
-//! payments that were left half done, and forgets sessions, sign-ups, codes and links that are over.
+//! payments that were left half done, and forgets sessions, sign-ups, codes and links that are
+//! over.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! `/api/receipts/{request_id}`: what a request cost and why, for people. The data plane shows it to
-//! keys.
+//! `/api/receipts/{request_id}`: what a request cost and why, for people. The data plane shows it
+//! to keys.
 
 use axum::Json;
 use axum::extract::State;
@@ -31,7 +31,8 @@ pub(crate) struct RequestReceipt {
     /// `chat`, `responses`, `completions` or `embeddings`.
     #[schema(example = "chat")]
     endpoint: String,
-    /// The operator's name of the server that answered; `unknown` if the process that asked it died.
+    /// The operator's name of the server that answered; `unknown` if the process that asked it
+    /// died.
     #[schema(example = "vllm")]
     upstream: String,
     #[schema(example = 1_798_761_600)]
@@ -58,8 +59,8 @@ pub(crate) struct RequestReceipt {
     /// What was held for the request at its end; what it did not cost was free again.
     #[schema(example = "0.0042")]
     held_usd: String,
-    /// What the organization had once this was charged, and before anything was booked after it; null if
-    /// nothing was charged.
+    /// What the organization had once this was charged, and before anything was booked after it;
+    /// null if nothing was charged.
     #[schema(example = "4.999997131")]
     balance_after_usd: Option<String>,
     /// What else happened.
@@ -86,7 +87,8 @@ pub(crate) struct ReceiptPrice {
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "describes what the store puts together")]
 pub(crate) struct ReceiptClass {
-    /// Named as in prices: `input`, `cached_input`, `output` and so on; `request` is the request itself.
+    /// Named as in prices: `input`, `cached_input`, `output` and so on; `request` is the request
+    /// itself.
     #[schema(example = "input")]
     class: String,
     #[schema(example = 9)]

@@ -132,8 +132,8 @@ pub fn receipts<'a>(
     Ok((project, which))
 }
 
-/// Admits a key to the data plane, whatever it is to do there; names its project, and what its owner
-/// may do in it.
+/// Admits a key to the data plane, whatever it is to do there; names its project, and what its
+/// owner may do in it.
 fn on_data_plane<'a>(
     principal: &'a Principal,
     claims: Claims<'_>,

@@ -18,8 +18,8 @@ use crate::{authenticate, endpoints, respond};
 
 /// Retrieve the receipt of a request: what it used, at which prices, what it cost, what was left.
 ///
-/// A key sees the receipts of its own requests. One of somebody who may see the organization's usage
-/// sees all of them, unless the key is restricted.
+/// A key sees the receipts of its own requests. One of somebody who may see the organization's
+/// usage sees all of them, unless the key is restricted.
 #[utoipa::path(
     get, path = "/v1/receipts/{request_id}", tag = "Models", operation_id = "retrieve_receipt",
     params(("request_id" = String, Path, description = "The answer's `x-request-id`",

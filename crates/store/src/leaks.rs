@@ -135,9 +135,9 @@ fn from_row(row: &Row) -> Result<FoundKey, StoreError> {
     })
 }
 
-/// Revokes a key that leaked, writes it into the audit log of its organization, and raises an alert,
-/// with a mail to the key's owner; of a service account's key, to those whom the organization's
-/// settings name. False, and nothing of this, if it did not work any more.
+/// Revokes a key that leaked, writes it into the audit log of its organization, and raises an
+/// alert, with a mail to the key's owner; of a service account's key, to those whom the
+/// organization's settings name. False, and nothing of this, if it did not work any more.
 ///
 /// # Errors
 /// [`StoreError`].

@@ -1,8 +1,8 @@
-//! What another markup would have changed of an organization's bill: its usage in a stretch of time,
-//! priced again by the entries of the price book that it was priced by.
+//! What another markup would have changed of an organization's bill: its usage in a stretch of
+//! time, priced again by the entries of the price book that it was priced by.
 //!
-//! Request by request, each rounded up as it was; where there are too many, by the sums of each day,
-//! at the price in force when the day began.
+//! Request by request, each rounded up as it was; where there are too many, by the sums of each
+//! day, at the price in force when the day began.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

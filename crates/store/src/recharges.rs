@@ -166,8 +166,8 @@ pub fn bought(
     row.int(0).map(Nusd::new)
 }
 
-/// What a new request may hold on all nodes together: paid in, not spent, and not held for a request.
-/// What nodes have leased and do not hold is still there.
+/// What a new request may hold on all nodes together: paid in, not spent, and not held for a
+/// request. What nodes have leased and do not hold is still there.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -176,8 +176,8 @@ pub fn available(tx: &mut Tx<'_>, organization: &OrganizationId) -> Result<Nusd,
     Ok(wallet.balance() - wallets::held_for_requests(tx, organization)?)
 }
 
-/// Organizations after `after` whose wallets may be low, and that may be recharged at `now`: by what
-/// is neither spent, nor held, nor leased.
+/// Organizations after `after` whose wallets may be low, and that may be recharged at `now`: by
+/// what is neither spent, nor held, nor leased.
 ///
 /// # Errors
 /// [`StoreError`].

@@ -1,5 +1,5 @@
-//! What the built-in test provider knows, as JSON that only it reads: several nodes share it, and it
-//! outlives restarts, as a real provider does. Nothing here is anybody's money.
+//! What the built-in test provider knows, as JSON that only it reads: several nodes share it, and
+//! it outlives restarts, as a real provider does. Nothing here is anybody's money.
 
 use domain::time::AtUs;
 

@@ -1,8 +1,8 @@
 //! Usage and costs over time: sums by bucket and by whatever they are asked to be grouped by.
 //!
-//! Hours are read from their sums, days from theirs, which are kept without keys and by person; where
-//! keys are asked about, from the hours'. Minutes are read from the records themselves, whose ids
-//! carry their time. Buckets are whole and begin at multiples of their width, UTC.
+//! Hours are read from their sums, days from theirs, which are kept without keys and by person;
+//! where keys are asked about, from the hours'. Minutes are read from the records themselves, whose
+//! ids carry their time. Buckets are whole and begin at multiples of their width, UTC.
 
 use domain::id::{OrganizationId, RequestId};
 use domain::money::Nusd;

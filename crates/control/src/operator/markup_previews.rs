@@ -1,5 +1,5 @@
-//! `/api/operator/organizations/{organization_id}/markup_previews`: what a markup would have changed
-//! of an organization's bill, looked at before it is stated. Nothing is kept of it.
+//! `/api/operator/organizations/{organization_id}/markup_previews`: what a markup would have
+//! changed of an organization's bill, looked at before it is stated. Nothing is kept of it.
 
 use axum::Json;
 use axum::extract::State;
@@ -34,8 +34,8 @@ pub(crate) struct MarkupPreview {
     end_time: i64,
     #[serde(flatten)]
     total: MarkupEffect,
-    /// Each model that the markup would be for and that was used, by name. One with a markup of its own
-    /// is left out, unless it is asked about.
+    /// Each model that the markup would be for and that was used, by name. One with a markup of its
+    /// own is left out, unless it is asked about.
     models: Vec<MarkedUpModel>,
 }
 
@@ -62,8 +62,8 @@ pub(crate) struct MarkupEffect {
     /// What would have been paid more; less if it is negative.
     #[schema(example = "1.50")]
     difference_usd: String,
-    /// Whether each request was priced again. If not, the sums of each day were, at the price that was in
-    /// force when the day began.
+    /// Whether each request was priced again. If not, the sums of each day were, at the price that
+    /// was in force when the day began.
     is_exact: bool,
 }
 

@@ -53,7 +53,8 @@ pub(crate) struct OperatorPaymentDetail {
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "it describes a body that is read by hand")]
 pub(crate) struct NewPaymentRefund {
-    /// How much of the credit, in whole cents; left out, all that can go back. Its tax goes with it.
+    /// How much of the credit, in whole cents; left out, all that can go back. Its tax goes with
+    /// it.
     #[schema(value_type = Option<String>, example = "25.00")]
     amount_usd: Option<Nusd>,
     /// One line, which the organization's audit log tells too.

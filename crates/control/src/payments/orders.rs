@@ -362,8 +362,8 @@ pub enum RechargeError {
 }
 
 /// Buys credit with an organization's default card. How it went says the payment: it succeeded, and
-/// is credited; it is processing; it failed, with a code; or it is open, and the customer must prove
-/// at its address who they are.
+/// is credited; it is processing; it failed, with a code; or it is open, and the customer must
+/// prove at its address who they are.
 ///
 /// # Errors
 /// [`RechargeError`].

@@ -36,8 +36,8 @@ pub trait PaymentProvider: Send + Sync {
     /// Closes a page that nobody paid on, and says how it is then: it may have been paid meanwhile.
     fn expire_checkout<'a>(&'a self, reference: &'a str) -> Asking<'a, Checkout>;
 
-    /// Charges a saved card while the customer is away. The key is the payment's id. A decline is an
-    /// answer and no error.
+    /// Charges a saved card while the customer is away. The key is the payment's id. A decline is
+    /// an answer and no error.
     fn charge_saved<'a>(&'a self, new: &'a NewCharge) -> Asking<'a, Charge>;
 
     /// How a charge is; none if there is no such charge.

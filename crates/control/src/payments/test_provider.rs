@@ -1,9 +1,9 @@
 //! A payment provider without any money: what Stripe's published test cards do, on this machine.
 //!
 //! It keeps what it knows in the database, as a provider of its own would, so that several nodes
-//! and restarts see the same. It has pages ([`pages`]) where a card is typed in, and it calls back as a
-//! webhook would: late, after the page was left. Everything else of Farebox treats it as it treats
-//! Stripe, so that whoever tries Farebox out sees the whole way.
+//! and restarts see the same. It has pages ([`pages`]) where a card is typed in, and it calls back
+//! as a webhook would: late, after the page was left. Everything else of Farebox treats it as it
+//! treats Stripe, so that whoever tries Farebox out sees the whole way.
 
 mod cards;
 mod html;

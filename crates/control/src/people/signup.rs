@@ -380,7 +380,8 @@ impl Step {
         })
     }
 
-    /// The sign-up, if whoever is at it may still sign up: what operators say acts on the next step.
+    /// The sign-up, if whoever is at it may still sign up: what operators say acts on the next
+    /// step.
     fn find(&self, tx: &mut Tx<'_>) -> Outcome<Row> {
         let found = signups::find(tx, &self.secret.digest(), self.now)?;
         let row = found.ok_or(PeopleRefusal::SignupOver)?;

@@ -1,4 +1,5 @@
-//! Wallets that ran low, as the data plane tells it: heard here, and looked at by whoever recharges.
+//! Wallets that ran low, as the data plane tells it: heard here, and looked at by whoever
+//! recharges.
 
 use std::collections::HashSet;
 use std::sync::Arc;

@@ -229,8 +229,8 @@ pub(crate) async fn with_recharge(
     }
 }
 
-/// Lets a stream that runs out of credit wait in the same way, until it may hold more. None if there
-/// is no more to be had.
+/// Lets a stream that runs out of credit wait in the same way, until it may hold more. None if
+/// there is no more to be had.
 pub(super) async fn more(
     books: &Books,
     desk: &Arc<Mutex<Desk>>,

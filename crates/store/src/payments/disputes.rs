@@ -1,5 +1,5 @@
-//! Disputes: what a provider tells of a payment that the customer's bank asks back. What it moves is
-//! booked once, whatever is told how often and in whatever order.
+//! Disputes: what a provider tells of a payment that the customer's bank asks back. What it moves
+//! is booked once, whatever is told how often and in whatever order.
 
 use domain::money::Nusd;
 use domain::payment::DisputeState;

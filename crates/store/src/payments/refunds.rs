@@ -282,8 +282,8 @@ pub struct ElsewhereRefunded {
 }
 
 /// Takes in a refund that was made without Farebox. The money is gone already: what is there of the
-/// credit leaves the wallet, and the rest was spent and is the operator's loss. Answers how much was
-/// taken of the wallet now.
+/// credit leaves the wallet, and the rest was spent and is the operator's loss. Answers how much
+/// was taken of the wallet now.
 ///
 /// # Errors
 /// [`StoreError`].

@@ -375,8 +375,8 @@ fn declined(
     )
 }
 
-/// The organization's cards changed: what was declined before counts no more, and a card may be there
-/// again.
+/// The organization's cards changed: what was declined before counts no more, and a card may be
+/// there again.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -395,8 +395,8 @@ pub fn new_method(
     Ok(())
 }
 
-/// Claims a recharge that is under way, so that nobody else works on it until `until`. False if it is
-/// over, or somebody has claimed it.
+/// Claims a recharge that is under way, so that nobody else works on it until `until`. False if it
+/// is over, or somebody has claimed it.
 ///
 /// # Errors
 /// [`StoreError`].

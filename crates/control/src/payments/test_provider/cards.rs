@@ -210,8 +210,8 @@ impl TestCard {
         }
     }
 
-    /// What comes of paying on a page, or of saving the card there; `is_known` says whether the bank
-    /// was told who it is.
+    /// What comes of paying on a page, or of saving the card there; `is_known` says whether the
+    /// bank was told who it is.
     pub(super) fn on_page(&self, pays: bool, is_known: bool) -> Try {
         match self.asks {
             Asks::OnPages | Asks::Always if !is_known => Try::Asks,

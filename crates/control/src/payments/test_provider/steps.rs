@@ -1,5 +1,5 @@
-//! What happens on the pages of the test provider: each step reads and writes in one transaction, so
-//! that two tabs of one page do not pay twice.
+//! What happens on the pages of the test provider: each step reads and writes in one transaction,
+//! so that two tabs of one page do not pay twice.
 
 use domain::money::Nusd;
 use domain::payment::DisputeState;
