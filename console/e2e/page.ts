@@ -8,19 +8,29 @@ export async function playProbes(page: Page, alive: number, ready: number) {
   await page.route('**/readyz', (route) => route.fulfill({ status: ready, body: '' }));
 }
 
+/** Answers that tests want, or that say no more than that nobody is signed in: browsers report them. */
+const EXPECTED = /\/(healthz|readyz|api\/me)$/;
+
 /** A page whose every error and refused script or style fails the test. */
-export const test = base.extend({
-  page: async ({ page }, use) => {
-    const complaints: string[] = [];
-    page.on('pageerror', (error) => complaints.push(error.message));
+export const test = base.extend<{ expected: (path: RegExp) => void }>({
+  // Playwright wants an object pattern, even of nothing.
+  // eslint-disable-next-line no-empty-pattern
+  expected: async ({}, use, { annotations }) => {
+    await use((path) => annotations.push({ type: 'expected', description: path.source }));
+  },
+  page: async ({ page }, use, { annotations }) => {
+    const complaints: { text: string; url: string }[] = [];
+    page.on('pageerror', (error) => complaints.push({ text: error.message, url: '' }));
     page.on('console', (message) => {
-      // A failing probe is reported by the browser too, and some tests want one.
-      const isProbe = /\/(healthz|readyz)$/.test(message.location().url);
-      if (message.type() === 'error' && !isProbe) complaints.push(message.text());
+      if (message.type() !== 'error') return;
+      complaints.push({ text: message.text(), url: message.location().url });
     });
     if (isAlone) await playProbes(page, 200, 200);
     await use(page);
-    expect(complaints).toEqual([]);
+    const wanted = annotations.filter(({ type }) => type === 'expected');
+    const isExpected = (url: string) =>
+      EXPECTED.test(url) || wanted.some(({ description = '' }) => new RegExp(description).test(url));
+    expect(complaints.filter(({ url }) => !isExpected(url))).toEqual([]);
   },
 });
 

@@ -1,9 +1,15 @@
 import './theme/styles';
 import { MantineProvider } from '@mantine/core';
-import { StrictMode } from 'react';
+import { QueryClientProvider } from '@tanstack/react-query';
+import { RouterProvider } from '@tanstack/react-router';
+import { lazy, StrictMode, Suspense } from 'react';
 import { createRoot } from 'react-dom/client';
-import { App } from './App';
+import { queryClient } from './api/queries';
+import { router } from './app/router';
 import { theme } from './theme/theme';
+
+/** Nothing of these shows at first. */
+const Overlays = lazy(() => import('./app/Overlays'));
 
 const root = document.getElementById('root');
 if (!root) throw new Error('index.html has no element #root');
@@ -17,7 +23,12 @@ createRoot(root).render(
       withCssVariables={false}
       withGlobalClasses={false}
     >
-      <App />
+      <QueryClientProvider client={queryClient}>
+        <RouterProvider router={router} />
+        <Suspense fallback={null}>
+          <Overlays />
+        </Suspense>
+      </QueryClientProvider>
     </MantineProvider>
   </StrictMode>,
 );

@@ -1,20 +1,20 @@
 import { Tabs, Text, Title } from '@mantine/core';
-import { Card } from '../Card';
-import { Copyable } from './Copyable';
+import { Card } from '../ui/Card';
+import { Copyable } from '../ui/Copyable';
 import { exportKey, installation, snippets } from './snippets';
 import classes from './Start.module.css';
 
 /** From nothing to a first answer, with this server's own address filled in. */
-export function Start() {
+export function Start({ title = 'First request' }: { title?: string }) {
   const baseUrl = `${window.location.origin}/v1`;
   return (
-    <Card title="First request">
+    <Card title={title}>
       <Step title="Use this base URL">
         <Copyable name="base URL" text={baseUrl} />
       </Step>
       <Step title="Put your key where programs look for it">
         <Text size="sm" c="dimmed">
-          <code>farebox setup</code> printed it once; the Administration API makes more.
+          Keys are made here in the console; <code>farebox setup</code> printed the first one.
         </Text>
         <Copyable name="export command" text={exportKey} />
       </Step>

@@ -1,5 +1,5 @@
 import { Text } from '@mantine/core';
-import { Card } from '../Card';
+import { Card } from '../ui/Card';
 import classes from './Status.module.css';
 import { summarize, type Tone } from './summary';
 import type { Probe, ServerState } from './useServerState';

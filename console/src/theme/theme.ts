@@ -14,8 +14,22 @@ const fare: MantineColorsTuple = [
   '#095249',
 ];
 
+/** Greys with the brand's green in them, for the dark scheme: from text to page. */
+const dark: MantineColorsTuple = [
+  '#e3eae8',
+  '#c3cecb',
+  '#9fafab',
+  '#7d8f8a',
+  '#3a4a46',
+  '#2a3532',
+  '#1e2927',
+  '#161e1c',
+  '#0f1514',
+  '#0b100f',
+];
+
 export const theme = createTheme({
-  colors: { fare },
+  colors: { fare, dark },
   primaryColor: 'fare',
   primaryShade: { light: 8, dark: 8 },
   defaultRadius: 'md',

@@ -1,17 +1,20 @@
-import { Anchor, Text, Title } from '@mantine/core';
-import classes from './App.module.css';
+import { Anchor, Button, Group, Text, Title } from '@mantine/core';
+import { Link } from '@tanstack/react-router';
+import { Start } from '../start/Start';
+import { StatusBadge } from '../status/StatusBadge';
+import { StatusCard } from '../status/StatusCard';
+import { useServerState } from '../status/useServerState';
+import { Logo } from '../ui/Logo';
 import { Endpoints } from './Endpoints';
-import { Logo } from './Logo';
 import { Reference } from './Reference';
-import { Start } from './start/Start';
-import { StatusBadge } from './status/StatusBadge';
-import { StatusCard } from './status/StatusCard';
-import { useServerState } from './status/useServerState';
+import classes from './Welcome.module.css';
 
-export function App() {
+/** What this installation is, for those who are not signed in. */
+export default function Welcome() {
   const server = useServerState();
   return (
     <>
+      <title>Farebox</title>
       <Anchor href="#content" className={classes.skip}>
         Skip to content
       </Anchor>
@@ -20,7 +23,12 @@ export function App() {
           <Logo />
           <span>Farebox</span>
         </div>
-        <StatusBadge server={server} />
+        <Group gap="sm">
+          <StatusBadge server={server} />
+          <Button component={Link} to="/sign-in" size="sm">
+            Sign in
+          </Button>
+        </Group>
       </header>
       <main id="content" className={classes.page}>
         <section className={classes.hero}>
@@ -32,6 +40,14 @@ export function App() {
             holds every project to its budget, and bills every request exactly. It speaks
             OpenAI&rsquo;s API: existing programs need a new base URL and nothing else.
           </Text>
+          <Group mt="lg">
+            <Button component={Link} to="/sign-up" size="md">
+              Create an account
+            </Button>
+            <Button component={Link} to="/sign-in" size="md" variant="default">
+              Sign in
+            </Button>
+          </Group>
         </section>
         <div className={classes.columns}>
           <div className={classes.column}>
@@ -44,12 +60,6 @@ export function App() {
           </div>
         </div>
       </main>
-      <footer className={classes.footer}>
-        <Text size="sm" c="dimmed">
-          Projects, keys, usage and costs are managed through the Administration API. Their pages
-          in this console are being built.
-        </Text>
-      </footer>
     </>
   );
 }

@@ -1,5 +1,5 @@
 import { Anchor, Code, Text } from '@mantine/core';
-import { Card } from './Card';
+import { Card } from '../ui/Card';
 import classes from './Reference.module.css';
 
 /** Where to read on: what this server serves, and what lies beside its source. */

@@ -1,4 +1,4 @@
-import { Card } from './Card';
+import { Card } from '../ui/Card';
 import classes from './Endpoints.module.css';
 
 const ENDPOINTS = [

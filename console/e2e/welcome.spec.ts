@@ -2,7 +2,7 @@ import AxeBuilder from '@axe-core/playwright';
 import { expect, playProbes, test } from './page.ts';
 
 test('says what this is and that the server is ready', async ({ page }) => {
-  await page.goto('/');
+  await page.goto('/welcome');
   await expect(page.getByRole('heading', { level: 1 })).toHaveText('Your own AI API platform');
   await expect(page.getByRole('banner').getByRole('status')).toHaveText('Ready');
   const origin = new URL(page.url()).origin;
@@ -10,7 +10,7 @@ test('says what this is and that the server is ready', async ({ page }) => {
 });
 
 test('has no accessibility fault that axe can find', async ({ page }) => {
-  await page.goto('/');
+  await page.goto('/welcome');
   await expect(page.getByRole('banner').getByRole('status')).toHaveText('Ready');
   const results = await new AxeBuilder({ page }).analyze();
   expect(results.violations).toEqual([]);
@@ -22,7 +22,7 @@ test('has no accessibility fault that axe can find', async ({ page }) => {
 });
 
 test('fits the screen', async ({ page }) => {
-  await page.goto('/');
+  await page.goto('/welcome');
   for (const name of ['Python', 'Node.js', 'curl']) {
     await page.getByRole('tab', { name }).click();
     const overflow = await page.evaluate(
@@ -44,7 +44,7 @@ test('tells waiting, not ready and not reachable apart', async ({ page }) => {
     await held;
     await route.fulfill({ status: 503, body: '' });
   });
-  await page.goto('/');
+  await page.goto('/welcome');
   await expect(badge).toHaveText('Checking…');
   release?.();
   await expect(badge).toHaveText('Not ready');
@@ -58,7 +58,7 @@ test('tells waiting, not ready and not reachable apart', async ({ page }) => {
 });
 
 test('is usable by keyboard', async ({ page }) => {
-  await page.goto('/');
+  await page.goto('/welcome');
   // A key pressed before the page is drawn goes nowhere.
   await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
   await page.keyboard.press('Tab');
@@ -74,7 +74,7 @@ test('is usable by keyboard', async ({ page }) => {
 
 test('copies what it shows', async ({ page, context }) => {
   await context.grantPermissions(['clipboard-read', 'clipboard-write']);
-  await page.goto('/');
+  await page.goto('/welcome');
   const button = page.getByRole('button', { name: 'Copy the Python program' });
   await button.click();
   await expect(page.getByRole('status').filter({ hasText: 'Copied the Python program' })).toBeAttached();
@@ -87,13 +87,13 @@ test('copies over plain http too, where there is no clipboard API', async ({ pag
   await page.addInitScript(() => {
     Object.defineProperty(Navigator.prototype, 'clipboard', { value: undefined });
   });
-  await page.goto('/');
+  await page.goto('/welcome');
   await page.getByRole('button', { name: 'Copy the base URL' }).click();
   await expect(page.getByRole('status').filter({ hasText: 'Copied the base URL' })).toBeAttached();
 });
 
 test('links to the API document', async ({ page }) => {
-  await page.goto('/');
+  await page.goto('/welcome');
   const link = page.getByRole('link', { name: 'OpenAPI document' });
   await expect(link).toHaveAttribute('href', '/openapi.json');
 });

@@ -1,0 +1,52 @@
+import { useQuery } from '@tanstack/react-query';
+import { api, data } from '../../api/client';
+import { useMe, useOrganization } from '../../session/me';
+import { useProject } from '../../session/project';
+
+const DAYS = 31;
+
+export interface Progress {
+  isVerified: boolean;
+  hasKey: boolean;
+  hasCalled: boolean;
+}
+
+/** How far somebody is: what the server knows, so that it is the same in every browser. */
+export function useProgress(): Progress | undefined {
+  const person = useMe();
+  const project = useProject();
+  const { id } = useOrganization();
+  const keys = useQuery({
+    queryKey: ['keys', project, 'any'],
+    enabled: project !== undefined,
+    queryFn: ({ signal }) =>
+      data(
+        api.GET('/api/projects/{project_id}/keys', {
+          params: { path: { project_id: project ?? '' }, query: { limit: 100 } },
+          signal,
+        }),
+      ),
+  });
+  const calls = useQuery({
+    queryKey: ['first-call', id, project],
+    enabled: project !== undefined,
+    retry: false,
+    queryFn: async ({ signal }) => {
+      const start = Math.floor(Date.now() / 86_400_000 - DAYS) * 86_400;
+      const usage = await data(
+        api.GET('/v1/organization/usage/completions', {
+          params: { query: { start_time: start, bucket_width: '1d', limit: DAYS } },
+          signal,
+        }),
+      );
+      return usage.data.some((bucket) => bucket.results.length > 0);
+    },
+  });
+  if (keys.isPending) return undefined;
+  const listed = keys.data?.data ?? [];
+  return {
+    isVerified: person.email.length > 0,
+    hasKey: listed.length > 0,
+    hasCalled: calls.data ?? listed.some((key) => Boolean(key.last_used_at)),
+  };
+}

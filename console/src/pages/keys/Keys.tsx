@@ -1,0 +1,96 @@
+import { Badge, Button, Code, Stack, Text } from '@mantine/core';
+import { useDisclosure } from '@mantine/hooks';
+import { IconPlus } from '@tabler/icons-react';
+import { useInfiniteQuery } from '@tanstack/react-query';
+import { api, data } from '../../api/client';
+import type { Schemas } from '../../api/types';
+import { ProjectSelect } from '../../session/ProjectSelect';
+import { useProject } from '../../session/project';
+import { DataTable, type Column } from '../../ui/DataTable';
+import { Page } from '../../ui/Page';
+import { Paged } from '../../ui/Paged';
+import { Empty } from '../../ui/States';
+import { When } from '../../ui/When';
+import { CreateKey } from './CreateKey';
+import { KeyMenu } from './KeyMenu';
+
+export type Key = Schemas['UserKey'];
+
+const PERMISSIONS: Record<Key['permissions'], string> = {
+  all: 'All',
+  restricted: 'Restricted',
+  read_only: 'Read only',
+};
+
+const COLUMNS: Column<Key>[] = [
+  { name: 'Name', cell: (key) => <Text fw={550}>{key.name || 'Unnamed'}</Text> },
+  { name: 'Key', cell: (key) => <Code>{key.redacted_value}</Code> },
+  { name: 'Owner', cell: (key) => key.owner.user?.name ?? key.owner.service_account?.name },
+  { name: 'Permissions', cell: (key) => <Permissions of={key} /> },
+  { name: 'Created', cell: (key) => <When at={key.created_at} as="day" /> },
+  { name: 'Last used', cell: (key) => <When at={key.last_used_at} /> },
+  { name: 'Expires', cell: (key) => <When at={key.expires_at} as="day" /> },
+  { name: 'Actions', isNameHidden: true, align: 'right', cell: (key) => <KeyMenu of={key} /> },
+];
+
+function Permissions({ of: key }: { of: Key }) {
+  return (
+    <Badge variant="light" color={key.permissions === 'all' ? 'gray' : 'fare'} tt="none">
+      {PERMISSIONS[key.permissions]}
+      {key.models && `, ${key.models.length} models`}
+    </Badge>
+  );
+}
+
+/** The keys of a project: one's own, or everybody's for those who may see them. */
+export default function Keys() {
+  const project = useProject();
+  const [isCreating, creating] = useDisclosure();
+  const keys = useInfiniteQuery({
+    queryKey: ['keys', project],
+    enabled: project !== undefined,
+    initialPageParam: '',
+    queryFn: ({ pageParam, signal }) =>
+      data(
+        api.GET('/api/projects/{project_id}/keys', {
+          params: {
+            path: { project_id: project ?? '' },
+            query: { limit: 50, ...(pageParam && { after: pageParam }) },
+          },
+          signal,
+        }),
+      ),
+    getNextPageParam: (page) => (page.has_more ? page.last_id : undefined),
+  });
+  const create = (
+    <Button leftSection={<IconPlus size={16} />} onClick={creating.open} disabled={!project}>
+      Create key
+    </Button>
+  );
+  return (
+    <Page
+      title="API keys"
+      lead="Programs show a key with every call. Keep each in one place, and revoke what you do not use."
+      actions={create}
+    >
+      <ProjectSelect />
+      <Paged
+        query={keys}
+        empty={
+          <Empty
+            title="No keys yet"
+            text="Create one, put it where your program looks for it, and make the first call."
+            action={create}
+          />
+        }
+      >
+        {(rows) => (
+          <Stack gap="md">
+            <DataTable label="API keys" columns={COLUMNS} rows={rows} keyOf={(key) => key.id} />
+          </Stack>
+        )}
+      </Paged>
+      {project && <CreateKey project={project} isOpen={isCreating} close={creating.close} />}
+    </Page>
+  );
+}
