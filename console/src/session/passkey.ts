@@ -26,3 +26,15 @@ async function askBrowser(publicKey: Record<string, never>): Promise<Record<stri
   if (!(credential instanceof PublicKeyCredential)) throw new Error('no passkey was chosen');
   return credential.toJSON() as Record<string, never>;
 }
+
+/** Makes a passkey with this browser and adds it to the account. */
+export async function makePasskey(name: string): Promise<Schemas['FactorAdded']> {
+  const options = await data(api.POST('/api/me/passkeys/options', { body: {} }));
+  const wanted = options.public_key as unknown as PublicKeyCredentialCreationOptionsJSON;
+  const credential = await navigator.credentials.create({
+    publicKey: PublicKeyCredential.parseCreationOptionsFromJSON(wanted),
+  });
+  if (!(credential instanceof PublicKeyCredential)) throw new Error('no passkey was made');
+  const body = { credential: credential.toJSON() as Record<string, never> };
+  return data(api.POST('/api/me/passkeys', { body: name ? { ...body, name } : body }));
+}

@@ -3,6 +3,7 @@ import { notifications } from '@mantine/notifications';
 import { useMutation } from '@tanstack/react-query';
 import { useState } from 'react';
 import { ApiError, messageOf } from '../api/error';
+import { withProof } from '../session/proof';
 
 interface ApiFormInput<Values, Answer> extends UseFormInput<Values> {
   /** Sends the values; a refusal throws. */
@@ -34,7 +35,7 @@ export function useApiForm<Values extends Record<string, unknown>, Answer>(
   const [problem, setProblem] = useState<string | null>(null);
 
   const mutation = useMutation({
-    mutationFn: send,
+    mutationFn: (values: Values) => withProof(() => send(values)),
     onMutate: () => {
       setProblem(null);
     },
