@@ -1,0 +1,26 @@
+import { Badge } from '@mantine/core';
+
+const COLORS: Record<string, string> = {
+  active: 'fare',
+  answering: 'fare',
+  done: 'fare',
+  in_force: 'fare',
+  passed: 'fare',
+  proved: 'fare',
+  waiting: 'yellow',
+  running: 'yellow',
+  planned: 'yellow',
+  unknown: 'gray',
+  not_started: 'gray',
+  past: 'gray',
+  withdrawn: 'gray',
+};
+
+/** A state as a word in a colour; what is not known to be well is red. */
+export function StateBadge({ state }: { state: string }) {
+  return (
+    <Badge variant="light" tt="none" color={COLORS[state] ?? 'red'}>
+      {state.replaceAll('_', ' ')}
+    </Badge>
+  );
+}
