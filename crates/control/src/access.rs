@@ -59,6 +59,10 @@ pub const OWN_ACCOUNT: &[&str] = &[
 /// the same words, whatever there is or is not behind a path.
 pub const OPERATORS: &[(&str, &[&str])] = &[
     ("/api/operator/audit_logs", &["GET"]),
+    ("/api/operator/code_batches", &["GET", "POST"]),
+    ("/api/operator/code_batches/{batch_id}", &["GET"]),
+    ("/api/operator/code_batches/{batch_id}/disable", &["POST"]),
+    ("/api/operator/code_batches/{batch_id}/uses", &["GET"]),
     ("/api/operator/job_counts", &["GET"]),
     ("/api/operator/jobs", &["GET"]),
     ("/api/operator/jobs/{job_id}", &["GET", "DELETE"]),
@@ -110,6 +114,10 @@ pub const OPERATORS: &[(&str, &[&str])] = &[
     ("/api/operator/payments", &["GET"]),
     ("/api/operator/payments/{payment_id}", &["GET"]),
     ("/api/operator/payments/{payment_id}/refunds", &["POST"]),
+    (
+        "/api/operator/organizations/{organization_id}/movements",
+        &["GET"],
+    ),
     ("/api/operator/settings", &["GET"]),
     ("/api/operator/signup_policy", &["GET", "POST", "DELETE"]),
     ("/api/operator/unmatched_payments", &["GET"]),
@@ -412,6 +420,15 @@ rules! {
     }
     "/api/budgets/{budget_id}/events" {
         GET Organization RateLimitsRead,
+    }
+    "/api/billing/balance" {
+        GET Organization BillingRead,
+    }
+    "/api/billing/movements" {
+        GET Organization BillingRead,
+    }
+    "/api/billing/redeem" {
+        POST Organization BillingWrite,
     }
     "/api/receipts/{request_id}" {
         GET Organization UsageRead,

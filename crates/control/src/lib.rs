@@ -14,6 +14,7 @@ mod budgets;
 mod caretaker;
 mod change;
 mod costs;
+mod credit;
 mod data_plane;
 mod fallback;
 mod group_users;

@@ -10,6 +10,7 @@ use store::StoreError;
 use wire::error::{ErrorBody, missing_scopes};
 
 use crate::Control;
+use crate::credit::redemptions::CodeRefusal;
 use crate::payments::refusal::PaymentRefusal;
 use crate::people::refusal::PeopleRefusal;
 
@@ -53,6 +54,10 @@ pub const CODES: &[&str] = &[
     "project_archived",
     "proof_required",
     "receipt_not_ready",
+    "redeem_code_expired",
+    "redeem_code_unknown",
+    "redeem_code_used_here",
+    "redeem_code_used_up",
     "sign_in_busy",
     "sign_in_expired",
     "signers_unavailable",
@@ -126,6 +131,8 @@ pub(crate) enum Refusal {
     NotFound { what: &'static str, id: String },
     /// There is no such thing in the whole installation.
     Nowhere { what: &'static str, id: String },
+    /// A redeem code gives nothing.
+    RedeemCode(CodeRefusal),
     /// The request has no receipt yet.
     StillRunning { id: String },
     /// There could be such a limit, and there is none.
@@ -245,6 +252,7 @@ fn decide(refusal: &Refusal, url: &str) -> (StatusCode, ErrorBody) {
         | Refusal::Nowhere { .. }
         | Refusal::StillRunning { .. }
         | Refusal::NoLimit { .. } => absent(refusal),
+        Refusal::RedeemCode(refusal) => redeem_code(*refusal),
         Refusal::TooManyLimits { message } => bad(Some("too_many_limits"), None, message.clone()),
         Refusal::NotHere { message } => bad(Some("not_supported"), None, (*message).into()),
         Refusal::PriceStands { message } => bad(Some("price_stands"), None, (*message).into()),
@@ -272,6 +280,12 @@ fn decide(refusal: &Refusal, url: &str) -> (StatusCode, ErrorBody) {
         | Refusal::LastOperator => of_operators(refusal),
         _ => body(refusal),
     }
+}
+
+fn redeem_code(refusal: CodeRefusal) -> (StatusCode, ErrorBody) {
+    let (code, message) = refusal.told();
+    let param = Some("code".to_owned());
+    error(StatusCode::BAD_REQUEST, Some(code), param, message.into())
 }
 
 /// What is not there.

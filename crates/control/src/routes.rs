@@ -5,6 +5,7 @@ use axum::middleware::from_fn_with_state;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::credit::{balance, movements, redemptions};
 use crate::respond::BODY_BYTES;
 use crate::role_assignments::{of_groups, of_project_groups, of_project_users, of_users};
 use crate::whole::read_first;
@@ -156,6 +157,10 @@ fn ours() -> OpenApiRouter<Control> {
         ))
         .routes(routes!(user_keys::rotate))
         .routes(routes!(request_receipts::retrieve))
+        .routes(routes!(balance::retrieve))
+        .routes(routes!(movements::list))
+        .routes(routes!(movements::list_of_organization))
+        .routes(routes!(redemptions::redeem))
         .routes(routes!(outbox::list))
         .routes(routes!(leak_reports::report))
 }

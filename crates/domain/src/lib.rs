@@ -39,6 +39,7 @@ pub mod price;
 pub mod purchase;
 pub mod rate;
 pub mod recharge;
+pub mod redeem_code;
 pub mod restriction;
 pub mod rotation;
 pub mod secret;

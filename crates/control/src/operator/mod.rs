@@ -8,6 +8,7 @@
 mod audit_logs;
 pub(crate) mod caller;
 pub(crate) mod change;
+mod code_batches;
 mod credits;
 mod filter;
 mod jobs;
@@ -15,7 +16,7 @@ mod ledger;
 mod markup_previews;
 mod markups;
 mod models;
-mod organizations;
+pub(crate) mod organizations;
 mod payments;
 mod price_previews;
 mod prices;
@@ -56,6 +57,10 @@ pub(crate) fn routes() -> OpenApiRouter<Control> {
         .routes(routes!(payments::give_back))
         .routes(routes!(payments::list_unmatched))
         .routes(routes!(payments::resolve))
+        .routes(routes!(code_batches::list, code_batches::create))
+        .routes(routes!(code_batches::retrieve))
+        .routes(routes!(code_batches::disable))
+        .routes(routes!(code_batches::uses))
         .routes(routes!(jobs::list))
         .routes(routes!(jobs::retrieve, jobs::discard))
         .routes(routes!(jobs::retry))

@@ -320,7 +320,7 @@ pub(crate) async fn resume(
 }
 
 /// The id of an organization that exists.
-pub(super) fn find(tx: &mut Tx<'_>, id: &str) -> Outcome<OrganizationId> {
+pub(crate) fn find(tx: &mut Tx<'_>, id: &str) -> Outcome<OrganizationId> {
     match organizations::place(tx, id)? {
         Some(_) => Ok(OrganizationId::new(id)),
         None => Err(none(id)),

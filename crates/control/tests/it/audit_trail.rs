@@ -3,14 +3,18 @@
 
 use std::collections::BTreeSet;
 
+use domain::money::Nusd;
+use domain::time::AtUs;
 use farebox_control::access::OWN_ACCOUNT;
 use http::Method;
 use serde_json::{Value, json};
+use store::StoreError;
+use store::redeem_codes::{self, Terms};
 use testkit::on_each_database;
 use utoipa::openapi::path::{Operation, PathItem};
 
 use crate::cast::{join, member};
-use crate::world::World;
+use crate::world::{World, entropy};
 
 /// Routes that no caller of an organization has, by method and path: other tests look at their
 /// entries.
@@ -141,6 +145,7 @@ async fn every_change_leaves_an_entry() {
         people(&mut trail).await;
         projects(&mut trail).await;
         limits(&mut trail).await;
+        codes(&mut trail).await;
         groups_and_roles(&mut trail).await;
         keys(&mut trail).await;
         assert_eq!(trail.tried, changing(&world));
@@ -383,6 +388,27 @@ async fn limits(trail: &mut Trail<'_>) {
     let deleted = [("farebox.budget.deleted", budget)];
     let route = "DELETE /api/budgets/{budget_id}";
     trail.step(route, &[budget], nothing, &deleted).await;
+}
+
+async fn codes(trail: &mut Trail<'_>) {
+    let write = trail.world.store.write(|tx| {
+        let terms = Terms {
+            amount: Nusd::new(5),
+            max_uses: 1,
+            once_per_organization: true,
+            expires_at: None,
+            credit_days: None,
+            note: "a".into(),
+        };
+        redeem_codes::make(tx, terms, 1, AtUs(0), entropy)
+    });
+    let made: Result<_, StoreError> = write.await;
+    let code = made.unwrap().1[0].expose();
+    let redeemed = [("farebox.code.redeemed", "{made}")];
+    let route = "POST /api/billing/redeem";
+    trail
+        .step(route, &[], json!({"code": code}), &redeemed)
+        .await;
 }
 
 async fn alerts(trail: &mut Trail<'_>, project: &str) {

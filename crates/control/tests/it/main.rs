@@ -9,6 +9,7 @@ mod audit_log;
 mod audit_trail;
 mod budgets;
 mod cast;
+mod credit;
 mod data_plane;
 mod groups;
 mod hostile;

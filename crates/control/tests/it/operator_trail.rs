@@ -230,6 +230,14 @@ async fn organizations(trail: &mut Trail<'_>) {
     let credit = json!({"amount_usd": "1", "reason": "a", "key": "b"});
     let entry = told("farebox.credit.taken_back", "{made}");
     trail.step(&of("adjustments"), &[&id], credit, entry).await;
+    let codes = json!({"note": "a", "amount_usd": "1"});
+    let entry = untold("farebox.codes.made", "{made}");
+    let batches = "POST /api/operator/code_batches";
+    let made = trail.step(batches, &[], codes, entry).await;
+    let batch = made["id"].as_str().unwrap();
+    let entry = untold("farebox.codes.disabled", batch);
+    let disable = "POST /api/operator/code_batches/{batch_id}/disable";
+    trail.step(disable, &[batch], Value::Null, entry).await;
     let markup = json!({"basis_points": 5});
     let entry = told("farebox.markup.created", "{made}");
     let made = trail.step(&of("markups"), &[&id], markup, entry).await;

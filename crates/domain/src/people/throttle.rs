@@ -109,6 +109,12 @@ pub const LEAK_REPORTS_FROM_NETWORK: Throttle = Throttle {
     every_us: 10 * SECOND_US,
     burst: 20,
 };
+/// Redeem codes that one organization tries: people type a few, and guessing takes 2^90 tries.
+pub const REDEMPTIONS_OF_ORGANIZATION: Throttle = Throttle {
+    name: "redeem/organization",
+    every_us: MINUTE_US,
+    burst: 20,
+};
 /// Changes of address or phone that one user begins.
 pub const CHANGES_OF_USER: Throttle = Throttle {
     name: "change/user",

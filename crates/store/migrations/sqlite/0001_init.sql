@@ -602,6 +602,40 @@ CREATE TABLE markup_ends (
     ended_at_us INTEGER NOT NULL
 ) STRICT;
 
+-- Redeem codes, made in batches, each kept as its digest and its beginning; and what they were
+-- exchanged for, by an organization each once.
+CREATE TABLE redeem_batches (
+    id TEXT PRIMARY KEY,
+    amount_nusd INTEGER NOT NULL CHECK (amount_nusd > 0),
+    max_uses INTEGER NOT NULL CHECK (max_uses > 0),
+    once_per_organization INTEGER NOT NULL CHECK (once_per_organization IN (0, 1)),
+    expires_at_us INTEGER,
+    credit_days INTEGER CHECK (credit_days > 0),
+    note TEXT NOT NULL,
+    created_at_us INTEGER NOT NULL,
+    disabled_at_us INTEGER
+) STRICT;
+CREATE INDEX redeem_batches_by_age ON redeem_batches (created_at_us, id);
+
+CREATE TABLE redeem_codes (
+    digest TEXT PRIMARY KEY,
+    batch_id TEXT NOT NULL REFERENCES redeem_batches (id),
+    hint TEXT NOT NULL
+) STRICT;
+CREATE INDEX redeem_codes_by_batch ON redeem_codes (batch_id);
+
+CREATE TABLE redeem_uses (
+    digest TEXT NOT NULL REFERENCES redeem_codes (digest),
+    organization_id TEXT NOT NULL,
+    batch_id TEXT NOT NULL,
+    transfer_id TEXT NOT NULL,
+    actor TEXT NOT NULL,
+    used_at_us INTEGER NOT NULL,
+    PRIMARY KEY (digest, organization_id)
+) STRICT;
+CREATE INDEX redeem_uses_by_batch ON redeem_uses (batch_id, organization_id);
+CREATE INDEX redeem_uses_by_age ON redeem_uses (batch_id, used_at_us);
+
 -- Models of the configuration that the operator switched off.
 CREATE TABLE disabled_models (
     model TEXT PRIMARY KEY,

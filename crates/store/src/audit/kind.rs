@@ -102,6 +102,9 @@ kinds! {
     PriceWithdrawn = "farebox.price.withdrawn",
     MarkupCreated = "farebox.markup.created",
     MarkupEnded = "farebox.markup.ended",
+    CodeRedeemed = "farebox.code.redeemed",
+    CodesDisabled = "farebox.codes.disabled",
+    CodesMade = "farebox.codes.made",
 }
 
 #[cfg(test)]

@@ -61,10 +61,13 @@ async fn copied_telling(
 }
 
 /// A row in each table that operators write to, beside prices.
-const OPERATED: [&str; 6] = [
+const OPERATED: [&str; 9] = [
     "INSERT INTO price_withdrawals SELECT id, 1 FROM prices",
     "INSERT INTO markups SELECT 'markup_1', id, 'm', -50, 1, 2 FROM organizations",
     "INSERT INTO markup_ends VALUES ('markup_1', 3)",
+    "INSERT INTO redeem_batches VALUES ('codes_1', 5, 1, 0, NULL, 90, 'é', 1, NULL)",
+    "INSERT INTO redeem_codes VALUES ('d', 'codes_1', '7YKQ…')",
+    "INSERT INTO redeem_uses SELECT 'd', id, 'codes_1', 'code:d', 'u', 1 FROM organizations",
     "INSERT INTO disabled_models VALUES ('m', 1)",
     "INSERT INTO settings VALUES ('signup', '{}', 1)",
     "INSERT INTO verifications VALUES ('verification_1', 'proved', 1, 1, 1, 1, 1, '{}')",
