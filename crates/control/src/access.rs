@@ -436,6 +436,13 @@ rules! {
     "/api/billing/options" {
         GET Organization BillingRead,
     }
+    "/api/billing/auto_recharge" {
+        GET Organization BillingRead,
+        POST Organization BillingWrite,
+    }
+    "/api/billing/auto_recharge/recharges" {
+        GET Organization BillingRead,
+    }
     "/api/billing/checkouts" {
         POST Organization BillingWrite,
     }

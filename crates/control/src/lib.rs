@@ -73,6 +73,6 @@ pub use people::{
     Hasher, Join, People, ProviderSettings, Providers, SignupMode, SignupRules,
     UnreadableAuthorities,
 };
-pub use recharge::LowWallets;
+pub use recharge::{LowWallets, Recharger};
 pub use routes::router;
 pub use state::{Control, Settings, ShowSettings};

@@ -17,7 +17,6 @@ use std::sync::Arc;
 
 use domain::payment::{Bounds, TaxRate};
 
-pub use orders::{Recharge, RechargeError, recharge};
 pub use provider::{
     About, Asking, BalanceKind, BalanceLine, BalancePage, BalanceQuery, Charge, ChargeState,
     Checkout, CheckoutState, NewCharge, NewCheckout, NewCustomer, Notice, PaymentProvider,

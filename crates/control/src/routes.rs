@@ -13,7 +13,7 @@ use crate::{
     Control, admin_api_keys, audit_logs, budget_events, budgets, costs, fallback, group_users,
     groups, invites, leak_reports, model_permissions, operator, organization_users, outbox,
     payments, people, project_api_keys, project_groups, project_rate_limits, project_settings,
-    project_users, projects, rate_limits, request_receipts, roles, service_account_keys,
+    project_users, projects, rate_limits, recharge, request_receipts, roles, service_account_keys,
     service_accounts, spend_alerts, spend_limits, usage, usage_kinds, user_keys,
 };
 
@@ -26,6 +26,7 @@ pub fn router(control: Control) -> OpenApiRouter {
         .merge(ours())
         .merge(members())
         .merge(payments::api::routes())
+        .merge(recharge::routes())
         .merge(people::routes())
         .merge(operator::routes())
         .merge(fallback::routes().into())

@@ -8,7 +8,7 @@ use domain::time::{AtUs, Clock};
 use store::Store;
 
 use crate::payments::Payments;
-use crate::{DataPlane, LastUses, People, Signers};
+use crate::{DataPlane, LastUses, LowWallets, People, Signers};
 
 /// The control plane. Cheap to clone.
 #[derive(Clone)]
@@ -34,6 +34,8 @@ pub struct Control {
     pub last_uses: LastUses,
     /// How people pay.
     pub payments: Payments,
+    /// Wallets that ran low, until [`crate::Recharger`] looks at them.
+    pub low_wallets: LowWallets,
     /// Who may report that keys leaked; nobody, if none.
     pub leak_signers: Option<Signers>,
     /// Shows the configuration in force.

@@ -161,6 +161,7 @@ pub(crate) async fn planes(
         data_plane: data_plane::of(&gateway, default_rates(config)),
         people,
         last_uses: control::LastUses::default(),
+        low_wallets,
         settings: shown(&in_force),
         leak_signers,
         payments: paying::payments(config, &store)?,

@@ -15,8 +15,8 @@ use crate::changes::{self, ChangeKind};
 use crate::{Row, StoreError, Tx, wallets};
 
 pub use attempts::{
-    Attempt, AttemptState, Begun, Terms, attempt, attempts, begin, claim, follow, new_method,
-    under_way,
+    Attempt, AttemptState, Begun, Terms, attempt, attempts, begin, claim, follow, look_again,
+    new_method, open_attempt, under_way,
 };
 
 /// What an organization wants.

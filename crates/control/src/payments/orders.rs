@@ -154,6 +154,14 @@ async fn open(
     }
 }
 
+/// Opens the page of a recharge whose card's bank wants to see its owner there.
+pub(crate) async fn open_page(control: &Control, payment: Payment) -> Result<Payment, Trouble> {
+    let Some(provider) = control.payments.of(&payment.provider) else {
+        return Ok(payment);
+    };
+    try_to_open(control, &*provider, &payment).await
+}
+
 async fn try_to_open(
     control: &Control,
     provider: &dyn PaymentProvider,
@@ -232,9 +240,13 @@ async fn customer(
 }
 
 /// Writes that a provider will not do what was ordered.
-async fn fail(control: &Control, id: &PaymentId, error: &ProviderError) -> Result<(), StoreError> {
+async fn fail(
+    control: &Control,
+    id: &PaymentId,
+    error: &ProviderError,
+) -> Result<Option<Payment>, StoreError> {
     let ProviderError::Refused { code, message } = error.clone() else {
-        return Ok(());
+        return Ok(None);
     };
     let heard = Heard {
         failure: Some(Failure { code, message }),
@@ -243,7 +255,7 @@ async fn fail(control: &Control, id: &PaymentId, error: &ProviderError) -> Resul
     };
     let (id, now) = (id.clone(), control.now());
     let write = move |tx: &mut Tx<'_>| payments::hear(tx, &id, &heard, now);
-    control.store.write(write).await.map(|_| ())
+    control.store.write(write).await.map(Some)
 }
 
 fn taking(control: &Control, provider: &dyn PaymentProvider) -> Taking {
@@ -333,121 +345,45 @@ pub(crate) async fn call_off(
     }
 }
 
-/// Credit that a rule buys with a saved card, while the customer is away.
-#[derive(Clone, Debug)]
-pub struct Recharge {
-    /// Whose.
-    pub organization: OrganizationId,
-    /// The credit, in whole cents; the tax comes on top.
-    pub amount: Nusd,
-    /// Names this purchase in its organization: made again with it, it is the same one.
-    pub key: String,
-}
-
-/// Why a rule bought nothing, and nothing was charged.
-#[derive(Debug, thiserror::Error)]
-pub enum RechargeError {
-    /// Nobody takes money here.
-    #[error("nobody takes money here")]
-    NobodyTakes,
-    /// No card is saved.
-    #[error("no card is saved")]
-    NoCard,
-    /// The provider does not answer: it may be charged or not. To be tried again with the same key.
-    #[error("the payment provider does not answer: {0}")]
-    Unclear(ProviderError),
-    /// The database.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-/// Buys credit with an organization's default card. How it went says the payment: it succeeded, and
-/// is credited; it is processing; it failed, with a code; or it is open, and the customer must
-/// prove at its address who they are.
-///
-/// # Errors
-/// [`RechargeError`].
-pub async fn recharge(control: &Control, wanted: &Recharge) -> Result<Payment, RechargeError> {
-    let provider = control.payments.provider.clone();
-    let provider = provider.ok_or(RechargeError::NobodyTakes)?;
-    let (payment, method) = intend(control, &*provider, wanted).await?;
-    if payment.state != PaymentState::Open || payment.url.is_some() {
+/// Charges the saved card of a recharge; asked again, it is the same charge. How it went says the
+/// payment: it succeeded, and is credited; it is processing; it failed, with a code; or it is open,
+/// and the card's owner must prove who they are: at its address, or nowhere yet.
+pub(crate) async fn charge(control: &Control, payment: Payment) -> Result<Payment, Trouble> {
+    // Another provider's waits for the operator.
+    let Some(provider) = control.payments.of(&payment.provider) else {
         return Ok(payment);
-    }
-    let charged = async {
+    };
+    let Some(card) = payment.method.clone() else {
+        return Ok(payment);
+    };
+    // The same card, even if it was removed meanwhile: it may be charged already.
+    let read = move |tx: &mut Tx<'_>| payments::method_ever(tx, &card);
+    let card = control.store.read(read).await?;
+    let card = card.ok_or_else(|| StoreError::Failed("a card is gone".into()))?;
+    let asked = async {
         let new = NewCharge {
             payment: payment.id.clone(),
             organization: payment.organization.clone(),
             customer: customer(control, &*provider, &payment.organization).await?,
-            method,
+            method: card.saved.reference,
             amount: payment.gross(),
             currency: payment.currency.clone(),
-            description: PaymentKind::Recharge.reason().to_owned(),
+            description: payment.kind.reason().to_owned(),
             return_url: format!("{}/billing?checkout={}", control.public_url, payment.id),
         };
         Ok::<_, Trouble>(provider.charge_saved(&new).await?)
     };
-    let charge = match charged.await {
+    let charge = match asked.await {
         Ok(charge) => charge,
-        Err(Trouble::Store(error)) => return Err(error.into()),
         Err(Trouble::Provider(error)) if error.is_final() => {
-            fail(control, &payment.id, &error).await?;
-            return after(control, payment).await;
+            return Ok(fail(control, &payment.id, &error).await?.unwrap_or(payment));
         }
-        Err(Trouble::Provider(error)) => return Err(RechargeError::Unclear(error)),
+        Err(trouble) => return Err(trouble),
     };
     let (taking, now) = (taking(control, &*provider), control.now());
     let write = move |tx: &mut Tx<'_>| taking.charge(tx, &charge, now);
-    control.store.write(write).await?;
-    after(control, payment).await
-}
-
-/// The order of a recharge, made now or before, with the provider's name for its card.
-async fn intend(
-    control: &Control,
-    provider: &dyn PaymentProvider,
-    wanted: &Recharge,
-) -> Result<(Payment, String), RechargeError> {
-    let (wanted, name, payments) = (wanted.clone(), provider.name(), control.payments.clone());
-    let (entropy, now) = (control.entropy, control.now());
-    let write = move |tx: &mut Tx<'_>| -> Result<_, RechargeError> {
-        let organization = &wanted.organization;
-        let known = payments::by_request_key(tx, organization, &wanted.key)?;
-        let method = match known.as_ref().and_then(|known| known.method.as_ref()) {
-            // The same card, even if it was removed meanwhile: it may be charged already.
-            Some(method) => payments::method_ever(tx, method)?,
-            None => payments::default_method(tx, organization, name)?,
-        };
-        let method = method.ok_or(RechargeError::NoCard)?;
-        if let Some(known) = known {
-            return Ok((known, method.saved.reference));
-        }
-        let new = NewPayment {
-            id: PaymentId::random(entropy),
-            organization: organization.clone(),
-            kind: PaymentKind::Recharge,
-            amount: wanted.amount,
-            tax: payments.tax_rate.on(wanted.amount),
-            tax_rate: payments.tax_rate,
-            currency: CURRENCY.to_owned(),
-            provider: name.to_owned(),
-            saves_method: false,
-            user: None,
-            method: Some(method.id),
-            request_key: Some(wanted.key.clone()),
-            expires_at: None,
-        };
-        let payment = payments::create(tx, &new, now)?;
-        Ok((payment, method.saved.reference))
-    };
-    control.store.write(write).await
-}
-
-/// A payment as it is now.
-async fn after(control: &Control, payment: Payment) -> Result<Payment, RechargeError> {
-    let id = payment.id.clone();
-    let now = control.store.read(move |tx| payments::get(tx, &id)).await?;
-    Ok(now.unwrap_or(payment))
+    let taken = control.store.write(write).await?;
+    Ok(taken.payment.unwrap_or(payment))
 }
 
 impl From<PaymentRefusal> for Refusal {

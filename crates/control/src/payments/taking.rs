@@ -10,7 +10,7 @@ use domain::time::AtUs;
 use serde_json::json;
 use store::audit::{self, Act, Actor, Event, Kind};
 use store::payments::{self, Heard, Paid, Payment, SavedMethod, Settled};
-use store::{StoreError, Tx};
+use store::{StoreError, Tx, recharges};
 
 use super::provider::{Charge, ChargeState, Checkout, CheckoutState, ProviderMethod};
 
@@ -158,6 +158,7 @@ impl Taking {
         if before != payment.state {
             self.tell_end(tx, &payment, now)?;
         }
+        recharges::follow(tx, &payment, (now, self.entropy))?;
         Ok(Taken::of(payment, heard.news.map_or("open", word)))
     }
 
@@ -171,6 +172,7 @@ impl Taking {
                     });
                     let event = Event::new(Kind::PaymentSucceeded, &payment.id).data(detail);
                     self.tell(tx, &payment.organization, event, now)?;
+                    recharges::follow(tx, &payment, (now, self.entropy))?;
                     Taken::of(*payment, "credited")
                 }
                 Settled::Before(payment) => Taken::of(*payment, "credited_before"),

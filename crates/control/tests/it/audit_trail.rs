@@ -373,6 +373,12 @@ async fn limits(trail: &mut Trail<'_>) {
         .step("DELETE /api/rate_limits", &scope, nothing.clone(), &deleted)
         .await;
 
+    let wanted = json!({"enabled": false, "threshold_usd": "5", "restore_to_usd": "20"});
+    let updated = [("farebox.auto_recharge.updated", &*organization)];
+    trail
+        .step("POST /api/billing/auto_recharge", &[], wanted, &updated)
+        .await;
+
     let budget = json!({
         "scope": {"type": "organization"}, "window": "day", "limit_usd": "1", "force": "hard",
     });

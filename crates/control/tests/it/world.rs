@@ -15,8 +15,8 @@ use domain::people::password::PasswordHash;
 use domain::time::{AtUs, Clock};
 use farebox_control::payments::{PaymentProvider, Payments, TestProvider};
 use farebox_control::{
-    Caretaker, Control, Hasher, LastUses, People, Providers, Settings, Signers, SignupMode,
-    SignupRules,
+    Caretaker, Control, Hasher, LastUses, LowWallets, People, Providers, Recharger, Settings,
+    Signers, SignupMode, SignupRules,
 };
 use http::Method;
 use serde_json::Value;
@@ -38,6 +38,9 @@ pub(crate) struct World {
     pub(crate) refusing: Arc<Mutex<HashSet<BudgetId>>>,
     /// Tends when it is told to.
     pub(crate) caretaker: Caretaker,
+    /// Looks at wallets when it is told to.
+    pub(crate) recharger: Recharger,
+    pub(crate) payments: Payments,
     /// Every route there is.
     pub(crate) description: OpenApi,
     _database: TestDatabase,
@@ -112,6 +115,18 @@ impl World {
         let plan = Plan {
             signup,
             providers,
+            ..Plan::default()
+        };
+        Self::start_as(database, plan).await
+    }
+
+    /// As [`World::start`], where this one takes money by card.
+    pub(crate) async fn start_paid_by(
+        database: TestDatabase,
+        provider: Arc<dyn PaymentProvider>,
+    ) -> World {
+        let plan = Plan {
+            provider: Some(provider),
             ..Plan::default()
         };
         Self::start_as(database, plan).await
@@ -196,6 +211,7 @@ struct Plan {
     shows_outbox: bool,
     leak_signers: Option<Signers>,
     providers: Providers,
+    provider: Option<Arc<dyn PaymentProvider>>,
 }
 
 impl Default for Plan {
@@ -205,6 +221,7 @@ impl Default for Plan {
             shows_outbox: true,
             leak_signers: None,
             providers: Providers::default(),
+            provider: None,
         }
     }
 }
@@ -236,6 +253,15 @@ struct Ground {
 impl Ground {
     async fn serve(self, plan: Plan) -> World {
         let asked = Arc::clone(&self.refusing);
+        let payments = payments(&self.store, &self.now, plan.shows_outbox);
+        let payments = match plan.provider {
+            Some(provider) => Payments {
+                provider: Some(provider),
+                tax_rate: TaxRate::ZERO,
+                ..payments
+            },
+            None => payments,
+        };
         let control = Control {
             store: self.store.clone(),
             clock: ticking(&self.now),
@@ -252,15 +278,17 @@ impl Ground {
                 providers: plan.providers,
             },
             last_uses: LastUses::default(),
+            low_wallets: LowWallets::default(),
+            payments: payments.clone(),
             settings: Arc::new(|| Settings {
                 file: None,
                 toml: String::new(),
                 stated: Vec::new(),
             }),
             leak_signers: plan.leak_signers,
-            payments: payments(&self.store, &self.now, plan.shows_outbox),
         };
         let caretaker = Caretaker::new(control.clone());
+        let recharger = Recharger::new(control.clone());
         let (app, description) = farebox_control::router(control).split_for_parts();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let root = format!("http://{}", listener.local_addr().unwrap());
@@ -274,6 +302,8 @@ impl Ground {
             now: self.now,
             refusing: self.refusing,
             caretaker,
+            recharger,
+            payments,
             description,
             _database: self.database,
         }

@@ -34,6 +34,7 @@ mod place;
 mod postgres_faults;
 mod prices;
 mod race;
+mod recharges;
 mod server;
 mod stage;
 mod takeover;

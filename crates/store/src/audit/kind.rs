@@ -87,6 +87,7 @@ kinds! {
     UserSignedOut = "farebox.user.signed_out",
     ModelDisabled = "farebox.model.disabled",
     ModelEnabled = "farebox.model.enabled",
+    AutoRechargeUpdated = "farebox.auto_recharge.updated",
     PaymentCancelled = "farebox.payment.cancelled",
     PaymentCreated = "farebox.payment.created",
     PaymentDisputed = "farebox.payment.disputed",

@@ -5,7 +5,7 @@ use domain::id::{OrganizationId, PaymentMethodId};
 use domain::payment::Card;
 use domain::time::AtUs;
 
-use crate::{Row, StoreError, Tx, Value, changes};
+use crate::{Row, StoreError, Tx, Value, changes, recharges};
 
 /// A card as its provider knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,6 +73,7 @@ pub fn save_method(
             now.0.into(),
         ],
     )?;
+    recharges::new_method(tx, &new.organization, now)?;
     let method = Method {
         id,
         saved: new.clone(),
@@ -164,7 +165,8 @@ pub fn make_default(tx: &mut Tx<'_>, method: &Method, now: AtUs) -> Result<(), S
     tx.execute_one(
         "UPDATE payment_methods SET default_since_us = $2 WHERE id = $1 AND removed_at_us IS NULL",
         &[method.id.as_str().into(), now.0.into()],
-    )
+    )?;
+    recharges::new_method(tx, &method.saved.organization, now)
 }
 
 /// Removes a saved card; if it was the default, the newest of the others is.

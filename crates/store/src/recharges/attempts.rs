@@ -6,13 +6,16 @@ use domain::id::{OrganizationId, PaymentId};
 use domain::money::Nusd;
 use domain::payment::{Bounds, PaymentKind, PaymentState, TaxRate};
 use domain::recharge::{AfterDecline, GaveUp, Need, State, after_decline};
-use domain::time::AtUs;
+use domain::time::{AtUs, HOUR_US};
 use domain::window::Window;
 
 use super::{Kept, available, bought, forgive, get, record};
 use crate::page::{Page, Place};
 use crate::payments::{self, Failure, Method, NewPayment, Payment};
 use crate::{Row, StoreError, Tx, Value, alerts, changes, organizations};
+
+/// How long the card's owner has to authenticate: as long as a provider's page may stay open.
+const OWNER_US: i64 = 23 * HOUR_US;
 
 /// How the operator sells credit.
 #[derive(Clone, Debug)]
@@ -178,7 +181,7 @@ pub fn begin(
         user: None,
         method: Some(method.id),
         request_key: None,
-        expires_at: None,
+        expires_at: Some(now.plus(OWNER_US)),
     };
     let payment = payments::create(tx, &new, now)?;
     tx.execute_one(
@@ -414,6 +417,19 @@ pub fn claim(
     Ok(claimed == 1)
 }
 
+/// A recharge that is under way is left alone until `at`.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn look_again(tx: &mut Tx<'_>, payment: &PaymentId, at: AtUs) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE recharges SET claimed_until_us = $2
+         WHERE payment_id = $1 AND ended_at_us IS NULL",
+        &[payment.as_str().into(), at.0.into()],
+    )?;
+    Ok(())
+}
+
 /// Recharges that are under way and that nobody works on, those first that wait longest.
 ///
 /// # Errors
@@ -440,6 +456,19 @@ const COLUMNS: &str = "SELECT r.payment_id, r.organization_id, r.amount_nusd, r.
 pub fn attempt(tx: &mut Tx<'_>, payment: &PaymentId) -> Result<Option<Attempt>, StoreError> {
     let sql = format!("{COLUMNS} WHERE r.payment_id = $1");
     let row = tx.query_optional(&sql, &[payment.as_str().into()])?;
+    row.as_ref().map(from_row).transpose()
+}
+
+/// The recharge of an organization that is under way.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn open_attempt(
+    tx: &mut Tx<'_>,
+    organization: &OrganizationId,
+) -> Result<Option<Attempt>, StoreError> {
+    let sql = format!("{COLUMNS} WHERE r.organization_id = $1 AND r.ended_at_us IS NULL");
+    let row = tx.query_optional(&sql, &[organization.as_str().into()])?;
     row.as_ref().map(from_row).transpose()
 }
 
