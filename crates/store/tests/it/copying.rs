@@ -82,6 +82,28 @@ const PAPERS: [&str; 4] = [
      SELECT id, 'A', 'credit_note', 2026, 1, 'r', 'p', 'B', 5, 6, 1, '{}' FROM organizations",
 ];
 
+/// A row in each table about payments by card.
+const PAYMENTS: [&str; 10] = [
+    "INSERT INTO payments (id, organization_id, kind, state, amount_nusd, tax_nusd, tax_percent,
+         currency, provider, saves_method, method_id, card_brand, created_at_us, looked_at_us)
+     SELECT 'pay_1', id, 'recharge', 'open', 5, 1, '19', 'usd', 'p', 0, 'card_1', 'é', 1, 2
+     FROM organizations",
+    "INSERT INTO payment_customers SELECT id, 'p', 'cus_1', 1 FROM organizations",
+    "INSERT INTO payment_methods
+     SELECT 'card_1', id, 'p', 'pm_1', 'visa', '4242', 12, 2030, 1, 1, NULL FROM organizations",
+    "INSERT INTO payment_events VALUES ('p', 'evt_1', 'a.b', 'ignored', 1)",
+    "INSERT INTO unmatched_payments
+     VALUES ('unmatched_1', 'p', 'c', 'no_order', NULL, 5, 'usd', 1, NULL, NULL)",
+    "INSERT INTO payment_refunds SELECT 'refund_1', 'pay_1', id, NULL, 'pending', 3, 1, NULL, 'é',
+         NULL, 1, 2, NULL FROM organizations",
+    "INSERT INTO payment_disputes
+     SELECT 'p', 'dp_1', 'pay_1', id, 'open', 5, 'r', 1, NULL FROM organizations",
+    "INSERT INTO auto_recharges
+     SELECT id, 5, 9, NULL, 'card_1', 1, 2, 3, NULL, NULL, 4 FROM organizations",
+    "INSERT INTO recharges SELECT 'pay_1', id, 5, -1, 'open', 0, 1, NULL FROM organizations",
+    "INSERT INTO test_payments VALUES ('test_1', 'charge', '', '{}', 1, 2)",
+];
+
 /// A row in each table about people.
 const PEOPLE: [&str; 15] = [
     "INSERT INTO retired_secrets SELECT 'd', id, 'r', 1, 2 FROM keys WHERE class = 'project'",
@@ -145,7 +167,7 @@ async fn source() -> TestDatabase {
             .replace("{user}", made.user.as_str());
         execute(&store, &sql).await.expect(&sql);
     }
-    for sql in PEOPLE.iter().chain(&PAPERS) {
+    for sql in PEOPLE.iter().chain(&PAPERS).chain(&PAYMENTS) {
         execute(&store, sql).await.expect(sql);
     }
     store.close().await;
