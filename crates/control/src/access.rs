@@ -409,6 +409,28 @@ rules! {
     "/api/projects/{project_id}/keys/{key_id}/rotate" {
         POST Own ApiKeysWrite,
     }
+    "/api/billing/profile" {
+        GET Organization BillingRead,
+        POST Organization BillingWrite,
+    }
+    "/api/billing/receipts" {
+        GET Organization BillingRead,
+    }
+    "/api/billing/receipts/{number}" {
+        GET Organization BillingRead,
+    }
+    "/api/billing/statements" {
+        GET Organization BillingRead,
+    }
+    "/api/billing/statements/{month}" {
+        GET Organization BillingRead,
+    }
+    "/api/billing/exports/movements" {
+        GET Organization BillingRead,
+    }
+    "/api/billing/exports/usage" {
+        GET Organization BillingRead,
+    }
     "/api/budgets" {
         GET Organization RateLimitsRead,
         POST Organization RateLimitsWrite,

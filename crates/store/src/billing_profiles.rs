@@ -8,19 +8,17 @@ use domain::time::AtUs;
 
 use crate::{Row, StoreError, Tx, organizations};
 
-/// How an organization is named on papers that are issued from now on: by its profile, or only by
-/// its name if it has none.
+/// How an organization is named on papers that are issued from now on: by its profile, and by its
+/// own name where that says none.
 ///
 /// # Errors
 /// [`StoreError`].
 pub fn party(tx: &mut Tx<'_>, organization: &OrganizationId) -> Result<Party, StoreError> {
-    if let Some(profile) = get(tx, organization)? {
-        return Ok(profile);
+    let mut party = get(tx, organization)?.unwrap_or_default();
+    if party.name.is_empty() {
+        party.name = organizations::name(tx, organization)?;
     }
-    Ok(Party {
-        name: organizations::name(tx, organization)?,
-        ..Party::default()
-    })
+    Ok(party)
 }
 
 /// An organization's profile, if it ever set one.

@@ -21,6 +21,7 @@ pub mod copy;
 pub mod credits;
 mod disk;
 mod error;
+pub mod exports;
 mod fleet;
 pub mod grants;
 pub mod groups;

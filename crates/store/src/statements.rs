@@ -116,6 +116,16 @@ pub fn of(
     Ok(statement)
 }
 
+/// When the first statement of an organization begins: when the organization was made.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn since(tx: &mut Tx<'_>, organization: &OrganizationId) -> Result<AtUs, StoreError> {
+    let sql = "SELECT created_at_us FROM organizations WHERE id = $1";
+    let row = tx.query_one(sql, &[organization.as_str().into()])?;
+    row.int(0).map(AtUs)
+}
+
 /// What the wallet had at a midnight, by the transfers that were booked before it.
 ///
 /// # Errors
@@ -235,7 +245,11 @@ fn usage(
     tx.query(sql, &params)?.iter().map(usage).collect()
 }
 
-fn is_final(
+/// Whether nothing that was admitted in a span can be settled any more.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn is_final(
     tx: &mut Tx<'_>,
     organization: &OrganizationId,
     span: Span,

@@ -394,6 +394,11 @@ async fn limits(trail: &mut Trail<'_>) {
     let deleted = [("farebox.budget.deleted", budget)];
     let route = "DELETE /api/budgets/{budget_id}";
     trail.step(route, &[budget], nothing, &deleted).await;
+    let organization = trail.world.made.organization.to_string();
+    let updated = [("farebox.billing_profile.updated", organization.as_str())];
+    let profile = json!({"name": "Acme GmbH"});
+    let route = "POST /api/billing/profile";
+    trail.step(route, &[], profile, &updated).await;
 }
 
 async fn codes(trail: &mut Trail<'_>) {

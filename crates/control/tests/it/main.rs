@@ -8,6 +8,7 @@ mod agreement;
 mod audit_log;
 mod audit_trail;
 mod bank;
+mod billing_documents;
 mod budgets;
 mod cast;
 mod credit;

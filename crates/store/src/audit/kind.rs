@@ -64,6 +64,7 @@ kinds! {
     // Ours.
     AccountUpdated = "farebox.account.updated",
     ApiKeyLeaked = "farebox.api_key.leaked",
+    BillingProfileUpdated = "farebox.billing_profile.updated",
     BudgetCreated = "farebox.budget.created",
     BudgetDeleted = "farebox.budget.deleted",
     BudgetUpdated = "farebox.budget.updated",
