@@ -56,7 +56,8 @@ class Server:
         return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) * 1_024
 
     def get(self, path):
-        url = self.made["base_url"] + path
+        base = self.made["base_url"]
+        url = (base.removesuffix("/v1") if path.startswith("/api") else base) + path
         headers = {"authorization": f"Bearer {self.made['admin_key']}"}
         with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=300) as it:
             return it.read()
@@ -123,8 +124,22 @@ def questions(server):
     yield "costs by day, 180 days", costs
     for group in ["line_item", "project_id"]:
         yield f"… by {group}", f"{costs}&group_by[]={group}"
+    yield from questions_of_money(server, start)
     month = f"/organization/costs?start_time={start}&limit=31"
     yield "costs by day and key, 31 days", f"{month}&group_by[]=api_key_id"
+
+
+def questions_of_money(server, start):
+    """What is asked about credit and charges."""
+    yield "balance, and what it is made of", "/api/billing/balance"
+    movements = "/api/billing/movements?limit=100"
+    yield "movements, newest", f"{movements}&order=desc"
+    count = server.seeded.purchases_of_largest
+    yield "movements, a page in the middle", f"{movements}&after=pay_{0:012}{count // 2:012}"
+    yield "movements of a kind", f"{movements}&kind=usage"
+    yield "movements of a kind that is rare", f"{movements}&kind=refund"
+    yield "movements of a day", f"{movements}&start_time={start}&end_time={start + DAY_S}"
+    yield "receipt of a request", f"/api/receipts/{server.seeded.somewhere}"
 
 
 def plans(server, path):

@@ -3,7 +3,8 @@
 As an installation that has served a thousand organizations for half a year: the largest, which is
 the one that `farebox setup` made, has a share of about one in seven of everything, and every next
 one less (shares fall as 1/n); within each, so do the requests of keys. What is written is what the
-server would have written, but for the transfers and the chain of hashes, which no list reads.
+server would have written: also a transfer for each charge, and a hundred thousand purchases that pay
+for them; but not the hashes of the chain, which no list reads.
 """
 
 import random
@@ -15,6 +16,10 @@ ORGANIZATIONS = 1_000
 DAYS = 180
 DAY_US = 86_400_000_000
 MODELS = 8
+# Purchases of all organizations together, for each million of usage records.
+PURCHASES = 10_000
+# Records that were committed together.
+BATCH = 20
 SUMS = [
     "fresh_input_tokens",
     "cached_input_tokens",
@@ -55,6 +60,7 @@ class Seed:
         self.accounts_of_organizations()
         self.usage()
         self.sums()
+        self.money()
         self.audit_log()
         self.database.execute("COMMIT")
         self.database.close()
@@ -130,15 +136,15 @@ class Seed:
                 yield (named, f"req_{at // 1_000:012x}{number:020x}", self.project_of(o, key),
                        f"key_{o:012}{key:012}", f"model-{key % MODELS}", at, at + 900_000,
                        tokens, tokens // 4, 0, tokens // 3, 0, *zeros, cost, cost, cost // 2, 0,
-                       cost - cost // 2, 0, 0, cost // 3)
+                       cost - cost // 2, 0, 0, cost // 3, number // BATCH + 1)
 
         columns = ["organization_id", "id", "project_id", "key_id", "model", "admitted_at_us",
-                   "ended_at_us", *SUMS[:8], "held_nusd", *SUMS[8:13], "overrun_nusd", SUMS[13]]
+                   "ended_at_us", *SUMS[:8], "held_nusd", *SUMS[8:13], "overrun_nusd", SUMS[13], "batch"]
         places = ", ".join("?" * len(columns))
         self.insert(
             f"{self.records:,} usage records",
             f"INSERT INTO usage_records ({', '.join(columns)}, upstream_id, endpoint, price_id,"
-            f" flags, chain, batch) VALUES ({places}, 'mock', 'chat', 'price_0', 0, 'node:main', 0)",
+            f" markup_bp, flags, chain) VALUES ({places}, 'mock', 'chat', 'price_0', 0, 0, 'node:main')",
             rows(),
         )
 
@@ -162,6 +168,59 @@ class Seed:
             )
             # One after the other, so that no sorter outgrows the memory.
             self.database.executemany(sql, ((named,) for named, *_ in self.organizations))
+
+    def money(self):
+        """Purchases that pay for all of it, a transfer for each charge, and batches of both."""
+        self.database.execute(
+            "INSERT INTO prices VALUES ('price_0', 'model-0', 1,"
+            " '150000 75000 150000 0 0 150000 0 150000 0', '0 0 0 0 0 0 0 0 0', 'operator', 1)"
+        )
+        self.insert("batches", "INSERT INTO batches SELECT 'node:main', ?, ?, ?, 0, ?, '', ''",
+                    ((batch + 1, BATCH, BATCH, self.start + int(batch * BATCH * self.spread))
+                     for batch in range((self.records + BATCH - 1) // BATCH)))
+        paid = list(self.purchases())
+        self.purchases_of_largest = paid[0][3]
+        sql = "SELECT id FROM usage_records WHERE organization_id = ? LIMIT 1 OFFSET 100"
+        self.somewhere = self.database.execute(sql, (paid[0][0],)).fetchone()[0]
+        self.insert("wallets", "INSERT INTO accounts VALUES ('wallet:' || ?, 0, ?, ?, 0)"
+                    " ON CONFLICT (id) DO UPDATE SET debits_nusd = excluded.debits_nusd,"
+                    " credits_nusd = credits_nusd + excluded.credits_nusd",
+                    ((named, spent, each * count) for named, spent, each, count in paid))
+        # What was spent was taken from all purchases but the last three.
+        self.insert("watermarks", "INSERT OR REPLACE INTO credit_watermarks VALUES (?, ?)",
+                    ((named, each * (count - 3)) for named, _, each, count in paid))
+        moved = "organization_id, id, debit_account, credit_account, amount_nusd, code, request_id," \
+            " reason, actor, at_us, chain, batch, wallet_debits_nusd, wallet_credits_nusd"
+        bought = list(self.bought(paid))
+        self.insert(f"{len(bought):,} purchases", f"INSERT INTO transfers ({moved}) VALUES (?, ?,"
+                    " 'payments:test', ?, ?, 'purchase', NULL, 'Credit', 'farebox', ?, 'control', ?, 0, ?)",
+                    ((named, id, f"wallet:{named}", each, at, place + 2, each * (number + 1))
+                     for place, (named, id, number, each, _, at) in enumerate(bought)))
+        self.insert("credit lots", "INSERT INTO credit_lots VALUES (?, ?, 'purchase', ?, ?, NULL, ?)",
+                    ((named, id, each, each if left else 0, at)
+                     for named, id, _, each, left, at in bought))
+        self.say("a transfer for each charge…")
+        self.database.executemany(
+            f"INSERT INTO transfers ({moved}) SELECT organization_id, id, 'wallet:' || organization_id,"
+            " 'revenue:main', cost_nusd, 'usage', id, '', '', ended_at_us, chain, batch,"
+            " SUM(cost_nusd) OVER (ORDER BY id), ? FROM usage_records WHERE organization_id = ?",
+            ((each * count, named) for named, _, each, count in paid),
+        )
+
+    def purchases(self):
+        """Of each organization: what it spent, what each of its purchases was, and how many."""
+        sql = "SELECT COALESCE(SUM(cost_nusd), 0) FROM usage_days WHERE organization_id = ?"
+        for named, *_, share in self.organizations:
+            spent = self.database.execute(sql, (named,)).fetchone()[0]
+            count = 3 + round(share * PURCHASES * self.records / 1_000_000)
+            yield named, spent, spent // count + 1, count
+
+    def bought(self, paid):
+        """Each purchase, spread over the time: whether anything is left of it, and when it was."""
+        for o, (named, _, each, count) in enumerate(paid):
+            for number in range(count):
+                at = self.start + int(number * (self.now - self.start) / count)
+                yield named, f"pay_{o:012}{number:012}", number, each, number >= count - 3, at
 
     def audit_log(self):
         """An entry for each key."""
