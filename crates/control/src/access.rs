@@ -247,6 +247,7 @@ rules! {
     }
     "/v1/organization/admin_api_keys/{key_id}" {
         GET Organization ManagementRead,
+        POST Organization ManagementWrite,
         DELETE Organization ManagementWrite,
     }
     "/v1/organization/audit_logs" {

@@ -8,6 +8,7 @@ use axum::response::Response;
 use domain::budget::{Budget as Rules, Force, Scope};
 use domain::id::{BudgetId, OrganizationId};
 use domain::money::Nusd;
+use domain::time::AtUs;
 use domain::window::Window;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -92,9 +93,24 @@ pub(crate) enum BudgetForce {
 }
 
 /// A budget to be made.
-#[derive(Debug, ToSchema)]
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes; `BudgetTerms` reads")]
 pub(crate) struct NewBudget {
     scope: NewLimitScope,
+    window: BudgetWindow,
+    /// A decimal number of US dollars.
+    #[schema(example = "12.50")]
+    limit_usd: String,
+    force: BudgetForce,
+    /// If absent: 50, 80 and 100 for a soft budget, none for a hard one.
+    #[schema(max_items = 20, example = json!([50, 80, 100]))]
+    thresholds: Option<Vec<u16>>,
+}
+
+/// A budget to be made on what it comes with.
+#[derive(Debug, ToSchema)]
+#[schema(example = json!({"window": "month", "limit_usd": "12.50", "force": "hard"}))]
+pub(crate) struct BudgetTerms {
     #[schema(value_type = BudgetWindow)]
     window: Window,
     /// A decimal number of US dollars.
@@ -187,15 +203,47 @@ impl Listed for Budget {
     }
 }
 
-impl NewBudget {
-    fn read(fields: &Fields) -> Outcome<Self> {
-        Ok(NewBudget {
-            scope: fields.required("scope", NewLimitScope::read(fields)?)?,
+impl BudgetTerms {
+    pub(crate) fn read(fields: &Fields) -> Outcome<Self> {
+        Ok(BudgetTerms {
             window: fields.required("window", window(fields)?)?,
             limit_usd: fields.required("limit_usd", fields.usd("limit_usd")?)?,
             force: fields.required("force", force(fields)?)?,
             thresholds: thresholds(fields)?,
         })
+    }
+
+    /// Makes the budget on a scope that is there.
+    pub(crate) fn make(
+        self,
+        tx: &mut Tx<'_>,
+        (owner, scope): (&OrganizationId, Scope),
+        id: BudgetId,
+        now: AtUs,
+    ) -> Outcome<(BudgetRow, Event)> {
+        ensure_room(tx, owner, &scope)?;
+        let thresholds = self.thresholds;
+        let row = BudgetRow {
+            budget: Rules {
+                id,
+                scope,
+                window: self.window,
+                limit: self.limit_usd,
+                force: self.force,
+                thresholds: thresholds.unwrap_or_else(|| usual_thresholds(self.force)),
+            },
+            is_spend_limit: false,
+            created_at: now,
+        };
+        budgets::create(tx, owner, &row)?;
+        let event = event(Kind::BudgetCreated, &row.budget).data(json!({
+            "scope": LimitScope::of(&row.budget.scope, owner),
+            "window": row.budget.window.as_str(),
+            "limit_usd": row.budget.limit.to_usd(),
+            "force": row.budget.force.as_str(),
+            "thresholds": row.budget.thresholds,
+        }));
+        Ok((row, event))
     }
 }
 
@@ -308,33 +356,13 @@ pub(crate) async fn create(
     fields: Fields,
 ) -> Response {
     let outcome = async {
-        let new = NewBudget::read(&fields)?;
+        let scope = fields.required("scope", NewLimitScope::read(&fields)?)?;
+        let terms = BudgetTerms::read(&fields)?;
         let id = BudgetId::random(control.entropy);
         let organization = admin.organization.clone();
         let change = control.change(admin, move |tx, owner, now| {
-            let scope = new.scope.found(tx, owner)?;
-            ensure_room(tx, owner, &scope)?;
-            let thresholds = new.thresholds;
-            let row = BudgetRow {
-                budget: Rules {
-                    id,
-                    scope,
-                    window: new.window,
-                    limit: new.limit_usd,
-                    force: new.force,
-                    thresholds: thresholds.unwrap_or_else(|| usual_thresholds(new.force)),
-                },
-                is_spend_limit: false,
-                created_at: now,
-            };
-            budgets::create(tx, owner, &row)?;
-            let event = event(Kind::BudgetCreated, &row.budget).data(json!({
-                "scope": LimitScope::of(&row.budget.scope, owner),
-                "window": row.budget.window.as_str(),
-                "limit_usd": row.budget.limit.to_usd(),
-                "force": row.budget.force.as_str(),
-                "thresholds": row.budget.thresholds,
-            }));
+            let scope = scope.found(tx, owner)?;
+            let (row, event) = terms.make(tx, (owner, scope), id, now)?;
             Ok(Done::new(event, row))
         });
         let row = change.await?;

@@ -21,6 +21,7 @@ mod fallback;
 mod group_users;
 mod groups;
 mod invites;
+mod key_limits;
 mod key_scopes;
 mod last_uses;
 mod leak_reports;

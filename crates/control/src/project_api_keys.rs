@@ -257,7 +257,7 @@ pub(crate) async fn update(
     answer(&control, outcome.await)
 }
 
-/// Delete a person's key. A service account's goes with its account.
+/// Delete a key, also one of a service account, which keeps its other keys.
 #[utoipa::path(
     delete, path = "/v1/organization/projects/{project_id}/api_keys/{key_id}",
     operation_id = "delete_project_api_key",
@@ -276,14 +276,6 @@ pub(crate) async fn delete(
     let change = control.change(admin, move |tx, organization, now| {
         let project = find(tx, organization, &project_id)?.id;
         let key = find_key(tx, &project, &key_id)?;
-        if matches!(key.owner.owner, Owner::ServiceAccount(_)) {
-            let message = "This key belongs to a service account. Delete the service account \
-                           instead, or let the key expire with `expires_in_seconds`.";
-            return Err(Refusal::Unsupported {
-                param: "key_id",
-                message,
-            });
-        }
         keys::revoke(tx, &key.id, now)?;
         let event = Event::new(Kind::ApiKeyDeleted, &key.id).in_project(&project);
         let object = "organization.project.api_key.deleted";

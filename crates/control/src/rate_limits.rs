@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
-use domain::admission::RateRule;
+use domain::admission::{DefaultRates, RateRule};
 use domain::budget::Scope;
 use domain::id::{KeyId, OrganizationId, ProjectId};
 use domain::time::AtUs;
@@ -50,9 +50,30 @@ pub(crate) struct RateLimit {
 }
 
 /// A rule to be put on a scope and model, in place of the one before. It sets at least one limit.
-#[derive(Debug, ToSchema)]
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes; `RateLimitTerms` reads")]
 pub(crate) struct NewRateLimit {
     scope: NewLimitScope,
+    /// Absent or null: every model without a rule of its own in this scope.
+    #[schema(example = "gpt-4o-mini")]
+    model: Option<String>,
+    #[schema(minimum = 1, maximum = 1_000_000_000_000_000_i64, example = 500)]
+    requests_per_minute: Option<u64>,
+    #[schema(minimum = 1, maximum = 1_000_000_000_000_000_i64, example = 200_000)]
+    tokens_per_minute: Option<u64>,
+    #[schema(minimum = 1, maximum = 1_000_000_000_000_000_i64)]
+    requests_per_day: Option<u64>,
+    #[schema(minimum = 1, maximum = 1_000_000_000_000_000_i64)]
+    tokens_per_day: Option<u64>,
+    /// Requests in flight at once.
+    #[schema(minimum = 1, maximum = 1_000_000_000_000_000_i64)]
+    concurrent_requests: Option<u64>,
+}
+
+/// A rule to be put on what it comes with, for a model. It sets at least one limit.
+#[derive(Debug, ToSchema)]
+#[schema(example = json!({"model": "gpt-4o-mini", "requests_per_minute": 500}))]
+pub(crate) struct RateLimitTerms {
     /// Absent or null: every model without a rule of its own in this scope.
     #[schema(example = "gpt-4o-mini")]
     model: Option<String>,
@@ -103,21 +124,75 @@ impl Listed for RateLimit {
     }
 }
 
-impl NewRateLimit {
-    fn read(fields: &Fields) -> Outcome<Self> {
+impl RateLimitTerms {
+    /// Reads what sets a limit, for a model that is here.
+    pub(crate) fn read(fields: &Fields, models: &[Arc<str>]) -> Outcome<Self> {
         let limit = |param| -> Outcome<_> {
             let limit = fields.integer(param, 1..=MOST_UNITS)?;
             Ok(limit.map(i64::unsigned_abs))
         };
-        Ok(NewRateLimit {
-            scope: fields.required("scope", NewLimitScope::read(fields)?)?,
+        let terms = RateLimitTerms {
             model: fields.id("model")?.map(ToOwned::to_owned),
             requests_per_minute: limit("requests_per_minute")?,
             tokens_per_minute: limit("tokens_per_minute")?,
             requests_per_day: limit("requests_per_day")?,
             tokens_per_day: limit("tokens_per_day")?,
             concurrent_requests: limit("concurrent_requests")?,
-        })
+        };
+        if terms.rule() == RateRule::default() {
+            let problem = "set at least one limit. To remove a rule, delete it";
+            return Err(fields.invalid("requests_per_minute", problem));
+        }
+        match &terms.model {
+            Some(model) if !models.iter().any(|known| **known == **model) => {
+                Err(fields.invalid("model", &format!("there is no model '{model}' here")))
+            }
+            _ => Ok(terms),
+        }
+    }
+
+    /// What it is for; none is every model without a rule of its own.
+    pub(crate) fn model(&self) -> Option<&str> {
+        self.model.as_deref()
+    }
+
+    /// Puts the rule on a scope that is there.
+    pub(crate) fn put(
+        self,
+        tx: &mut Tx<'_>,
+        (organization, scope): (&OrganizationId, Scope),
+        rates: DefaultRates,
+        now: AtUs,
+    ) -> Outcome<(RateLimit, Event)> {
+        let row = RateLimitRow {
+            scope,
+            rule: self.rule(),
+            model: self.model,
+        };
+        match &row.scope {
+            Scope::Organization => {
+                check_all_below(&row.rule, &rates.into(), OF_INSTALLATION)?;
+            }
+            Scope::Project(project) => {
+                let rules = rate_limits::of_project(tx, organization, project)?;
+                // Without a model, what the organization allows of any it does not name.
+                let model: Arc<str> = row.model.clone().unwrap_or_default().into();
+                let most = rules.of_organization(&model, rates);
+                check_all_below(&row.rule, &most, OF_ORGANIZATION)?;
+            }
+            Scope::Key(_) => {}
+        }
+        set_rule(tx, organization, &row, now)?;
+        let shown = RateLimit::of(&row, organization);
+        let event = event(Kind::RateLimitUpdated, &shown.id, &row.scope);
+        let event = event.changes(json!({
+            "max_requests_per_1_minute": shown.requests_per_minute,
+            "max_tokens_per_1_minute": shown.tokens_per_minute,
+            "max_requests_per_1_day": shown.requests_per_day,
+            "max_tokens_per_1_day": shown.tokens_per_day,
+            "max_concurrent_requests": shown.concurrent_requests,
+        }));
+        Ok((shown, event))
     }
 
     fn rule(&self) -> RateRule {
@@ -180,48 +255,12 @@ pub(crate) async fn put(
     fields: Fields,
 ) -> Response {
     let outcome = async {
-        let new = NewRateLimit::read(&fields)?;
-        if new.rule() == RateRule::default() {
-            let message = "Set at least one limit. To remove a rule, delete it.".into();
-            let param = "requests_per_minute".into();
-            return Err(Refusal::Invalid { param, message });
-        }
-        let models = control.models();
-        if let Some(model) = &new.model
-            && !models.iter().any(|known| **known == **model)
-        {
-            return Err(fields.invalid("model", &format!("there is no model '{model}' here")));
-        }
+        let scope = fields.required("scope", NewLimitScope::read(&fields)?)?;
+        let terms = RateLimitTerms::read(&fields, &control.models())?;
         let rates = control.data_plane.rates;
         let change = control.change(admin, move |tx, organization, now| {
-            let row = RateLimitRow {
-                scope: new.scope.found(tx, organization)?,
-                rule: new.rule(),
-                model: new.model,
-            };
-            match &row.scope {
-                Scope::Organization => {
-                    check_all_below(&row.rule, &rates.into(), OF_INSTALLATION)?;
-                }
-                Scope::Project(project) => {
-                    let rules = rate_limits::of_project(tx, organization, project)?;
-                    // Without a model, what the organization allows of any it does not name.
-                    let model: Arc<str> = row.model.clone().unwrap_or_default().into();
-                    let most = rules.of_organization(&model, rates);
-                    check_all_below(&row.rule, &most, OF_ORGANIZATION)?;
-                }
-                Scope::Key(_) => {}
-            }
-            set_rule(tx, organization, &row, now)?;
-            let shown = RateLimit::of(&row, organization);
-            let event = event(Kind::RateLimitUpdated, &shown.id, &row.scope);
-            let event = event.changes(json!({
-                "max_requests_per_1_minute": shown.requests_per_minute,
-                "max_tokens_per_1_minute": shown.tokens_per_minute,
-                "max_requests_per_1_day": shown.requests_per_day,
-                "max_tokens_per_1_day": shown.tokens_per_day,
-                "max_concurrent_requests": shown.concurrent_requests,
-            }));
+            let scope = scope.found(tx, organization)?;
+            let (shown, event) = terms.put(tx, (organization, scope), rates, now)?;
             Ok(Done::new(event, shown))
         });
         Ok(Json(change.await?))

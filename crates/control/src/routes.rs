@@ -102,7 +102,11 @@ fn of_organization() -> OpenApiRouter<Control> {
         .routes(routes!(invites::list, invites::create))
         .routes(routes!(invites::retrieve, invites::delete))
         .routes(routes!(admin_api_keys::list, admin_api_keys::create))
-        .routes(routes!(admin_api_keys::retrieve, admin_api_keys::delete))
+        .routes(routes!(
+            admin_api_keys::retrieve,
+            admin_api_keys::update,
+            admin_api_keys::delete
+        ))
         .routes(routes!(
             spend_limits::retrieve,
             spend_limits::set,

@@ -145,7 +145,11 @@ impl AccountKey {
 }
 
 /// Refuses a key to whoever may not do all that the account may: they would have it by the key.
-fn may_act_as(account: &ServiceAccount, project: &ProjectId, caller: &Standing) -> Outcome<()> {
+pub(crate) fn may_act_as(
+    account: &ServiceAccount,
+    project: &ProjectId,
+    caller: &Standing,
+) -> Outcome<()> {
     let realm = Realm::Project(project.clone());
     may_give(account.permissions()?, &realm, caller)
 }

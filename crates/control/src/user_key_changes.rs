@@ -37,7 +37,7 @@ impl KeyChanges {
             name: fields.name("name")?,
             permissions: permissions(fields)?,
             models: fields.or_null("models", models),
-            networks: fields.or_null("ip_ranges", networks),
+            networks,
             lifetime_us: fields.or_null("expires_in_seconds", lifetime_us),
         })
     }
@@ -116,16 +116,17 @@ fn filled<T>(fields: &Fields, param: &str, list: Option<Vec<T>>) -> Outcome<Opti
     }
 }
 
-fn networks(fields: &Fields) -> Outcome<Option<Vec<Network>>> {
+/// The networks that a key is to be used from; the inner none is all.
+pub(crate) fn networks(fields: &Fields) -> Outcome<Option<Option<Vec<Network>>>> {
     let Some(texts) = fields.ids("ip_ranges", MOST_RANGES)? else {
-        return Ok(None);
+        return Ok(fields.or_null("ip_ranges", None));
     };
     let networks = texts.into_iter().enumerate().map(|(index, text)| {
         let param = format!("ip_ranges[{index}]");
         Network::parse(text).map_err(|why| fields.invalid(&param, &why.to_string()))
     });
     let networks = networks.collect::<Outcome<Vec<_>>>()?;
-    filled(fields, "ip_ranges", Some(networks))
+    Ok(filled(fields, "ip_ranges", Some(networks))?.map(Some))
 }
 
 fn permissions(fields: &Fields) -> Outcome<Option<KeyPermissions>> {

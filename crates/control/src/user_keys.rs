@@ -1,5 +1,6 @@
 //! `/api/projects/{project_id}/keys`: people's keys in a project. Everybody who belongs to it has
-//! keys of their own there; whoever has the permission sees and changes those of all.
+//! keys of their own there; whoever has the permission sees and changes those of all, and those of
+//! service accounts, which are made and listed by OpenAI's endpoints.
 
 use std::collections::BTreeMap;
 
@@ -24,14 +25,18 @@ use utoipa::ToSchema;
 use crate::Control;
 use crate::authenticate::{Admin, Caller};
 use crate::body::Fields;
+use crate::budgets::BudgetTerms;
 use crate::change::Done;
+use crate::key_limits::KeyLimits;
 use crate::pagination::{List, Listed, Page};
 use crate::path::Ids;
 use crate::project_api_keys::{ProjectApiKey, no_key};
 use crate::projects::{find, find_active};
 use crate::query::{Query, invalid};
+use crate::rate_limits::{RateLimit, RateLimitTerms};
 use crate::respond::{Outcome, Refusal, answer};
-use crate::service_accounts::Deleted;
+use crate::service_account_keys::may_act_as;
+use crate::service_accounts::{Deleted, find_account};
 use crate::user_key_changes::KeyChanges;
 
 /// A person's key in a project, and what it is restricted to.
@@ -60,6 +65,13 @@ pub(crate) struct UserKeyWithSecret {
     key: UserKey,
     /// The secret. It is not kept, and cannot be shown again.
     value: String,
+    /// The budget that was made with the key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "budget_7YkQ2nV0bX4cR9sLwA3eTz1M")]
+    pub(crate) budget_id: Option<String>,
+    /// The rate limits that were made with it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) rate_limits: Vec<RateLimit>,
 }
 
 /// How much of what its owner may do a key may do: `all`, what is named under `resources`, or only
@@ -94,6 +106,12 @@ pub(crate) struct NewUserKey {
     /// Absent or null: it does not expire.
     #[schema(minimum = 1, maximum = 31_536_000)]
     expires_in_seconds: Option<i64>,
+    /// A budget on the key, as `POST /api/budgets` makes it. It needs
+    /// `api.organization.rate_limits.write`, as do rate limits.
+    budget: Option<BudgetTerms>,
+    /// Rate limits on the key, each for another model, as `POST /api/rate_limits` puts them.
+    #[schema(max_items = 100)]
+    rate_limits: Option<Vec<RateLimitTerms>>,
 }
 
 /// What is to change of a key; what is absent stays. Null takes a restriction away.
@@ -190,17 +208,14 @@ impl Hands {
         self.user.is_some() && person(key) == self.user.as_ref()
     }
 
-    /// A person's key that the caller may see. Who may not is not told whether it is there.
+    /// A key that the caller may see. Who may not is not told whether it is there.
     fn find(&self, tx: &mut Tx<'_>, project: &ProjectId, id: &str) -> Outcome<KeyRow> {
         let key = keys::get(tx, project, &KeyId::new(id))?;
-        let shown = |key: &KeyRow| {
-            let of_anybody = self.sees_all || self.changes_all;
-            person(key).is_some() && (of_anybody || self.own(key))
-        };
+        let shown = |key: &KeyRow| self.sees_all || self.changes_all || self.own(key);
         key.filter(shown).ok_or_else(|| no_key(id))
     }
 
-    /// A person's key that the caller may change.
+    /// A key that the caller may change.
     fn find_to_change(&self, tx: &mut Tx<'_>, project: &ProjectId, id: &str) -> Outcome<KeyRow> {
         let key = self.find(tx, project, id)?;
         match self.changes_all || self.own(&key) {
@@ -210,7 +225,7 @@ impl Hands {
     }
 }
 
-fn missing(permission: Permission) -> Refusal {
+pub(crate) fn missing(permission: Permission) -> Refusal {
     Refusal::Access(AccessRefusal::MissingScope(permission))
 }
 
@@ -277,6 +292,7 @@ pub(crate) async fn create(
         let changes = KeyChanges::read(&fields)?;
         let name = fields.required("name", changes.name.clone())?;
         let user = owner(&admin)?;
+        let limits = KeyLimits::read(&fields, &control, &admin)?;
         let (id, callable) = (KeyId::random(control.entropy), control.models());
         let secret = KeySecret::mint(KeyClass::Project, control.entropy);
         let change = control.change(admin, move |tx, organization, now| {
@@ -302,8 +318,10 @@ pub(crate) async fn create(
             };
             changes.apply(&mut settings, &callable, now)?;
             settings::set(tx, &id, &settings, now)?;
-            let made = with_secret(tx, &project, &id, &secret)?;
-            Ok(Done::new(event.data(data), made))
+            let mut made = with_secret(tx, &project, &id, &secret)?;
+            let done = limits.make(tx, (organization, &id), &mut made, now)?;
+            let event = event.data(data);
+            Ok(done.into_iter().fold(Done::new(event, made), Done::and))
         });
         Ok(Json(change.await?))
     };
@@ -330,6 +348,8 @@ fn with_secret(
     Ok(UserKeyWithSecret {
         key: key.into(),
         value: secret.expose().to_owned(),
+        budget_id: None,
+        rate_limits: Vec::new(),
     })
 }
 
@@ -419,13 +439,21 @@ pub(crate) async fn rotate(
         let grace = Grace::of_seconds(grace_s)
             .ok_or_else(|| fields.invalid("grace_seconds", "that is too long"))?;
         let hands = Hands::of(&admin);
-        let secret = KeySecret::mint(KeyClass::Project, control.entropy);
+        let (standing, entropy) = (admin.standing, control.entropy);
         let change = control.change(admin, move |tx, organization, now| {
             let project = find_active(tx, organization, &project_id)?.id;
             let key = hands.find_to_change(tx, &project, &key_id)?;
-            if !hands.own(&key) {
-                return Err(Refusal::NotYourKey);
-            }
+            // Whoever rotates it sees the new secret, and can then do what its owner may.
+            let class = match &key.owner.owner {
+                Owner::User(_) if hands.own(&key) => KeyClass::Project,
+                Owner::User(_) => return Err(Refusal::NotYourKey),
+                Owner::ServiceAccount(account) => {
+                    let account = find_account(tx, &project, account.as_str())?;
+                    may_act_as(&account, &project, &standing)?;
+                    KeyClass::ServiceAccount
+                }
+            };
+            let secret = KeySecret::mint(class, entropy);
             let rotated = rotation::rotate(tx, &key.id, &secret, grace, now);
             rotated.map_err(|why| match why {
                 RotationError::TooMany => Refusal::TooManySecrets,

@@ -3,10 +3,9 @@
 use domain::access::Owner;
 use domain::id::{KeyId, OrganizationId, UserId};
 use domain::key::KeyClass;
-use domain::restriction::Restrictions;
 use domain::time::AtUs;
 
-use crate::keys::{Cursor, KeyRow, OwnerRow};
+use crate::keys::{Cursor, KeyRow, OwnerRow, settings};
 use crate::{Row, StoreError, Tx};
 
 /// Which part of a list is wanted.
@@ -21,7 +20,8 @@ pub struct Page {
 }
 
 const SHOWN: &str = "SELECT k.id, k.name, k.redacted_value, k.created_at_us, k.expires_at_us,
-        k.last_used_at_us, u.id, u.name, u.email, COALESCE(m.role, 'reader'), u.created_at_us
+        k.last_used_at_us, u.id, u.name, u.email, COALESCE(m.role, 'reader'), u.created_at_us,
+        k.models, k.scopes, k.ip_ranges
      FROM keys k
      JOIN users u ON u.id = k.user_id
      LEFT JOIN members m ON m.user_id = k.user_id AND m.organization_id = k.organization_id
@@ -102,7 +102,7 @@ fn from_row(row: &Row) -> Result<KeyRow, StoreError> {
             created_at: AtUs(row.int(10)?),
         },
         owner_has_access: true,
-        restrictions: Restrictions::default(),
+        restrictions: settings::read(row.opt_text(11)?, row.opt_text(12)?, row.opt_text(13)?)?,
         retired_until: None,
     })
 }

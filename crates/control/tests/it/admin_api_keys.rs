@@ -152,3 +152,56 @@ async fn the_last_use_of_a_key_is_written_now_and_then() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_is_bound_to_networks_when_it_is_made_and_later() {
+    on_each_database(async |database| {
+        let world = World::start(database).await;
+        let ranges = json!(["127.0.0.0/8", "2001:db8::/32"]);
+        let asked = json!({"name": "Terraform", "ip_ranges": ranges});
+        let made = world.post(KEYS, &asked).await.json();
+        assert_eq!(made["ip_ranges"], ranges, "{made}");
+        let value = made["value"].as_str().unwrap();
+        assert_eq!(status_with(&world, value).await, 200);
+        let path = format!("{KEYS}/{}", made["id"].as_str().unwrap());
+        let far = json!({"ip_ranges": ["203.0.113.0/24"], "name": "Far", "expires_in_seconds": 60});
+        // Not by itself: it could not take that back.
+        let own = Request::new(Method::POST, &world.url(&path))
+            .bearer(value)
+            .json(&far);
+        refused(
+            &own.send().await.unwrap(),
+            400,
+            "ip_ranges",
+            "invalid_value",
+        );
+        assert_eq!(status_with(&world, value).await, 200);
+
+        let changed = world.post(&path, &far).await.json();
+        assert_eq!(
+            (&changed["name"], &changed["ip_ranges"]),
+            (&far["name"], &far["ip_ranges"])
+        );
+        assert!(changed["expires_at"].is_i64());
+        let request = Request::new(Method::GET, &world.url("/projects")).bearer(value);
+        refused(
+            &request.send().await.unwrap(),
+            401,
+            Value::Null,
+            "ip_not_authorized",
+        );
+        let free = json!({"ip_ranges": null, "expires_in_seconds": null});
+        let changed = world.post(&path, &free).await.json();
+        assert_eq!(
+            (&changed["ip_ranges"], &changed["expires_at"]),
+            (&Value::Null, &Value::Null)
+        );
+        assert_eq!(changed["name"], "Far", "what is left out stays");
+        assert_eq!(status_with(&world, value).await, 200);
+        for ranges in [json!([]), json!(["203.0.113.0/33"]), json!("127.0.0.1")] {
+            let answer = world.post(&path, &json!({"ip_ranges": ranges})).await;
+            assert_eq!(answer.status, 400, "{ranges}");
+        }
+    })
+    .await;
+}

@@ -205,6 +205,11 @@ async fn projects(trail: &mut Trail<'_>) {
     let created = [("api_key.created", "{made}")];
     let key = trail.step(keys, &[], name, &created).await;
     let key = key["id"].as_str().unwrap();
+    let update = "POST /v1/organization/admin_api_keys/{key_id}";
+    let updated = [("api_key.updated", key)];
+    let bound = json!({"ip_ranges": ["203.0.113.0/24"]});
+    trail.step(update, &[key], bound, &updated).await;
+    trail.step(update, &[key], json!({}), &[]).await;
     let delete = "DELETE /v1/organization/admin_api_keys/{key_id}";
     let deleted = [("api_key.deleted", key)];
     trail.step(delete, &[key], nothing.clone(), &deleted).await;

@@ -180,6 +180,56 @@ async fn a_key_is_restricted_later_until_it_has_expired() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_key_is_renamed_bound_rotated_and_deleted_like_a_persons() {
+    on_each_database(async |database| {
+        let world = World::start(database).await;
+        let made = world
+            .post(&accounts(&world), &json!({"name": "bot"}))
+            .await
+            .json();
+        let first = made["api_key"].clone();
+        let id = first["id"].as_str().unwrap();
+        let url = format!("/api/projects/{}/keys/{id}", world.made.project);
+        assert_eq!(
+            world.get(&url).await.json()["owner"]["type"],
+            "service_account"
+        );
+        let asked = json!({"name": "nightly", "models": ["m"], "ip_ranges": ["203.0.113.0/24"]});
+        let changed = world.post(&url, &asked).await.json();
+        for member in ["name", "models", "ip_ranges"] {
+            assert_eq!(changed[member], asked[member], "{changed}");
+        }
+        let rotate = format!("{url}/rotate");
+        let rotated = world
+            .post(&rotate, &json!({"grace_seconds": 0}))
+            .await
+            .json();
+        let value = rotated["value"].as_str().unwrap();
+        assert!(value.starts_with("sk-svcacct-fare"), "{rotated}");
+        let principal = active(&world, &rotated).await.unwrap().principal;
+        assert_eq!(principal.key.as_str(), id);
+        assert!(principal.restrictions.networks.is_some());
+
+        // One key goes, the account and its other keys stay.
+        let account = format!("{}/{}", accounts(&world), made["id"].as_str().unwrap());
+        let second = world
+            .post(&format!("{account}/api_keys"), &json!({}))
+            .await
+            .json();
+        let project_key = format!("/projects/{}/api_keys/{id}", world.made.project);
+        let deleted = world.delete(&project_key).await.json();
+        let told = json!({
+            "object": "organization.project.api_key.deleted", "id": id, "deleted": true,
+        });
+        assert_eq!(deleted, told);
+        assert!(active(&world, &rotated).await.is_none());
+        assert!(active(&world, &second).await.is_some());
+        assert_eq!(world.get(&account).await.status, 200);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nobody_gets_by_an_account_what_they_may_not_do() {
     let world = World::start(testkit::databases::sqlite()).await;
     let made = world
@@ -191,12 +241,17 @@ async fn nobody_gets_by_an_account_what_they_may_not_do() {
     let write = world.store.write(move |tx| {
         let eve = member(tx, &organization, "eve", "reader")?;
         join(tx, &organization, &project, &eve, "viewer")?;
-        let realm = Realm::Project(project);
+        let realm = Realm::Project(project.clone());
         let writes = Permissions::of(&[Permission::ServiceAccountsWrite]);
-        custom_role(tx, &organization, realm, &eve, writes)?;
-        key(tx, &organization, None, domain::access::Owner::User(eve))
+        custom_role(tx, &organization, realm.clone(), &eve, writes)?;
+        let mallory = member(tx, &organization, "mallory", "reader")?;
+        join(tx, &organization, &project, &mallory, "viewer")?;
+        let writes = Permissions::of(&[Permission::ApiKeysWrite]);
+        custom_role(tx, &organization, realm, &mallory, writes)?;
+        let mut key = |user| key(tx, &organization, None, domain::access::Owner::User(user));
+        Ok::<_, store::StoreError>((key(eve)?, key(mallory)?))
     });
-    let eve = write.await.unwrap();
+    let (eve, changer) = write.await.unwrap();
     for (path, body) in [
         (accounts(&world), json!({"name": "mine"})),
         (account.clone(), json!({"role": "owner"})),
@@ -209,6 +264,21 @@ async fn nobody_gets_by_an_account_what_they_may_not_do() {
             answer.text().contains("Missing scopes: "),
             "{}",
             answer.text()
+        );
+    }
+    // Who may change keys sees no secret of who may do more.
+    let id = made["api_key"]["id"].as_str().unwrap();
+    let key = format!("/api/projects/{}/keys/{id}", world.made.project);
+    for (path, body) in [
+        (format!("{key}/rotate"), json!({})),
+        (key, json!({"name": "mine"})),
+    ] {
+        let request = Request::new(Method::POST, &world.url(&path)).bearer(changer.expose());
+        let status = request.json(&body).send().await.unwrap().status;
+        assert_eq!(
+            status,
+            if path.ends_with("rotate") { 403 } else { 200 },
+            "{path}"
         );
     }
     // What needs no more than they have.

@@ -395,6 +395,77 @@ async fn who_sees_all_keys_need_not_be_let_change_them_nor_have_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_key_is_made_with_its_limits_or_not_at_all() {
+    on_each_database(async |database| {
+        let world = World::start(database).await;
+        let keys = world.keys_url();
+        let asked = json!({
+            "name": "CI", "budget": {"window": "month", "limit_usd": "12.50", "force": "hard"},
+            "rate_limits": [
+                {"requests_per_minute": 60}, {"model": "m", "tokens_per_minute": 1_000},
+            ],
+        });
+        let made = world.post(&keys, &asked).await.json();
+        let id = made["id"].as_str().unwrap();
+        let budget = format!("/api/budgets/{}", made["budget_id"].as_str().unwrap());
+        let budget = world.get(&budget).await.json();
+        assert_eq!(budget["scope"], json!({"type": "key", "id": id}));
+        assert_eq!(
+            (&budget["limit_usd"], &budget["force"], &budget["window"]),
+            (&json!("12.50"), &json!("hard"), &json!("month"))
+        );
+        let listed = world
+            .get(&format!("/api/rate_limits?scope_type=key&scope_id={id}"))
+            .await
+            .json();
+        assert_eq!(listed["data"], made["rate_limits"]);
+        assert_eq!(made["rate_limits"][1]["id"], format!("{id}:m"));
+        let events = world.get("/audit_logs?limit=4").await.json();
+        let kinds = events["data"].as_array().unwrap().iter();
+        let kinds: Vec<_> = kinds.rev().map(|it| it["type"].as_str().unwrap()).collect();
+        assert_eq!(kinds[0], "api_key.created");
+        assert_eq!(kinds[2..], ["rate_limit.updated", "rate_limit.updated"]);
+
+        let before = ids(&world.get(&keys).await);
+        for (limits, param, code) in [
+            (
+                json!({"budget": {"window": "month", "force": "hard"}}),
+                "budget.limit_usd",
+                "missing_required_parameter",
+            ),
+            (
+                json!({"budget": {"window": "year", "limit_usd": "1", "force": "hard"}}),
+                "budget.window",
+                "invalid_value",
+            ),
+            (json!({"budget": "12.50"}), "budget", "invalid_type"),
+            (
+                json!({"rate_limits": [{}]}),
+                "rate_limits[0].requests_per_minute",
+                "invalid_value",
+            ),
+            (
+                json!({"rate_limits": [{"model": "none", "requests_per_day": 1}]}),
+                "rate_limits[0].model",
+                "invalid_value",
+            ),
+            (
+                json!({"rate_limits": [{"requests_per_day": 1}, {"requests_per_day": 2}]}),
+                "rate_limits[1].model",
+                "invalid_value",
+            ),
+        ] {
+            let mut asked = limits;
+            asked["name"] = json!("refused");
+            let answer = world.post(&keys, &asked).await;
+            refused(&answer, 400, param, code);
+        }
+        assert_eq!(ids(&world.get(&keys).await), before, "none was made");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_key_is_rotated_with_a_grace() {
     on_each_database(async |database| {
         let world = World::start(database).await;

@@ -69,7 +69,7 @@ fn json<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
 }
 
 /// What is kept of a key's restrictions, in three lists.
-pub(super) fn read(
+pub(crate) fn read(
     models: Option<&str>,
     scopes: Option<&str>,
     networks: Option<&str>,
