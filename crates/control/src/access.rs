@@ -73,6 +73,11 @@ pub const OPERATORS: &[(&str, &[&str])] = &[
         "/api/operator/ledger/verifications/{verification_id}",
         &["GET"],
     ),
+    ("/api/operator/payments/reconciliations", &["GET", "POST"]),
+    (
+        "/api/operator/payments/reconciliations/{reconciliation_id}",
+        &["GET"],
+    ),
     ("/api/operator/models", &["GET"]),
     ("/api/operator/models/{model_id}", &["GET", "POST"]),
     ("/api/operator/models/{model_id}/prices", &["GET", "POST"]),
@@ -160,8 +165,12 @@ macro_rules! rules {
 /// Routes that ask where a caller comes from, and not who it is: [`crate::outbox`] says why.
 pub const AT_HOME: &[(&str, &str)] = &[("/api/outbox", "GET")];
 
-/// Routes that ask for a signature, and not who calls: [`crate::leak_reports`] says why.
-pub const SIGNED: &[(&str, &str)] = &[("/api/leak_reports", "POST")];
+/// Routes that ask for a signature, and not who calls: [`crate::leak_reports`] and
+/// [`crate::payments::stripe`] say why.
+pub const SIGNED: &[(&str, &str)] = &[
+    ("/api/leak_reports", "POST"),
+    ("/api/payments/stripe/webhook", "POST"),
+];
 
 rules! {
     "/v1/organization/projects" {

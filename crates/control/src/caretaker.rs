@@ -1,6 +1,6 @@
 //! What nobody waits for, done now and then: writes when admin keys were last used, goes on with
-//! payments that were left half done, and forgets sessions, sign-ups, codes and links that are
-//! over.
+//! payments that were left half done, compares them with the provider's books, and forgets
+//! sessions, sign-ups, codes and links that are over.
 
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use store::{StoreError, keys, people};
 use tokio_util::sync::CancellationToken;
 
 use crate::Control;
+use crate::payments::reconciling::nightly;
 use crate::payments::resuming::resume;
 
 /// How long what is noted may wait.
@@ -40,6 +41,9 @@ impl Caretaker {
         self.write_last_uses().await;
         if let Err(error) = resume(&self.0).await {
             tracing::warn!(%error, "payments under way were not looked at; trying again");
+        }
+        if let Err(error) = nightly(&self.0).await {
+            tracing::warn!(%error, "payments could not be compared; trying again");
         }
         if let Err(error) = self.forget().await {
             tracing::warn!(%error, "what is over could not be forgotten; trying again");

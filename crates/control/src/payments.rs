@@ -5,6 +5,7 @@ pub(crate) mod api;
 pub(crate) mod hearing;
 pub(crate) mod orders;
 mod provider;
+pub(crate) mod reconciling;
 pub(crate) mod refunding;
 pub(crate) mod refusal;
 pub(crate) mod resuming;

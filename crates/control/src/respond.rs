@@ -53,6 +53,7 @@ pub const CODES: &[&str] = &[
     "price_stands",
     "project_archived",
     "proof_required",
+    "reconciliation_running",
     "receipt_not_ready",
     "redeem_code_expired",
     "redeem_code_unknown",
@@ -258,7 +259,8 @@ fn decide(refusal: &Refusal, url: &str) -> (StatusCode, ErrorBody) {
         Refusal::PriceStands { message } => bad(Some("price_stands"), None, (*message).into()),
         Refusal::BadSignature => unauthorized(
             Some("invalid_signature"),
-            "This report is not signed by anybody whose reports are believed here.".into(),
+            "This is not signed by anybody who is believed here, or was signed too long ago."
+                .into(),
         ),
         Refusal::SignersUnavailable => signers_unavailable(),
         Refusal::LastOwner => last_owner(),

@@ -138,6 +138,11 @@ text_id!(
     "refund_"
 );
 text_id!(
+    /// A comparison of a payment provider's books with ours.
+    ReconciliationId,
+    "reconciliation_"
+);
+text_id!(
     /// Money that a provider took and that matches no order.
     UnmatchedPaymentId,
     "unmatched_"

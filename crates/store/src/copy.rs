@@ -150,6 +150,8 @@ const TABLES: &[&str] = &[
     "unmatched_payments",
     "payment_refunds",
     "payment_disputes",
+    "payment_reconciliations",
+    "payment_differences",
     "auto_recharges",
     "recharges",
     "test_payments",

@@ -8,6 +8,7 @@ mod customers;
 mod disputes;
 mod events;
 mod methods;
+pub mod reconciliations;
 mod refunds;
 mod settle;
 mod unmatched;
@@ -27,8 +28,8 @@ pub use customers::{customer_of, keep_customer};
 pub use disputes::{DisputeChange, DisputeTold, dispute_told};
 pub use events::{Told, first_told, was_told};
 pub use methods::{
-    Method, SavedMethod, default_method, make_default, method, method_ever, methods, remove_method,
-    save_method,
+    Method, SavedMethod, default_method, make_default, method, method_at, method_ever, methods,
+    remove_method, save_method,
 };
 pub use refunds::{
     ElsewhereRefunded, NewRefund, Refund, RefundHeard, RefundRefused, begin_refund, elsewhere,

@@ -21,6 +21,7 @@ mod payments;
 mod price_previews;
 mod prices;
 mod proving;
+mod reconciliations;
 mod settings;
 mod signup_policy;
 mod upstreams;
@@ -65,6 +66,8 @@ pub(crate) fn routes() -> OpenApiRouter<Control> {
         .routes(routes!(jobs::retrieve, jobs::discard))
         .routes(routes!(jobs::retry))
         .routes(routes!(jobs::count))
+        .routes(routes!(reconciliations::list, reconciliations::begin))
+        .routes(routes!(reconciliations::show))
         .routes(routes!(ledger::retrieve))
         .routes(routes!(ledger::list, ledger::verify))
         .routes(routes!(ledger::show))

@@ -4,6 +4,7 @@ pub(crate) mod checkouts;
 pub(crate) mod list;
 pub(crate) mod methods;
 pub(crate) mod options;
+pub(crate) mod webhook;
 
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -21,5 +22,6 @@ pub(crate) fn routes() -> OpenApiRouter<Control> {
         .routes(routes!(list::retrieve))
         .routes(routes!(methods::list, methods::create))
         .routes(routes!(methods::update, methods::delete))
+        .routes(routes!(webhook::hear_of_stripe))
         .merge(super::test_provider::pages::routes().into())
 }

@@ -1,6 +1,7 @@
 //! Hears what providers tell by themselves. News are hints: what they are about is asked for, and
 //! the answer counts, so that news which are forged, old, twice or out of order do no harm.
 
+use domain::id::PaymentId;
 use domain::money::Nusd;
 use domain::payment::{DisputeState, RefundState};
 use serde_json::json;
@@ -10,6 +11,7 @@ use store::payments::{
 };
 use store::{StoreError, Tx};
 
+use super::orders::look;
 use super::provider::{About, Notice, PaymentProvider, ProviderDispute, ProviderRefund};
 use super::refusal::Trouble;
 use super::taking::Taking;
@@ -39,12 +41,9 @@ pub(crate) async fn hear(
         About::Checkout(reference) => hearing.checkout(reference).await?,
         About::Charge(reference) => hearing.charge(reference).await?,
         About::Dispute(reference) => hearing.dispute(reference).await?,
-        About::Nothing => {
-            let (told, now) = (hearing.told("ignored"), control.now());
-            let write = move |tx: &mut Tx<'_>| payments::first_told(tx, &told, now);
-            control.store.write(write).await?;
-            "ignored"
-        }
+        About::Method(reference) => hearing.method(reference).await?,
+        About::Payment(id) => hearing.payment(id).await?,
+        About::Nothing => hearing.keep("ignored").await?,
     };
     tracing::info!(
         provider = name,
@@ -117,9 +116,58 @@ impl Hearing<'_> {
 
     async fn dispute(&self, reference: &str) -> Result<&'static str, Trouble> {
         let Some(dispute) = self.provider.dispute(reference).await? else {
-            return Ok("gone");
+            return self.keep("gone").await;
         };
         let outcome = disputed(self.control, self.provider.name(), &dispute).await?;
+        self.keep(outcome).await
+    }
+
+    /// Whether a saved card is still there: the provider may have forgotten it.
+    async fn method(&self, reference: &str) -> Result<&'static str, Trouble> {
+        let (name, of) = (self.provider.name(), reference.to_owned());
+        let read = move |tx: &mut Tx<'_>| -> Result<_, StoreError> {
+            let Some(method) = payments::method_at(tx, name, &of)? else {
+                return Ok(None);
+            };
+            let customer = payments::customer_of(tx, &method.saved.organization, name)?;
+            Ok(customer.map(|customer| (method, customer)))
+        };
+        let Some((method, customer)) = self.control.store.read(read).await? else {
+            return self.keep("not_ours").await;
+        };
+        let known = self.provider.methods(&customer).await?;
+        if known.iter().any(|known| known.reference == reference) {
+            return self.keep("still_there").await;
+        }
+        let (taking, told, now) = (self.taking(), self.told("removed"), self.control.now());
+        let write = move |tx: &mut Tx<'_>| -> Result<_, StoreError> {
+            let organization = &method.saved.organization;
+            if payments::method(tx, organization, &method.id)?.is_some() {
+                payments::remove_method(tx, &method, now)?;
+                let card = &method.saved.card;
+                let detail = json!({"brand": card.brand, "last4": card.last4});
+                let event = Event::new(Kind::PaymentMethodRemoved, &method.id).data(detail);
+                taking.tell(tx, organization, event, now)?;
+            }
+            payments::first_told(tx, &told, now)?;
+            Ok(told.outcome)
+        };
+        Ok(self.control.store.write(write).await?)
+    }
+
+    /// How a payment is that the provider names.
+    async fn payment(&self, id: &PaymentId) -> Result<&'static str, Trouble> {
+        let of = id.clone();
+        let read = move |tx: &mut Tx<'_>| payments::get(tx, &of);
+        let Some(payment) = self.control.store.read(read).await? else {
+            return self.keep("no_order").await;
+        };
+        let payment = look(self.control, payment).await?;
+        self.keep(payment.state.as_str()).await
+    }
+
+    /// Keeps that it was told.
+    async fn keep(&self, outcome: &'static str) -> Result<&'static str, Trouble> {
         let (told, now) = (self.told(outcome), self.control.now());
         let write = move |tx: &mut Tx<'_>| payments::first_told(tx, &told, now);
         self.control.store.write(write).await?;

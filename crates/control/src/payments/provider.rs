@@ -58,6 +58,11 @@ pub trait PaymentProvider: Send + Sync {
     /// How a dispute is; none if there is no such dispute.
     fn dispute<'a>(&'a self, reference: &'a str) -> Asking<'a, Option<ProviderDispute>>;
 
+    /// Whether the provider sends anything by itself that could be believed here.
+    fn hears(&self) -> bool {
+        false
+    }
+
     /// Reads what the provider sends by itself.
     ///
     /// # Errors
@@ -331,6 +336,10 @@ pub enum About {
     Charge(String),
     /// The dispute of this name.
     Dispute(String),
+    /// The saved card of this name.
+    Method(String),
+    /// The payment of ours that it names.
+    Payment(PaymentId),
     /// Nothing that matters here.
     Nothing,
 }
@@ -378,6 +387,8 @@ pub struct BalanceLine {
     pub kind: BalanceKind,
     /// The name of the charge, refund or dispute behind it, if there is one.
     pub source: Option<String>,
+    /// The charge that the refund or dispute is of, if that is known.
+    pub charge: Option<String>,
     /// How much came in; less than nothing went out.
     pub amount: Nusd,
     /// What the provider keeps of it.

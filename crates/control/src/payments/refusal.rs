@@ -23,6 +23,8 @@ pub(crate) enum PaymentRefusal {
     Over,
     /// The payment was not paid, so that nothing can go back.
     NotPaid,
+    /// A comparison of the provider's books with ours is running.
+    Reconciling,
     /// The credit is spent, held, or went back before.
     NotFree(Nusd),
 }
@@ -72,6 +74,12 @@ impl PaymentRefusal {
                 "payment_not_paid",
                 None,
                 "This payment was not paid, so that nothing can go back.".into(),
+            ),
+            PaymentRefusal::Reconciling => (
+                StatusCode::CONFLICT,
+                "reconciliation_running",
+                None,
+                "A reconciliation is running. Wait for its end, and begin another one then.".into(),
             ),
             PaymentRefusal::NotFree(available) => (
                 StatusCode::BAD_REQUEST,

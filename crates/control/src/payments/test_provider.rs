@@ -343,6 +343,7 @@ fn balance(tx: &mut Tx<'_>, query: &BalanceQuery) -> Result<BalancePage, Provide
     let line = |kept: Kept<BalanceThing>| {
         Ok(BalanceLine {
             kind: kept.body.kind(),
+            charge: (kept.body.kind() == super::BalanceKind::Charge).then(|| kept.owner.clone()),
             source: Some(kept.owner),
             amount: things::cents(kept.body.amount_cents)?,
             fee: things::cents(kept.body.fee_cents)?,

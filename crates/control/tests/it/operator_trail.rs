@@ -262,6 +262,9 @@ async fn machinery(trail: &mut Trail<'_>) {
     let entry = untold("farebox.ledger.verified", "{made}");
     let verify = "POST /api/operator/ledger/verifications";
     trail.step(verify, &[], Value::Null, entry).await;
+    let entry = untold("farebox.payments.reconciled", "{made}");
+    let compare = "POST /api/operator/payments/reconciliations";
+    trail.step(compare, &[], json!({}), entry).await;
     let policy = "/api/operator/signup_policy";
     let entry = untold("farebox.signup_policy.updated", "signup");
     let change = json!({"mode": "closed"});

@@ -399,6 +399,7 @@ CREATE TABLE payments (
 ) STRICT;
 CREATE INDEX payments_by_organization ON payments (organization_id, created_at_us, id);
 CREATE INDEX payments_by_age ON payments (created_at_us, id);
+CREATE INDEX payments_by_end ON payments (ended_at_us, id) WHERE state = 'succeeded';
 CREATE INDEX payments_under_way ON payments (looked_at_us, id) WHERE ended_at_us IS NULL;
 CREATE UNIQUE INDEX payments_by_request ON payments (organization_id, request_key)
     WHERE request_key IS NOT NULL;
@@ -484,6 +485,8 @@ CREATE TABLE payment_refunds (
     ended_at_us INTEGER,
     CHECK ((state = 'pending') = (ended_at_us IS NULL))
 ) STRICT;
+CREATE INDEX payment_refunds_by_end ON payment_refunds (ended_at_us, id) WHERE state = 'succeeded';
+CREATE INDEX payment_refunds_by_name ON payment_refunds (refund_ref) WHERE refund_ref IS NOT NULL;
 CREATE INDEX payment_refunds_by_payment ON payment_refunds (payment_id, created_at_us, id);
 CREATE INDEX payment_refunds_under_way ON payment_refunds (looked_at_us, id)
     WHERE ended_at_us IS NULL;
@@ -507,6 +510,7 @@ CREATE TABLE payment_disputes (
     PRIMARY KEY (provider, dispute_ref)
 ) STRICT;
 CREATE INDEX payment_disputes_by_payment ON payment_disputes (payment_id);
+CREATE INDEX payment_disputes_by_age ON payment_disputes (created_at_us, dispute_ref);
 
 -- What organizations want of auto-recharge, and how it stands. Without a card of its own it charges
 -- the default one. Declines are those in a row; after too many Farebox gives up, until its owner
@@ -543,6 +547,42 @@ CREATE UNIQUE INDEX recharges_one ON recharges (organization_id) WHERE ended_at_
 CREATE INDEX recharges_by_organization ON recharges (organization_id, began_at_us, payment_id);
 CREATE INDEX recharges_under_way ON recharges (claimed_until_us, payment_id)
     WHERE ended_at_us IS NULL;
+
+-- Comparisons of what a provider says that it moved with what is here: one at a time. The server
+-- that is at it was seen to be then. Nobody asked for the nightly ones.
+CREATE TABLE payment_reconciliations (
+    id TEXT PRIMARY KEY,
+    provider TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('running', 'matched', 'different', 'failed', 'given_up')),
+    user_id TEXT,
+    from_us INTEGER NOT NULL,
+    until_us INTEGER NOT NULL,
+    movements INTEGER NOT NULL,
+    settled INTEGER NOT NULL,
+    differences INTEGER NOT NULL,
+    failure TEXT,
+    begun_at_us INTEGER NOT NULL,
+    seen_at_us INTEGER NOT NULL,
+    ended_at_us INTEGER,
+    CHECK ((state = 'running') = (ended_at_us IS NULL)),
+    CHECK ((state = 'failed') = (failure IS NOT NULL))
+) STRICT;
+CREATE UNIQUE INDEX payment_reconciliations_one ON payment_reconciliations (state)
+    WHERE state = 'running';
+CREATE INDEX payment_reconciliations_by_age ON payment_reconciliations (begun_at_us, id);
+
+-- What a comparison found that is not the same there and here.
+CREATE TABLE payment_differences (
+    reconciliation_id TEXT NOT NULL REFERENCES payment_reconciliations (id),
+    kind TEXT NOT NULL CHECK (kind IN ('charge', 'refund', 'dispute')),
+    reference TEXT NOT NULL,
+    problem TEXT NOT NULL,
+    payment_id TEXT,
+    ours_nusd INTEGER,
+    theirs_nusd INTEGER,
+    currency TEXT,
+    PRIMARY KEY (reconciliation_id, kind, reference)
+) STRICT;
 
 -- What the built-in test provider knows: customers, checkouts, cards, charges, refunds, disputes and
 -- movements of its balance, each as JSON. Nobody's money. A row is replaced only by whoever read its

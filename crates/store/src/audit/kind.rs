@@ -99,6 +99,7 @@ kinds! {
     PaymentMethodUpdated = "farebox.payment_method.updated",
     PaymentRefunded = "farebox.payment.refunded",
     PaymentSucceeded = "farebox.payment.succeeded",
+    PaymentsReconciled = "farebox.payments.reconciled",
     PaymentUnmatchedResolved = "farebox.payment.unmatched_resolved",
     PriceCreated = "farebox.price.created",
     PriceWithdrawn = "farebox.price.withdrawn",

@@ -83,6 +83,20 @@ pub fn save_method(
     Ok((method, true))
 }
 
+/// The card of this name at its provider, if it is still saved here.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn method_at(
+    tx: &mut Tx<'_>,
+    provider: &str,
+    reference: &str,
+) -> Result<Option<Method>, StoreError> {
+    let params = [provider.into(), reference.into()];
+    let which = "provider = $1 AND method_ref = $2 AND removed_at_us IS NULL";
+    one(tx, which, &params)
+}
+
 /// The card of this name at its provider, also one that was removed here.
 fn any(tx: &mut Tx<'_>, provider: &str, reference: &str) -> Result<Option<Method>, StoreError> {
     let params = [provider.into(), reference.into()];

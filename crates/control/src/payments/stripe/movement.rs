@@ -20,11 +20,12 @@ pub(super) fn line(movement: BalanceTransaction) -> Result<BalanceLine, Provider
         _ => (BalanceKind::Other, 1),
     };
     let source = movement.source.filter(|_| kind != BalanceKind::Other);
+    // A charge is known by its intent.
+    let charge = source.as_ref().and_then(|it| it.payment_intent.clone());
     let (source, cents, currency) = match source {
         Some(source) => {
-            // A charge is known by its intent.
-            let id = match kind {
-                BalanceKind::Charge => source.payment_intent.unwrap_or(source.id),
+            let id = match (kind, &charge) {
+                (BalanceKind::Charge, Some(charge)) => charge.clone(),
                 _ => source.id,
             };
             (Some(id), sign * source.amount, source.currency)
@@ -35,6 +36,7 @@ pub(super) fn line(movement: BalanceTransaction) -> Result<BalanceLine, Provider
         reference: movement.id,
         kind,
         source,
+        charge,
         amount: nusd(cents)?,
         fee: match currency == movement.currency {
             true => nusd(movement.fee)?,

@@ -190,6 +190,10 @@ impl PaymentProvider for StripePayments {
         })
     }
 
+    fn hears(&self) -> bool {
+        self.secrets.is_some()
+    }
+
     fn read_webhook(
         &self,
         headers: &HeaderMap,
@@ -276,7 +280,7 @@ impl StripePayments {
             IntentStatus::RequiresPaymentMethod | IntentStatus::RequiresConfirmation => {
                 match failure(&intent) {
                     Some(failure) => payments::ChargeState::Declined(failure),
-                    None => payments::ChargeState::Processing,
+                    None => payments::ChargeState::NeedsAction { url: None },
                 }
             }
             _ => payments::ChargeState::Processing,
@@ -416,7 +420,7 @@ fn dispute(found: Dispute) -> Asked<Option<payments::ProviderDispute>> {
 }
 
 /// The payment of ours that Stripe names, if it can be one.
-fn of_ours(id: Option<&String>) -> Option<PaymentId> {
+pub(super) fn of_ours(id: Option<&String>) -> Option<PaymentId> {
     id.filter(|id| id.starts_with("pay_"))
         .map(|id| PaymentId::new(id))
 }

@@ -7,6 +7,9 @@ use domain::time::AtUs;
 use http::HeaderMap;
 use serde::Deserialize;
 
+use super::PAYMENT;
+use super::objects::Metadata;
+use super::provider::of_ours;
 use super::signature::WebhookSecrets;
 use crate::payments::{About, Notice, WebhookError};
 
@@ -35,6 +38,8 @@ struct Object {
     /// Of a charge, a refund or a dispute.
     #[serde(default)]
     payment_intent: Option<String>,
+    #[serde(default)]
+    metadata: Option<Metadata>,
 }
 
 /// Reads an event that Stripe signed just now.
@@ -71,10 +76,17 @@ fn about(kind: &str, object: Object) -> About {
         | "checkout.session.async_payment_succeeded"
         | "checkout.session.async_payment_failed"
         | "checkout.session.expired" => object.id.map(About::Checkout),
-        "payment_intent.succeeded"
-        | "payment_intent.payment_failed"
-        | "payment_intent.processing"
-        | "payment_intent.canceled" => object.id.map(About::Charge),
+        "payment_intent.succeeded" | "payment_intent.payment_failed" => {
+            object.id.map(About::Charge)
+        }
+        // The page that the card was left on is known to the payment.
+        "setup_intent.succeeded" | "setup_intent.setup_failed" => {
+            let payment = object.metadata.and_then(|mut it| it.remove(PAYMENT));
+            payment
+                .and_then(|id| of_ours(Some(&id)))
+                .map(About::Payment)
+        }
+        "payment_method.detached" => object.id.map(About::Method),
         // Farebox knows a charge by its intent.
         "charge.refunded"
         | "charge.refund.updated"
@@ -89,6 +101,8 @@ fn about(kind: &str, object: Object) -> About {
 
 #[cfg(test)]
 mod tests {
+    use domain::id::PaymentId;
+
     use super::*;
 
     #[test]
@@ -96,6 +110,7 @@ mod tests {
         let object = || Object {
             id: Some("it".into()),
             payment_intent: Some("pi".into()),
+            metadata: Some([(PAYMENT.to_owned(), "pay_1".to_owned())].into()),
         };
         let (checkout, charge) = (About::Checkout("it".into()), About::Charge("it".into()));
         let (of_intent, dispute) = (About::Charge("pi".into()), About::Dispute("it".into()));
@@ -110,6 +125,11 @@ mod tests {
             ("refund.updated", &of_intent),
             ("charge.dispute.created", &dispute),
             ("charge.dispute.closed", &dispute),
+            (
+                "setup_intent.succeeded",
+                &About::Payment(PaymentId::new("pay_1")),
+            ),
+            ("payment_method.detached", &About::Method("it".into())),
             ("charge.succeeded", &About::Nothing),
             ("invoice.paid", &About::Nothing),
         ] {
