@@ -9,8 +9,8 @@
 //!   bytes, then its bytes in UTF-8. Null is the number -1.
 //! - A row is the name of its table as a text, then all its texts in the order of its columns, then
 //!   all its numbers likewise. Of a row of `batches`, `hash` itself is left out; of a transfer,
-//! where
-//!   its wallet stood with it: nobody knows that before it is committed, and `verify` proves it.
+//!   where its wallet stood with it: nobody knows that before it is committed, and `verify` proves
+//!   it.
 //! - A batch is its usage records and transfers, by organization, then id, a usage record before a
 //!   transfer of the same id; then its row in `batches`. The hash is SHA-256 over all of that.
 
