@@ -324,6 +324,17 @@ pub fn histories(tx: &mut Tx<'_>) -> Result<HashMap<String, PriceHistory>, Store
     Ok(entries.into_iter().map(history).collect())
 }
 
+/// Every entry of every model, by its id.
+///
+/// # Errors
+/// [`StoreError`].
+pub(crate) fn entries(tx: &mut Tx<'_>) -> Result<HashMap<String, PriceEntry>, StoreError> {
+    let all = select(tx, "", &[])?.into_iter();
+    Ok(all
+        .map(|version| (version.entry.id.to_string(), version.entry))
+        .collect())
+}
+
 /// A model's entries that were not withdrawn, the first to begin first.
 fn valid(tx: &mut Tx<'_>, model: &str) -> Result<Vec<Version>, StoreError> {
     let condition = "WHERE p.model = $1 AND w.price_id IS NULL";

@@ -537,11 +537,13 @@ fn insert_usage(
     ])?)
 }
 
-/// A count as it is kept. No request uses a trillion units: an upstream that reports more is
-/// wrong, and must not make the sums of an hour overflow.
+/// No request uses a trillion units: an upstream that reports more is wrong, and must not make the
+/// sums of an hour overflow.
+pub(crate) const MOST_UNITS: i64 = 1_000_000_000_000;
+
+/// A count as it is kept.
 pub(crate) fn count(units: u64) -> i64 {
-    const MOST: i64 = 1_000_000_000_000;
-    i64::try_from(units).unwrap_or(MOST).min(MOST)
+    i64::try_from(units).unwrap_or(MOST_UNITS).min(MOST_UNITS)
 }
 
 /// Where each wallet stands, with what the batch moved so far.

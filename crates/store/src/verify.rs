@@ -1,10 +1,11 @@
 //! Proves the invariants of the books, from the rows alone.
 //!
 //! Runs in one snapshot, beside a server if there is one. Each check is a query for the rows that
-//! break it, so a failing check says which, where and by how much; only the chains of batches are
-//! walked by hand.
+//! break it, so a failing check says which, where and by how much; only what requests cost and the
+//! chains of batches are walked by hand.
 
 mod chains;
+mod priced;
 mod roll_ups;
 
 use crate::{Row, StoreError, Tx, Value};
@@ -54,6 +55,9 @@ impl Report {
         self.checks.iter().all(|check| check.violations.is_empty())
     }
 }
+
+/// How many rows are walked between two looks at whether to go on.
+const HEED_ROWS: u64 = 10_000;
 
 /// The most violations that a check lists.
 pub const SHOWN: usize = 20;
@@ -307,8 +311,8 @@ pub fn verify_heeding(
         // Proving takes as long as there are rows; nobody waits for it on the way.
         tx.batch("SET LOCAL statement_timeout = 0")?;
     }
-    // The walk of the chains is the last step.
-    let steps = INVARIANTS.len() + roll_ups::ALL.len() + 1;
+    // The walks over what requests cost and of the chains are the last steps.
+    let steps = INVARIANTS.len() + roll_ups::ALL.len() + 2;
     let mut checks = Vec::with_capacity(steps);
     for invariant in INVARIANTS {
         heed(checks.len(), steps)?;
@@ -318,6 +322,7 @@ pub fn verify_heeding(
         heed(checks.len(), steps)?;
         checks.push(prove(tx, &roll_up.invariant(&roll_up.sql()))?);
     }
+    checks.push(priced::check(tx, &mut || heed(steps - 2, steps))?);
     let chains = chains::walk(tx, heads, &mut || heed(steps - 1, steps))?;
     checks.extend(chains.checks);
     let mut rows_of = |table: &str| {

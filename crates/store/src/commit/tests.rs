@@ -56,6 +56,12 @@ pub(crate) async fn make(database: &TestDatabase, credit_nusd: i64) -> Store {
     };
     let paid = server.write(move |tx| {
         wallets::open(tx, &organization)?;
+        // What the holds of tests are priced by.
+        tx.execute_one(
+            "INSERT INTO prices (id, model, effective_at_us, price, cost, source, created_at_us)
+             VALUES ('price_a', 'm', 0, $1, '0 0 0 0 0 0 0 0 0', 'operator', 0)",
+            &[format!("{}0", "1000000 ".repeat(8)).into()],
+        )?;
         grants::give(tx, &grant, AtUs(0))
     });
     paid.await

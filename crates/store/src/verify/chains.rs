@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use sha2::{Digest, Sha256};
 
-use super::{Check, Head, SHOWN};
+use super::{Check, HEED_ROWS, Head, SHOWN};
 use crate::chain::{self, BATCHES, Encoded, GENESIS, Hashed, Link, TRANSFERS, USAGE_RECORDS};
 use crate::{Row, StoreError, Tx};
 
@@ -16,9 +16,6 @@ pub(super) struct Chains {
     pub(super) checks: Vec<Check>,
     pub(super) heads: Vec<Head>,
 }
-
-/// How many rows are walked between two looks at whether to go on.
-const HEED_ROWS: u64 = 10_000;
 
 /// Walks every chain. Each hash of `expected` must be that of some batch. `heed` is called now and
 /// then, and ends the walk with an error.

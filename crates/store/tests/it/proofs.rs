@@ -296,22 +296,28 @@ fn of_records(books: &Books) -> Vec<Corruption> {
                 "cost_nusd = 54, output_cost_nusd = output_cost_nusd + 1",
                 plain,
             ),
-            &["charged", "explained", "reported money", "batches"],
+            &[
+                "charged",
+                "explained",
+                "reported money",
+                "priced",
+                "batches",
+            ],
             says(plain, 54, 53),
         ),
         (
             on_record("overrun_nusd = 24", over),
-            &["bounded", "batches"],
+            &["bounded", "priced", "batches"],
             says(over, 74, 73),
         ),
         (
             on_record("overrun_nusd = 1", plain),
-            &["bounded", "batches"],
+            &["bounded", "priced", "batches"],
             says(plain, 54, 100),
         ),
         (
             on_record("held_nusd = 40", over),
-            &["bounded", "batches"],
+            &["bounded", "priced", "batches"],
             says(over, 73, 63),
         ),
         (
@@ -321,8 +327,23 @@ fn of_records(books: &Books) -> Vec<Corruption> {
         ),
         (
             on_record("upstream_cost_nusd = 6", plain),
-            &["upstream cost", "reported money", "batches"],
+            &["upstream cost", "reported money", "priced", "batches"],
             says(plain, 6, 5),
+        ),
+        (
+            on_record("markup_bp = 1000", plain),
+            &["priced", "batches"],
+            says(plain, 53, 59),
+        ),
+        (
+            on_record("price_id = 'price_none'", plain),
+            &["priced", "batches"],
+            format!("{plain}: its price price_none is in no book"),
+        ),
+        (
+            "UPDATE prices SET cost = price".into(),
+            &["priced"],
+            says(plain, 5, 53),
         ),
         (
             "UPDATE idempotent_requests SET request_id = 'req_ghost'".into(),
