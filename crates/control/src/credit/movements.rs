@@ -41,8 +41,8 @@ pub(crate) struct BillingMovement {
     reason: Option<String>,
     /// How many requests it sums up; null if it is none of usage.
     request_count: Option<u64>,
-    /// What the wallet had with it, the credit line included; null for usage, between whose requests
-    /// other things may have moved.
+    /// What the wallet had with it, the credit line included; null for usage, between whose
+    /// requests other things may have moved.
     #[schema(example = "120.99")]
     balance_after_usd: Option<String>,
     /// When; of a day's usage, when the day began, UTC.

@@ -1,4 +1,5 @@
-//! `/api/operator/code_batches`: redeem codes, made in batches, shown once, and what became of them.
+//! `/api/operator/code_batches`: redeem codes, made in batches, shown once, and what became of
+//! them.
 
 use axum::Json;
 use axum::extract::State;
@@ -104,8 +105,8 @@ pub(crate) struct NewCodeBatch {
     /// How often each can be used; once if absent.
     #[schema(example = 1, minimum = 1, maximum = 1_000_000)]
     max_uses: Option<i64>,
-    /// Whether an organization can use one code of the batch only; true if absent. The same code is never
-    /// used twice by one.
+    /// Whether an organization can use one code of the batch only; true if absent. The same code is
+    /// never used twice by one.
     once_per_organization: Option<bool>,
     /// From when on the codes are worth nothing, in Unix seconds; never if absent.
     #[schema(minimum = 0, maximum = 253_402_300_799_i64, example = 1_798_761_600)]
