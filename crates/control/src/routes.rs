@@ -10,7 +10,12 @@ use crate::respond::BODY_BYTES;
 use crate::role_assignments::{of_groups, of_project_groups, of_project_users, of_users};
 use crate::whole::read_first;
 use crate::{
-    Control, admin_api_keys, audit_logs, budget_events, budgets, costs, fallback, group_users, groups, invites, leak_reports, model_permissions, operator, organization_users, outbox, payments, people, project_api_keys, project_groups, project_rate_limits, project_settings, project_users, projects, rate_limits, recharge, request_receipts, roles, service_account_keys, service_accounts, spend_alerts, spend_limits, usage, usage_kinds, user_keys, billing_documents,
+    Control, admin_api_keys, audit_logs, billing_documents, budget_events, budgets, costs,
+    fallback, group_users, groups, invites, leak_reports, model_permissions, operator,
+    organization_users, outbox, payments, people, project_api_keys, project_groups,
+    project_rate_limits, project_settings, project_users, projects, rate_limits, recharge,
+    request_receipts, roles, service_account_keys, service_accounts, spend_alerts, spend_limits,
+    usage, usage_kinds, user_keys,
 };
 
 /// The control plane's routes, and their description.
