@@ -291,3 +291,6 @@ fn drain<'a>(lots: impl Iterator<Item = &'a mut Lot>, amount: Nusd) -> Result<()
         missing => Err(NotCovered { missing }),
     }
 }
+
+#[cfg(test)]
+mod tests;

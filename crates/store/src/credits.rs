@@ -6,6 +6,8 @@
 //! since, changes them, and moves the money, in one transaction. What is only read is worked out
 //! from one snapshot, and not written.
 
+mod expiry;
+
 use domain::admission::Wallet;
 use domain::credit::{Lot, LotKind, Lots, NotCovered};
 use domain::id::OrganizationId;
@@ -15,6 +17,9 @@ use domain::time::AtUs;
 
 use crate::changes::{self, ChangeKind};
 use crate::{Row, StoreError, Tx, Value, transfers};
+
+pub(crate) use expiry::EXPIRED;
+pub use expiry::{due, expire, lapsing};
 
 /// How an organization's credit stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -73,8 +78,9 @@ pub fn lots(
     }))
 }
 
-/// The columns of a lot, as [`read_lot`] takes them.
-const LOT: &str = "l.id, l.kind, l.amount_nusd, l.remaining_nusd, l.created_at_us, l.expires_at_us";
+/// The columns of a lot, `l`, as [`read_lot`] takes them.
+pub(crate) const LOT: &str =
+    "l.id, l.kind, l.amount_nusd, l.remaining_nusd, l.created_at_us, l.expires_at_us";
 
 /// What is read of an organization's credit, as of everything that was spent.
 struct Seen {
@@ -110,7 +116,7 @@ fn read(tx: &mut Tx<'_>, organization: &OrganizationId) -> Result<Option<Seen>, 
     let amount = |index| first.int(index).map(Nusd::new);
     let (credits, debits, held, allocated) = (amount(6)?, amount(7)?, amount(8)?, amount(9)?);
     let has_lot = |row: &&Row| row.opt_text(0).is_ok_and(|id| id.is_some());
-    let of_rows = rows.iter().filter(has_lot).map(read_lot);
+    let of_rows = rows.iter().filter(has_lot).map(|row| read_lot(row, 0));
     let mut lots = Lots::new(of_rows.collect::<Result<_, _>>()?);
     spend(&mut lots, debits - allocated, organization)?;
     Ok(Some(Seen {
@@ -120,16 +126,17 @@ fn read(tx: &mut Tx<'_>, organization: &OrganizationId) -> Result<Option<Seen>, 
     }))
 }
 
-fn read_lot(row: &Row) -> Result<Lot, StoreError> {
-    let kind = row.text(1)?;
+/// Reads a lot whose first column is the `at`th.
+pub(crate) fn read_lot(row: &Row, at: usize) -> Result<Lot, StoreError> {
+    let kind = row.text(at + 1)?;
     Ok(Lot {
-        id: row.text(0)?.to_owned(),
+        id: row.text(at)?.to_owned(),
         kind: LotKind::parse(kind)
             .ok_or_else(|| StoreError::Corrupt(format!("{kind} is no kind of credit lot")))?,
-        amount: Nusd::new(row.int(2)?),
-        remaining: Nusd::new(row.int(3)?),
-        created_at: AtUs(row.int(4)?),
-        expires_at: row.opt_int(5)?.map(AtUs),
+        amount: Nusd::new(row.int(at + 2)?),
+        remaining: Nusd::new(row.int(at + 3)?),
+        created_at: AtUs(row.int(at + 4)?),
+        expires_at: row.opt_int(at + 5)?.map(AtUs),
     })
 }
 
@@ -199,7 +206,11 @@ pub(crate) fn lock(
             also.unwrap_or(of_line).into(),
         ],
     )?;
-    let kept = Lots::new(rows.iter().map(read_lot).collect::<Result<_, _>>()?);
+    let kept = Lots::new(
+        rows.iter()
+            .map(|row| read_lot(row, 0))
+            .collect::<Result<_, _>>()?,
+    );
     let mut lots = kept.clone();
     spend(&mut lots, debits - allocated, organization)?;
     Ok(Some(Credit {

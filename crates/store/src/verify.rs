@@ -5,6 +5,8 @@
 //! chains of batches are walked by hand.
 
 mod chains;
+mod credit;
+mod lots;
 mod priced;
 mod roll_ups;
 
@@ -99,10 +101,12 @@ const INVARIANTS: &[Invariant<'static>] = &[
     },
     Invariant {
         name: "accounts",
-        claim: "whatever money moves on, or is held on, is an account",
+        claim: "whatever money moves on, or is held on, or a credit lot is of, is an account",
         sql: "SELECT p.account_id, CAST(SUM(p.amount_nusd) AS BIGINT), CAST(0 AS BIGINT)
               FROM (SELECT account_id, debit_nusd + credit_nusd AS amount_nusd FROM postings
-                    UNION ALL SELECT 'wallet:' || organization_id, amount_nusd FROM holds) p
+                    UNION ALL SELECT 'wallet:' || organization_id, amount_nusd FROM holds
+                    UNION ALL SELECT 'wallet:' || organization_id, remaining_nusd
+                    FROM credit_lots) p
               LEFT JOIN accounts a ON a.id = p.account_id
               WHERE a.id IS NULL GROUP BY p.account_id",
         unit: "nUSD",
@@ -311,10 +315,10 @@ pub fn verify_heeding(
         // Proving takes as long as there are rows; nobody waits for it on the way.
         tx.batch("SET LOCAL statement_timeout = 0")?;
     }
-    // The walks over what requests cost and of the chains are the last steps.
-    let steps = INVARIANTS.len() + roll_ups::ALL.len() + 2;
+    // The walks over lots, over what requests cost and of the chains are the last steps.
+    let steps = INVARIANTS.len() + credit::INVARIANTS.len() + roll_ups::ALL.len() + 3;
     let mut checks = Vec::with_capacity(steps);
-    for invariant in INVARIANTS {
+    for invariant in INVARIANTS.iter().chain(credit::INVARIANTS) {
         heed(checks.len(), steps)?;
         checks.push(prove(tx, invariant)?);
     }
@@ -322,6 +326,7 @@ pub fn verify_heeding(
         heed(checks.len(), steps)?;
         checks.push(prove(tx, &roll_up.invariant(&roll_up.sql()))?);
     }
+    checks.push(lots::replay(tx, &mut || heed(steps - 3, steps))?);
     checks.push(priced::check(tx, &mut || heed(steps - 2, steps))?);
     let chains = chains::walk(tx, heads, &mut || heed(steps - 1, steps))?;
     checks.extend(chains.checks);

@@ -65,19 +65,33 @@ impl<'a> Till<'a> {
         amount: Nusd,
         expires_at: Option<AtUs>,
     ) -> Result<bool, GrantError> {
-        let grant = Grant {
+        let (grant, now) = (self.grant(id, amount, expires_at), self.now);
+        let give = move |tx: &mut store::Tx<'_>| grants::give(tx, &grant, now);
+        let given = self.store.write(give).await;
+        lease_everything(self.store).await;
+        given
+    }
+
+    pub(crate) async fn redeem(
+        &self,
+        id: &str,
+        amount: Nusd,
+        expires_at: Option<AtUs>,
+    ) -> Result<bool, GrantError> {
+        let (grant, now) = (self.grant(id, amount, expires_at), self.now);
+        let redeem = move |tx: &mut store::Tx<'_>| grants::redeem(tx, &grant, now);
+        self.store.write(redeem).await
+    }
+
+    fn grant(&self, id: &str, amount: Nusd, expires_at: Option<AtUs>) -> Grant {
+        Grant {
             id: id.into(),
             organization: self.customer.organization.clone(),
             amount,
             expires_at,
             reason: "Welcome".into(),
             actor: "operator".into(),
-        };
-        let now = self.now;
-        let give = move |tx: &mut store::Tx<'_>| grants::give(tx, &grant, now);
-        let given = self.store.write(give).await;
-        lease_everything(self.store).await;
-        given
+        }
     }
 
     pub(crate) async fn refund(

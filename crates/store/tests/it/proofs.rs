@@ -9,6 +9,7 @@ use store::verify::{self, Report, SHOWN};
 use store::{Store, StoreError, Tx};
 use testkit::on_each_database;
 
+use crate::credit_world::{Till, cents};
 use crate::fixture::{
     Customer, answered, assert_verified, claim, execute, report, serve, settlement,
 };
@@ -70,6 +71,7 @@ async fn found_after(store: &Store, sqlite: bool, sql: String) -> Report {
 /// one open hold of 200.
 struct Books {
     customer: Customer,
+    trader: Customer,
     overrun: String,
     plain: String,
     hour_at_us: i64,
@@ -98,16 +100,40 @@ async fn books(store: &Store) -> Books {
         let ticket = ledger.settle(settlement);
         ticket.durable().await.expect("durable");
     }
+    let trader = trader(store).await;
     customer.return_leases(store).await;
     lease_of_a_budget(store, &customer).await;
     let hour_at_us = overrun.admitted_at.floor(HOUR_US).0;
     let (overrun, plain) = (overrun.id.to_string(), plain.id.to_string());
     Books {
         customer,
+        trader,
         overrun,
         plain,
         hour_at_us,
     }
+}
+
+/// Somebody who bought for 1000 cents and 190 of tax, got 100 back, and 50 more that did not reach
+/// them; whose bank took 300 back in vain, and 119 until now; and who may spend 500 more.
+async fn trader(store: &Store) -> Customer {
+    let trader = Customer::new(store, 0).await;
+    let till = Till::of(store, &trader);
+    assert!(till.buy("pay_1", cents(1_000), cents(190)).await);
+    till.lend("line_1", cents(500)).await.expect("a line");
+    trader.return_leases(store).await;
+    let refund = till.refund("refund_1", "pay_1", cents(100)).await;
+    refund.expect("it is there");
+    let refund = till.refund("refund_2", "pay_1", cents(50)).await;
+    refund.expect("it is there");
+    assert!(till.refund_failed("refund_2").await);
+    for (dispute, total) in [("dp_1", 300), ("dp_2", 119)] {
+        let disputed = till.dispute(dispute, "pay_1", cents(total)).await;
+        disputed.expect("it is booked");
+    }
+    assert!(till.decide("dp_1", true).await);
+    trader.return_leases(store).await;
+    trader
 }
 
 /// A hard budget in which all of that counts, and of which 7 more are leased.
@@ -144,6 +170,8 @@ fn corruptions(books: &Books) -> Vec<Corruption> {
         of_leases(),
         of_records(books),
         of_hours(books),
+        of_lots(books),
+        of_purchases(books),
         of_batched_rows(books),
         of_batches(),
     ]
@@ -162,7 +190,7 @@ fn of_accounts(books: &Books) -> Vec<Corruption> {
     vec![
         (
             on_wallet("debits_nusd = debits_nusd + 7"),
-            &["debits", "balanced"],
+            &["debits", "balanced", "lots"],
             says(&wallet, 110, 103),
         ),
         (
@@ -222,7 +250,7 @@ fn of_wallets(books: &Books) -> Vec<Corruption> {
         ),
         (
             on_plain("wallet_debits_nusd = NULL, wallet_credits_nusd = NULL"),
-            &["in order"],
+            &["in order", "lots"],
             format!("{plain}: is 0 nUSD"),
         ),
     ]
@@ -273,7 +301,7 @@ fn of_records(books: &Books) -> Vec<Corruption> {
     vec![
         (
             format!("DELETE FROM transfers WHERE id = '{plain}'"),
-            &["charged", "debits", "credits", "batches"],
+            &["charged", "debits", "credits", "lots", "batches"],
             says(plain, 53, 0),
         ),
         (
@@ -283,7 +311,14 @@ fn of_records(books: &Books) -> Vec<Corruption> {
                      batch, wallet_debits_nusd, wallet_credits_nusd
                  FROM transfers WHERE id = '{plain}'"
             ),
-            &["explained", "debits", "credits", "in order", "batches"],
+            &[
+                "explained",
+                "debits",
+                "credits",
+                "in order",
+                "lots",
+                "batches",
+            ],
             says("again", 53, 0),
         ),
         (
@@ -414,6 +449,125 @@ fn of_hours(books: &Books) -> Vec<Corruption> {
     ]
 }
 
+/// What is told of a place of the trader's, in cents.
+fn told(books: &Books, place: &str, is: i64, should: i64) -> String {
+    let cent = 10_000_000;
+    let place = format!("{place} of {}", books.trader.organization);
+    says(&place, is * cent, should * cent)
+}
+
+fn of_lots(books: &Books) -> Vec<Corruption> {
+    let trader = &books.trader.organization;
+    let told = |place: &str, is: i64, should: i64| told(books, place, is, should);
+    let on_lot =
+        |change: &str, id: &str| format!("UPDATE credit_lots SET {change} WHERE id = '{id}'");
+    let less = "remaining_nusd = remaining_nusd - 10000000";
+    let on_watermark = |change: &str| {
+        format!("UPDATE credit_watermarks SET {change} WHERE organization_id = '{trader}'")
+    };
+    vec![
+        (on_lot(less, "pay_1"), &["lots"], told("pay_1", 799, 800)),
+        (
+            on_lot("amount_nusd = 9000000000", "pay_1"),
+            &["lots"],
+            told("pay_1", 900, 1_000),
+        ),
+        (
+            "DELETE FROM credit_lots WHERE id = 'overdraft'".into(),
+            &["lots"],
+            told("overdraft", 0, 500),
+        ),
+        (
+            format!("INSERT INTO credit_lots VALUES ('{trader}', 'g', 'grant', 5, 5, NULL, 0)"),
+            &["lots"],
+            says(&format!("g of {trader}"), 5, 0),
+        ),
+        (
+            "UPDATE credit_lots SET organization_id = 'org-ghost' WHERE id = 'pay_1'".into(),
+            &["accounts", "lots"],
+            says("wallet:org-ghost", 8_000_000_000, 0),
+        ),
+        (
+            on_watermark("allocated_nusd = allocated_nusd - 10000000"),
+            &["lots"],
+            told("pay_1", 799, 800),
+        ),
+        (
+            on_watermark("allocated_nusd = allocated_nusd + 10000000"),
+            &["lots"],
+            told("spent since", -1, 0),
+        ),
+        (
+            on_watermark("organization_id = 'org-ghost'"),
+            &["lots"],
+            format!("spent since of {trader}"),
+        ),
+    ]
+}
+
+fn of_purchases(books: &Books) -> Vec<Corruption> {
+    let trader = &books.trader.organization;
+    let told = |place: &str, is: i64, should: i64| told(books, place, is, should);
+    let on = |table: &str, change: &str, id: &str| {
+        format!("UPDATE {table} SET {change} WHERE id = '{id}' AND organization_id = '{trader}'")
+    };
+    vec![
+        (
+            on("transfers", "code = 'adjustment'", "refund_1"),
+            &["accounts of codes", "purchases", "batches"],
+            says("refund_1", 1_000_000_000, 0),
+        ),
+        (
+            on("purchase_refunds", "amount_nusd = 990000000", "refund_1"),
+            &["purchases", "given back"],
+            told("refund_1", 100, 99),
+        ),
+        (
+            on("purchase_refunds", "failed_at_us = 1", "refund_1"),
+            &["purchases", "given back"],
+            told("refund_1:failed", 0, 100),
+        ),
+        (
+            on(
+                "purchase_disputes",
+                "taken_nusd = taken_nusd - 10000000,
+                lost_nusd = lost_nusd + 10000000",
+                "dp_2",
+            ),
+            &["purchases"],
+            told("dp_2", 100, 99),
+        ),
+        (
+            on("purchase_disputes", "state = 'lost'", "dp_1"),
+            &["purchases", "given back"],
+            told("dp_1:won", 253, 0),
+        ),
+        (
+            on(
+                "purchases",
+                "refunded_nusd = refunded_nusd + 10000000",
+                "pay_1",
+            ),
+            &["given back"],
+            told("pay_1", 1, 0),
+        ),
+        (
+            on(
+                "purchases",
+                "disputed_tax_nusd = disputed_tax_nusd + 1",
+                "pay_1",
+            ),
+            &["given back"],
+            says(&format!("pay_1 of {trader}"), 1, 0),
+        ),
+        (
+            on("purchases", "tax_nusd = tax_nusd + 10000000", "pay_1"),
+            &["purchases"],
+            told("pay_1:tax", 190, 191),
+        ),
+    ]
+}
+
 /// The grant is batch 1 of the chain `control`, the settlements are batches 1 and 2 of the node's.
 fn of_batched_rows(books: &Books) -> Vec<Corruption> {
     let (first, second) = ("node:main batch 1: ", "node:main batch 2: ");
@@ -521,6 +675,7 @@ async fn a_head_that_was_kept_proves_what_came_before_it() {
             for sql in [
                 "DELETE FROM transfers WHERE batch = 2",
                 "DELETE FROM batches WHERE seq = 2",
+                "DELETE FROM credit_lots WHERE amount_nusd = 10",
                 "UPDATE accounts SET debits_nusd = debits_nusd - 10 WHERE id = 'grants'",
                 "UPDATE accounts SET credits_nusd = credits_nusd - 10 WHERE overdraft = 0",
             ] {
@@ -555,7 +710,7 @@ async fn every_corruption_is_found_and_told() {
         assert!(clean.holds(), "{:#?}", clean.checks);
         assert_eq!(
             (clean.transfers, clean.usage_records, clean.open_holds),
-            (6, 2, 1)
+            (21, 2, 1)
         );
         let mut proven: Vec<&str> = Vec::new();
         for (sql, failing, says) in corruptions(&books) {
