@@ -1,6 +1,6 @@
 //! What nobody waits for, done now and then: writes when admin keys were last used, goes on with
-//! payments that were left half done, compares them with the provider's books, and forgets
-//! sessions, sign-ups, codes and links that are over.
+//! payments that were left half done, compares them with the provider's books, lets credit go that
+//! expired, and forgets sessions, sign-ups, codes and links that are over.
 
 use std::time::Duration;
 
@@ -44,6 +44,9 @@ impl Caretaker {
         }
         if let Err(error) = nightly(&self.0).await {
             tracing::warn!(%error, "payments could not be compared; trying again");
+        }
+        if let Err(error) = self.0.expire_credit().await {
+            tracing::warn!(%error, "what expired of credit is still there; trying again");
         }
         if let Err(error) = self.forget().await {
             tracing::warn!(%error, "what is over could not be forgotten; trying again");

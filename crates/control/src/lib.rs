@@ -17,6 +17,7 @@ mod change;
 mod costs;
 mod credit;
 mod data_plane;
+mod expiry;
 mod fallback;
 mod group_users;
 mod groups;

@@ -12,7 +12,7 @@ pub(crate) mod resuming;
 pub mod stripe;
 mod taking;
 pub(crate) mod test_provider;
-mod withholding;
+pub(crate) mod withholding;
 
 use std::sync::Arc;
 
