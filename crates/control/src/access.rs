@@ -105,6 +105,10 @@ pub const OPERATORS: &[(&str, &[&str])] = &[
         &["POST"],
     ),
     (
+        "/api/operator/organizations/{organization_id}/overdraft",
+        &["GET", "POST"],
+    ),
+    (
         "/api/operator/organizations/{organization_id}/markups",
         &["GET", "POST"],
     ),

@@ -161,8 +161,8 @@ pub async fn grant(config: &Config, grant: &Grant) -> Result<Granted, Failure> {
     let balance = store
         .write(move |tx| {
             give(tx, &given, now)?;
-            let wallet = store::wallets::get(tx, &given.organization)?;
-            Ok::<_, GrantError>(wallet.map_or(Nusd::ZERO, |wallet| wallet.balance()))
+            let standing = store::credits::standing(tx, &given.organization)?;
+            Ok::<_, GrantError>(standing.unwrap_or_default().balance)
         })
         .await
         .map_err(|error| Failure::new(format!("no credit was granted: {error}.")))?;

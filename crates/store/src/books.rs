@@ -26,7 +26,7 @@ pub struct Glance {
 /// An account of the house.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HouseAccount {
-    /// Such as `grants`, or `revenue:` and a node.
+    /// Such as `grants`, or `revenue:` and a node. All credit lines are `overdraft`.
     pub id: String,
     /// What was taken from it.
     pub debits: Nusd,
@@ -76,7 +76,10 @@ pub struct Node {
 /// # Errors
 /// [`StoreError`].
 pub fn glance(tx: &mut Tx<'_>) -> Result<Glance, StoreError> {
-    let sql = "SELECT id, debits_nusd, credits_nusd FROM accounts WHERE overdraft = 1 ORDER BY id";
+    // Credit lines have an account each; together they are one.
+    let sql = "SELECT CASE WHEN id LIKE 'overdraft:%' THEN 'overdraft' ELSE id END AS name,
+                      CAST(SUM(debits_nusd) AS BIGINT), CAST(SUM(credits_nusd) AS BIGINT)
+               FROM accounts WHERE overdraft = 1 GROUP BY name ORDER BY name";
     let house = tx
         .query(sql, &[])?
         .iter()

@@ -9,18 +9,20 @@ use axum::response::Response;
 use domain::id::OrganizationId;
 use domain::ledger::TransferCode;
 use domain::money::Nusd;
+use domain::time::AtUs;
 use serde::Serialize;
 use serde_json::json;
 use store::adjustments::{self, Adjustment, AdjustmentError};
 use store::audit::{Event, Kind};
 use store::grants::{self, Grant, GrantError};
 use store::transfers::{self, Booked};
-use store::{StoreError, Tx, wallets};
+use store::{StoreError, Tx, credits};
 use utoipa::ToSchema;
 
 use super::caller::Operator;
 use super::change::Acted;
 use super::organizations::find;
+use super::prices::MOST_SECONDS;
 use crate::Control;
 use crate::body::Fields;
 use crate::data_plane::NotWithheld;
@@ -44,7 +46,7 @@ pub(crate) struct Credit {
     #[schema(example = "Invoice 7")]
     reason: String,
     created_at: i64,
-    /// What the organization has now: paid in and not spent.
+    /// What the organization has now: paid in and not spent; below 0 if it spent of its credit line.
     #[schema(example = "120.99")]
     balance_usd: String,
 }
@@ -61,13 +63,25 @@ pub(crate) struct NewCredit {
     /// Yours for this call: made again with the same key, it moves no more money. Visible ASCII.
     #[schema(example = "invoice-2026-11", max_length = 100)]
     key: String,
+    /// From when on what is left of it lapses, in Unix seconds; never if absent. Of a gift only.
+    #[schema(value_type = Option<i64>, example = 1_800_000_000)]
+    expires_at: Option<AtUs>,
 }
 
 /// The most that moves at once: a slip of the hand is not worth more than that.
-const MOST: Nusd = Nusd::new(1_000_000 * 1_000_000_000);
-const MOST_KEY_CHARS: usize = 100;
+pub(super) const MOST: Nusd = Nusd::new(1_000_000 * 1_000_000_000);
+pub(super) const MOST_KEY_CHARS: usize = 100;
 
 impl NewCredit {
+    /// Reads money to be given.
+    fn given(fields: &Fields) -> Outcome<Self> {
+        let expires_at = fields.integer("expires_at", 0..=MOST_SECONDS)?;
+        Ok(NewCredit {
+            expires_at: expires_at.map(AtUs::from_seconds),
+            ..NewCredit::read(fields)?
+        })
+    }
+
     fn read(fields: &Fields) -> Outcome<Self> {
         let amount = fields.required("amount_usd", fields.usd("amount_usd")?)?;
         if amount <= Nusd::ZERO || amount > MOST {
@@ -82,6 +96,7 @@ impl NewCredit {
             amount_usd: amount,
             reason: fields.required("reason", fields.name("reason")?)?,
             key: key.to_owned(),
+            expires_at: None,
         })
     }
 
@@ -112,7 +127,7 @@ impl NewCredit {
         organization: &OrganizationId,
         booked: Booked,
     ) -> Outcome<Credit> {
-        let wallet = wallets::get(tx, organization)?.unwrap_or_default();
+        let standing = credits::standing(tx, organization)?.unwrap_or_default();
         Ok(Credit {
             id: self.id(),
             object: "operator.credit",
@@ -121,7 +136,7 @@ impl NewCredit {
             amount_usd: booked.amount.to_usd(),
             reason: booked.reason,
             created_at: booked.at.seconds(),
-            balance_usd: wallet.balance().to_usd(),
+            balance_usd: standing.balance.to_usd(),
         })
     }
 
@@ -156,7 +171,7 @@ pub(crate) async fn grant(
     fields: Fields,
 ) -> Response {
     let outcome = async {
-        let new = NewCredit::read(&fields)?;
+        let new = NewCredit::given(&fields)?;
         let actor = operator.for_books();
         let change = control.operate(operator, move |tx, now| {
             let organization = find(tx, &id)?;
@@ -167,12 +182,13 @@ pub(crate) async fn grant(
                 id: new.id(),
                 organization: organization.clone(),
                 amount: new.amount_usd,
-                expires_at: None,
+                expires_at: new.expires_at,
                 reason: new.reason.clone(),
                 actor: actor.clone(),
             };
             grants::give(tx, &grant, now).map_err(|error| match error {
                 GrantError::Store(error) => Refusal::Store(error),
+                GrantError::Expired => fields.invalid("expires_at", "it must be later than now"),
                 other => fields.invalid("amount_usd", &other.to_string()),
             })?;
             new.acted(tx, organization, Kind::CreditGranted)
@@ -197,6 +213,9 @@ pub(crate) async fn take_back(
     fields: Fields,
 ) -> Response {
     let outcome = async {
+        if fields.has("expires_at") {
+            return Err(fields.invalid("expires_at", "only what is given expires"));
+        }
         let new = NewCredit::read(&fields)?;
         // In a task of its own: what is withheld meanwhile is taken or given back, whether the
         // caller waits for it or not.

@@ -17,6 +17,7 @@ mod markup_previews;
 mod markups;
 mod models;
 pub(crate) mod organizations;
+mod overdrafts;
 mod payments;
 mod price_previews;
 mod prices;
@@ -53,6 +54,7 @@ pub(crate) fn routes() -> OpenApiRouter<Control> {
         .routes(routes!(organizations::resume))
         .routes(routes!(credits::grant))
         .routes(routes!(credits::take_back))
+        .routes(routes!(overdrafts::retrieve, overdrafts::set))
         .routes(routes!(payments::list))
         .routes(routes!(payments::retrieve))
         .routes(routes!(payments::give_back))

@@ -26,6 +26,7 @@ mod operator_jobs;
 mod operator_ledger;
 mod operator_markups;
 mod operator_organizations;
+mod operator_overdrafts;
 mod operator_prices;
 mod operator_signup;
 mod operator_trail;

@@ -238,6 +238,9 @@ async fn organizations(trail: &mut Trail<'_>) {
     let entry = untold("farebox.codes.disabled", batch);
     let disable = "POST /api/operator/code_batches/{batch_id}/disable";
     trail.step(disable, &[batch], Value::Null, entry).await;
+    let line = json!({"line_usd": "1", "reason": "a", "key": "c"});
+    let entry = told("farebox.overdraft.set", "operator:c");
+    trail.step(&of("overdraft"), &[&id], line, entry).await;
     let markup = json!({"basis_points": 5});
     let entry = told("farebox.markup.created", "{made}");
     let made = trail.step(&of("markups"), &[&id], markup, entry).await;

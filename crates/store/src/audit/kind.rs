@@ -73,6 +73,7 @@ kinds! {
     SpendAlertUpdated = "farebox.spend_alert.updated",
     CreditGranted = "farebox.credit.granted",
     CreditTakenBack = "farebox.credit.taken_back",
+    OverdraftSet = "farebox.overdraft.set",
     OrganizationResumed = "farebox.organization.resumed",
     OrganizationSuspended = "farebox.organization.suspended",
     LedgerVerified = "farebox.ledger.verified",
