@@ -17,6 +17,7 @@ use super::provider::{
     NewCharge, NewCheckout, NewCustomer, PaymentProvider, ProviderError, Purpose,
 };
 use super::refusal::{PaymentRefusal, Trouble};
+use super::resuming::may_ask_again;
 use super::taking::Taking;
 use super::{CURRENCY, Payments};
 use crate::Control;
@@ -145,7 +146,8 @@ async fn open(
         Ok(payment) => Ok(payment),
         Err(Trouble::Store(error)) => Err(error.into()),
         Err(Trouble::Provider(error)) => {
-            tracing::warn!(payment = payment.id.as_str(), %error, "a page to pay on was not opened");
+            let id = payment.id.as_str();
+            tracing::warn!(id, %error, "a page to pay on was not opened");
             if error.is_final() {
                 fail(control, &payment.id, &error).await?;
             }
@@ -245,17 +247,31 @@ async fn fail(
     id: &PaymentId,
     error: &ProviderError,
 ) -> Result<Option<Payment>, StoreError> {
-    let ProviderError::Refused { code, message } = error.clone() else {
-        return Ok(None);
-    };
+    match error {
+        ProviderError::Refused { code, message } => {
+            give_up(control, id, code, message).await.map(Some)
+        }
+        _ => Ok(None),
+    }
+}
+
+async fn give_up(
+    control: &Control,
+    id: &PaymentId,
+    code: &str,
+    message: &str,
+) -> Result<Payment, StoreError> {
     let heard = Heard {
-        failure: Some(Failure { code, message }),
+        failure: Some(Failure {
+            code: code.to_owned(),
+            message: message.to_owned(),
+        }),
         news: Some(PaymentNews::Failed),
         ..Heard::default()
     };
     let (id, now) = (id.clone(), control.now());
     let write = move |tx: &mut Tx<'_>| payments::hear(tx, &id, &heard, now);
-    control.store.write(write).await.map(Some)
+    control.store.write(write).await
 }
 
 fn taking(control: &Control, provider: &dyn PaymentProvider) -> Taking {
@@ -356,6 +372,11 @@ pub(crate) async fn charge(control: &Control, payment: Payment) -> Result<Paymen
     let Some(card) = payment.method.clone() else {
         return Ok(payment);
     };
+    if payment.charge.is_none() && !may_ask_again(payment.created_at, control.now()) {
+        // Should it have been charged, the provider tells.
+        let message = "The payment provider did not answer for a day.";
+        return Ok(give_up(control, &payment.id, "unclear", message).await?);
+    }
     // The same card, even if it was removed meanwhile: it may be charged already.
     let read = move |tx: &mut Tx<'_>| payments::method_ever(tx, &card);
     let card = control.store.read(read).await?;

@@ -56,7 +56,8 @@ pub(crate) async fn refund(
             Ok(refund) => Ok(refund),
             Err(Trouble::Store(error)) => Err(error.into()),
             Err(Trouble::Provider(error)) => {
-                tracing::warn!(refund = refund.id.as_str(), %error, "a refund waits for its provider");
+                let id = refund.id.as_str();
+                tracing::warn!(id, %error, "a refund waits for its provider");
                 Ok(refund)
             }
         }

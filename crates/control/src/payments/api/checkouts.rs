@@ -101,7 +101,8 @@ pub(crate) async fn retrieve(
             Ok(now) => now,
             Err(Trouble::Store(error)) => return Err(error.into()),
             Err(Trouble::Provider(error)) => {
-                tracing::warn!(payment = payment.id.as_str(), %error, "a payment is shown as it was");
+                let id = payment.id.as_str();
+                tracing::warn!(id, %error, "a payment is shown as it was");
                 payment
             }
         };
