@@ -221,6 +221,26 @@ const INVARIANTS: &[Invariant<'static>] = &[
         unit: "nUSD",
     },
     Invariant {
+        name: "paid",
+        claim: "each payment that succeeded is a purchase of its amount and tax, and no other is",
+        sql: "SELECT t.id, COALESCE(p.amount_nusd + p.tax_nusd, 0),
+                     CASE WHEN t.state = 'succeeded' THEN t.amount_nusd + t.tax_nusd
+                          ELSE CAST(0 AS BIGINT) END
+              FROM payments t LEFT JOIN purchases p
+                  ON p.organization_id = t.organization_id AND p.id = 'payment:' || t.id
+              WHERE CASE WHEN t.state = 'succeeded' THEN t.amount_nusd ELSE 0 END
+                        <> COALESCE(p.amount_nusd, 0)
+                 OR CASE WHEN t.state = 'succeeded' THEN t.tax_nusd ELSE 0 END
+                        <> COALESCE(p.tax_nusd, 0)
+                 OR p.provider <> t.provider
+              UNION ALL
+              SELECT p.id, p.amount_nusd + p.tax_nusd, CAST(0 AS BIGINT) FROM purchases p
+              LEFT JOIN payments t
+                  ON t.organization_id = p.organization_id AND p.id = 'payment:' || t.id
+              WHERE p.id LIKE 'payment:%' AND t.id IS NULL",
+        unit: "nUSD",
+    },
+    Invariant {
         name: "kept",
         claim: "each answer that is kept for a repetition was charged",
         sql: "SELECT r.request_id, CAST(1 AS BIGINT), CAST(0 AS BIGINT)

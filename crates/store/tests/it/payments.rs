@@ -18,7 +18,7 @@ use testkit::on_each_database;
 
 use crate::credit_world::cents;
 use crate::crud_world::{NOW, set_up, write};
-use crate::fixture::{assert_verified, entropy, number};
+use crate::fixture::{assert_verified, entropy, execute, number, report};
 
 /// An order of five dollars, 19 % tax on top.
 fn order(organization: &OrganizationId) -> NewPayment {
@@ -480,6 +480,43 @@ async fn a_dispute_moves_what_it_moves_once_in_whatever_order_it_is_told() {
                 let is = balance(&store, &made.organization).await;
                 assert_eq!(is, before + cents(*left), "story {index}, {state:?}");
             }
+        }
+        assert_verified(&store).await;
+        store.close().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_books_tell_a_payment_that_is_no_purchase_and_the_reverse() {
+    on_each_database(async |database| {
+        let (store, made) = set_up(&database).await;
+        let payment = bought(&store, &made.organization).await;
+        ordered(&store, &order(&made.organization)).await;
+        assert_verified(&store).await;
+        // SQL in a test: nobody else can make the books wrong.
+        for (wrong, right) in [
+            (
+                "amount_nusd = amount_nusd + 1",
+                "amount_nusd = amount_nusd - 1",
+            ),
+            ("tax_nusd = tax_nusd - 1", "tax_nusd = tax_nusd + 1"),
+            ("provider = 'stripe'", "provider = 'test'"),
+            (
+                "state = 'open', ended_at_us = NULL",
+                "state = 'succeeded', ended_at_us = 1",
+            ),
+        ] {
+            let set = |what: &str| {
+                let id = &payment.id;
+                format!("UPDATE payments SET {what} WHERE id = '{id}'")
+            };
+            execute(&store, &set(wrong)).await.expect("it is written");
+            let report = report(&store).await;
+            let failing = report.checks.iter().filter(|it| !it.violations.is_empty());
+            let failing: Vec<&str> = failing.map(|it| it.name).collect();
+            assert_eq!(failing, ["paid"], "{wrong}");
+            execute(&store, &set(right)).await.expect("it is written");
         }
         assert_verified(&store).await;
         store.close().await;
