@@ -148,9 +148,36 @@ async fn every_change_leaves_an_entry() {
         codes(&mut trail).await;
         groups_and_roles(&mut trail).await;
         keys(&mut trail).await;
+        paying(&mut trail).await;
         assert_eq!(trail.tried, changing(&world));
     })
     .await;
+}
+
+async fn paying(trail: &mut Trail<'_>) {
+    let nothing = Value::Null;
+    let created = [("farebox.payment.created", "{made}")];
+    let order = "POST /api/billing/checkouts";
+    let amount = json!({"amount_usd": "5.00"});
+    let made = trail.step(order, &[], amount, &created).await;
+    let payment = made["id"].as_str().unwrap();
+    let cancel = "POST /api/billing/checkouts/{checkout_id}/cancel";
+    let cancelled = [("farebox.payment.cancelled", payment)];
+    trail
+        .step(cancel, &[payment], nothing.clone(), &cancelled)
+        .await;
+    let save = "POST /api/billing/payment_methods";
+    trail.step(save, &[], nothing.clone(), &created).await;
+    let cards = trail.world.saved_cards().await;
+    let one = "/api/billing/payment_methods/{payment_method_id}";
+    let (update, delete) = (format!("POST {one}"), format!("DELETE {one}"));
+    let updated = [("farebox.payment_method.updated", &*cards[1])];
+    let default = json!({"is_default": true});
+    let ids = [&*cards[1]];
+    trail.step(&update, &ids, default.clone(), &updated).await;
+    trail.step(&update, &ids, default, &[]).await;
+    let removed = [("farebox.payment_method.removed", &*cards[1])];
+    trail.step(&delete, &ids, nothing, &removed).await;
 }
 
 async fn projects(trail: &mut Trail<'_>) {

@@ -142,6 +142,7 @@ async fn every_change_of_an_operator_leaves_an_entry() {
         models(&mut trail).await;
         people(&mut trail, other.as_str()).await;
         organizations(&mut trail).await;
+        payments(&mut trail).await;
         let changing = OPERATORS.iter().flat_map(|(path, methods)| {
             let methods = methods.iter().filter(|method| **method != "GET");
             methods.map(move |method| format!("{method} {path}"))
@@ -248,6 +249,21 @@ async fn organizations(trail: &mut Trail<'_>) {
     let end = "DELETE /api/operator/organizations/{organization_id}/markups/{markup_id}";
     let entry = told("farebox.markup.ended", markup);
     trail.step(end, &[&id, markup], Value::Null, entry).await;
+}
+
+async fn payments(trail: &mut Trail<'_>) {
+    let payment = trail.world.buy("4242424242424242", false).await;
+    // What the customer did is in the organization's log.
+    trail.told().await;
+    let refund = json!({"reason": "a", "key": "a"});
+    let entry = told("farebox.payment.refunded", "{made}");
+    let route = "POST /api/operator/payments/{payment_id}/refunds";
+    trail.step(route, &[&payment], refund, entry).await;
+    let stray = trail.world.stray_money().await;
+    let resolution = json!({"resolution": "given back"});
+    let entry = untold("farebox.payment.unmatched_resolved", &stray);
+    let route = "POST /api/operator/unmatched_payments/{unmatched_payment_id}/resolve";
+    trail.step(route, &[&stray], resolution, entry).await;
 }
 
 async fn machinery(trail: &mut Trail<'_>) {

@@ -173,10 +173,11 @@ impl World {
         ground.serve(plan).await
     }
 
-    /// The address of a path below the Administration API, or of one that begins with `/api` or
-    /// `/v1`.
+    /// The address of a path below the Administration API, or of one that begins with `/api`, `/v1`
+    /// or `/test-payments`.
     pub(crate) fn url(&self, path: &str) -> String {
-        match path.starts_with("/api/") || path.starts_with("/v1/") {
+        let begins = ["/api/", "/v1/", "/test-payments/"];
+        match begins.iter().any(|it| path.starts_with(it)) {
             true => format!("{}{path}", self.root),
             false => format!("{}{path}", self.base),
         }
