@@ -13,6 +13,7 @@ mod commands;
 mod config;
 mod config_messages;
 mod config_oidc;
+mod config_payments;
 mod crash;
 mod demo;
 #[cfg(target_os = "linux")]
@@ -29,6 +30,7 @@ mod messages;
 mod migrate;
 mod openapi;
 mod operator;
+mod paying;
 mod people;
 mod place;
 mod postgres_faults;
