@@ -1,5 +1,5 @@
-//! `/api/billing/auto_recharge`: what an organization wants of auto-recharge, how it stands, and the
-//! recharges there were.
+//! `/api/billing/auto_recharge`: what an organization wants of auto-recharge, how it stands, and
+//! the recharges there were.
 
 use axum::Json;
 use axum::extract::State;
@@ -71,9 +71,10 @@ pub(crate) struct AutoRecharge {
     available_usd: String,
 }
 
-/// How auto-recharge stands: `off`, `armed` (it waits for the wallet to run low), `in_flight` (a card
-/// is charged), `backing_off` (it was declined, and is left alone for a while), `gave_up` (Farebox
-/// switched it off), `needs_authentication` (its bank waits for its owner), or `cap_reached`.
+/// How auto-recharge stands: `off`, `armed` (it waits for the wallet to run low), `in_flight` (a
+/// card is charged), `backing_off` (it was declined, and is left alone for a while), `gave_up`
+/// (Farebox switched it off), `needs_authentication` (its bank waits for its owner), or
+/// `cap_reached`.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum AutoRechargeState {

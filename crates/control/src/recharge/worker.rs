@@ -24,7 +24,7 @@ use crate::payments::{CURRENCY, orders};
 
 /// How often all wallets are looked at.
 const SWEEP: Duration = Duration::from_secs(15);
-/// How long whoever works on a recharge has it for themselves: longer than a provider is waited for.
+/// How long whoever works on a recharge has it alone: longer than a provider is waited for.
 const CLAIM_US: i64 = 120 * SECOND_US;
 /// When a recharge is looked at again that the provider has not ended.
 const AGAIN_US: i64 = 30 * SECOND_US;
