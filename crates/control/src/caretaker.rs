@@ -1,6 +1,7 @@
 //! What nobody waits for, done now and then: writes when admin keys were last used, goes on with
 //! payments that were left half done, compares them with the provider's books, lets credit go that
-//! expired, and forgets sessions, sign-ups, codes and links that are over.
+//! expired, tells of statements that are ready, and forgets sessions, sign-ups, codes and links that
+//! are over.
 
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use store::{StoreError, keys, people};
 use tokio_util::sync::CancellationToken;
 
 use crate::Control;
+use crate::billing_documents::ready::Ready;
 use crate::payments::reconciling::nightly;
 use crate::payments::resuming::resume;
 
@@ -15,13 +17,13 @@ use crate::payments::resuming::resume;
 const EVERY: Duration = Duration::from_secs(10);
 
 /// Looks after the control plane.
-pub struct Caretaker(Control);
+pub struct Caretaker(Control, Ready);
 
 impl Caretaker {
     /// One that has not begun.
     #[must_use]
     pub fn new(control: Control) -> Self {
-        Caretaker(control)
+        Caretaker(control, Ready::default())
     }
 
     /// Tends until `stop`, and then once more.
@@ -47,6 +49,9 @@ impl Caretaker {
         }
         if let Err(error) = self.0.expire_credit().await {
             tracing::warn!(%error, "what expired of credit is still there; trying again");
+        }
+        if let Err(error) = self.1.announce(&self.0).await {
+            tracing::warn!(%error, "statements were not announced; trying again");
         }
         if let Err(error) = self.forget().await {
             tracing::warn!(%error, "what is over could not be forgotten; trying again");

@@ -92,6 +92,13 @@ impl Provisioner {
     }
 }
 
+/// Says who sells, on papers that are issued from now on.
+async fn provision_seller(store: &Store, config: &Config) -> Result<(), StoreError> {
+    let (seller, now) = (config.billing.clone(), clock::system()());
+    let write = store.write(move |tx| store::billing_profiles::set_seller(tx, &seller, now));
+    write.await
+}
+
 /// Asks whether the ledger can commit.
 pub(crate) type Ready =
     Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
@@ -141,6 +148,7 @@ pub(crate) async fn planes(
     let store = open(config, Role::Server).await?;
     let failed = |error: StoreError| Failure::new(error.to_string());
     provision_prices(&store, config).await.map_err(failed)?;
+    provision_seller(&store, config).await.map_err(failed)?;
     let catalog = catalog(config, engines);
     let low_wallets = control::LowWallets::default();
     let gateway = Gateway::start(store.clone(), catalog, settings(config, &low_wallets))

@@ -11,13 +11,16 @@
 //! Nothing here walks over requests: usage is read from its sums by day, movements by an index of
 //! transfers that are no request's, and requests over midnight by an index of those alone.
 
+use domain::Entropy;
+use domain::alert::{Alert, AlertEvent};
 use domain::id::OrganizationId;
 use domain::ledger::Account;
 use domain::money::Nusd;
+use domain::month::Month;
 use domain::time::{AtUs, DAY_US, HOUR_US};
 use domain::window::Span;
 
-use crate::{Row, StoreError, Tx};
+use crate::{Row, StoreError, Tx, alerts};
 
 /// A statement of one span that begins and ends at midnights, UTC.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -261,4 +264,74 @@ pub fn is_final(
     let sql = "SELECT COUNT(*) FROM holds WHERE organization_id = $1 AND admitted_at_us < $2";
     let params = [organization.as_str().into(), span.end.0.into()];
     Ok(tx.query_one(sql, &params)?.int(0)? == 0)
+}
+
+/// Tells organizations that their statement of a month is ready: those in which anything moved, once
+/// each, and at most so many of them. Says how many.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn announce(
+    tx: &mut Tx<'_>,
+    month: Month,
+    most: i64,
+    now: AtUs,
+    entropy: Entropy,
+) -> Result<usize, StoreError> {
+    let Some(span) = month.span() else {
+        return Ok(0);
+    };
+    let mut told = 0;
+    for organization in untold(tx, month, span, most)? {
+        if !is_final(tx, &organization, span, now)? {
+            continue;
+        }
+        let event = AlertEvent::StatementReady {
+            statement: month.to_string(),
+            month: month.to_string(),
+            closing: balance_at(tx, &organization, span.end)?,
+        };
+        let alert = Alert::new(&organization, month.to_string(), event);
+        told += usize::from(alerts::raise(tx, &alert, now, entropy)?);
+    }
+    Ok(told)
+}
+
+/// Whether [`announce`] has anything to do, or is waiting for requests to end.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn is_announced(tx: &mut Tx<'_>, month: Month) -> Result<bool, StoreError> {
+    match month.span() {
+        None => Ok(true),
+        Some(span) => Ok(untold(tx, month, span, 1)?.is_empty()),
+    }
+}
+
+/// Organizations in which anything moved in a month, and that were not told of its statement.
+fn untold(
+    tx: &mut Tx<'_>,
+    month: Month,
+    span: Span,
+    most: i64,
+) -> Result<Vec<OrganizationId>, StoreError> {
+    let sql = "SELECT o.id FROM organizations o
+               WHERE o.created_at_us < $2
+                 AND NOT EXISTS (SELECT 1 FROM alerts a WHERE a.organization_id = o.id
+                                 AND a.kind = 'statement_ready' AND a.cause = $3)
+                 AND (EXISTS (SELECT 1 FROM transfers t WHERE t.organization_id = o.id
+                              AND t.request_id IS NULL AND t.at_us >= $1 AND t.at_us < $2)
+                      OR EXISTS (SELECT 1 FROM usage_days d WHERE d.organization_id = o.id
+                                 AND d.day_at_us >= $1 AND d.day_at_us < $2))
+               ORDER BY o.id LIMIT $4";
+    let params = [
+        span.start.0.into(),
+        span.end.0.into(),
+        month.to_string().into(),
+        most.into(),
+    ];
+    let rows = tx.query(sql, &params)?;
+    rows.iter()
+        .map(|row| row.text(0).map(OrganizationId::new))
+        .collect()
 }

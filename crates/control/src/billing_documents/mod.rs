@@ -6,6 +6,7 @@
 mod csv;
 mod exports;
 mod profile;
+pub(crate) mod ready;
 mod receipts;
 mod statement_csv;
 mod statements;

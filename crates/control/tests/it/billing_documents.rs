@@ -267,6 +267,44 @@ async fn months_follow_each_other_and_the_present_one_is_so_far() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn owners_are_told_once_when_a_month_is_final() {
+    on_each_database(async |database| {
+        let world = World::start(database).await;
+        // 2027-02-01, UTC.
+        let february = START_S + 16 * 86_400 + 16 * 3_600;
+        let told = async |seconds: i64| {
+            turn_to(&world, seconds);
+            // One look tells, the next finds that all were told.
+            for _ in 0..2 {
+                world.caretaker.tend().await;
+            }
+            let read = world.store.read(|tx| {
+                // SQL in a test: alerts are read by nobody else yet.
+                let sql = "SELECT cause FROM alerts WHERE kind = 'statement_ready'";
+                tx.query(sql, &[])
+            });
+            let rows = read.await.expect("they are read");
+            rows.iter()
+                .map(|row| row.text(0).expect("a month").to_owned())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            told(february + 3_590).await,
+            [""; 0],
+            "requests may still be settled"
+        );
+        assert_eq!(told(february + 3_601).await, ["2027-01"]);
+        assert_eq!(told(february + 5 * 86_400).await, ["2027-01"], "once");
+        assert_eq!(
+            told(february + 40 * 86_400).await,
+            ["2027-01"],
+            "nothing moved in February"
+        );
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn exports_are_whole_however_many_pages_they_take() {
     on_each_database(async |database| {
         let world = World::start(database).await;

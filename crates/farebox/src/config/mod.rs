@@ -4,6 +4,7 @@
 //! - Every problem is reported at once, each with its file and line or its variable.
 //! - Nothing here touches the network or a database.
 
+mod billing;
 mod environment;
 mod error;
 mod messages;

@@ -8,6 +8,7 @@ use domain::network::{Network, TrustedProxies};
 use http::Uri;
 use store::{DatabaseUrl, DatabaseUrlError};
 
+use super::billing::read_billing;
 use super::error::Problem;
 use super::messages::{read_mail, read_sms};
 use super::models::read_models;
@@ -47,6 +48,9 @@ pub(super) fn read_config(root: &Item, problems: &RefCell<Vec<Problem>>) -> Read
     let payments = root
         .section("payments")
         .and_then(|section| read_payments(&section));
+    let billing = root
+        .section("billing")
+        .and_then(|section| read_billing(&section, public_url.as_deref().ok()));
     let log = root.section("log").and_then(|section| read_log(&section));
     let limits = root
         .section("limits")
@@ -68,6 +72,7 @@ pub(super) fn read_config(root: &Item, problems: &RefCell<Vec<Problem>>) -> Read
         leak_reports: leak_reports?,
         oidc: oidc?,
         payments: payments?,
+        billing: billing?,
         log: log?,
         limits: limits?,
         upstreams: upstreams?,

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use domain::bound::InputBounds;
+use domain::document::Seller;
 use domain::money::Nusd;
 use domain::network::TrustedProxies;
 use domain::payment::{Bounds, TaxRate};
@@ -40,6 +41,8 @@ pub struct Config {
     pub oidc: Vec<OidcProvider>,
     /// How money comes in.
     pub payments: Payments,
+    /// Who sells, as receipts and statements name it.
+    pub billing: Seller,
     /// What is logged, and how.
     pub log: Log,
     /// The sizes and times that nothing may pass.

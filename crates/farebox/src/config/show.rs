@@ -4,6 +4,7 @@ use std::fmt::{Display, Write};
 use std::path::Path;
 
 use domain::bound::InputBounds;
+use domain::document::Seller;
 use domain::money::Nusd;
 use domain::price::StatedPrices;
 use toml::Value;
@@ -57,6 +58,7 @@ pub fn effective(config: &Config) -> String {
     );
 
     page.payments(&config.payments);
+    page.billing(&config.billing);
 
     page.section("[log]");
     page.text("level", &config.log.level);
@@ -151,6 +153,17 @@ impl Page {
                 self.bare("timeout_ms", webhook.timeout_ms);
             }
         }
+    }
+
+    fn billing(&mut self, seller: &Seller) {
+        self.section("[billing]");
+        let party = &seller.party;
+        self.text("seller_name", &party.name);
+        self.text("seller_address", &party.address);
+        self.text("seller_country", &party.country);
+        self.text("seller_tax_id", &party.tax_id);
+        self.text("seller_email", &party.email);
+        self.text("number_prefix", &seller.prefix);
     }
 
     fn payments(&mut self, payments: &Payments) {
