@@ -445,6 +445,37 @@ rules! {
     "/api/billing/exports/usage" {
         GET Organization BillingRead,
     }
+    "/api/alerts" {
+        GET Organization ManagementRead,
+    }
+    "/api/alert_settings" {
+        GET Organization ManagementRead,
+        POST Organization ManagementWrite,
+    }
+    "/api/webhook_endpoints" {
+        GET Organization ManagementRead,
+        POST Organization ManagementWrite,
+    }
+    "/api/webhook_endpoints/{endpoint_id}" {
+        GET Organization ManagementRead,
+        POST Organization ManagementWrite,
+        DELETE Organization ManagementWrite,
+    }
+    "/api/webhook_endpoints/{endpoint_id}/rotate_secret" {
+        POST Organization ManagementWrite,
+    }
+    "/api/webhook_endpoints/{endpoint_id}/test" {
+        POST Organization ManagementWrite,
+    }
+    "/api/webhook_endpoints/{endpoint_id}/deliveries" {
+        GET Organization ManagementRead,
+    }
+    "/api/webhook_endpoints/{endpoint_id}/deliveries/{delivery_id}" {
+        GET Organization ManagementRead,
+    }
+    "/api/webhook_endpoints/{endpoint_id}/deliveries/{delivery_id}/replay" {
+        POST Organization ManagementWrite,
+    }
     "/api/budgets" {
         GET Organization RateLimitsRead,
         POST Organization RateLimitsWrite,

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use store::alerts::low_balances;
 use store::{StoreError, keys, people};
 use tokio_util::sync::CancellationToken;
 
@@ -56,6 +57,9 @@ impl Caretaker {
         if let Err(error) = self.forget().await {
             tracing::warn!(%error, "what is over could not be forgotten; trying again");
         }
+        if let Err(error) = self.look_at_balances().await {
+            tracing::warn!(%error, "low balances could not be looked for; trying again");
+        }
     }
 
     async fn write_last_uses(&self) {
@@ -70,6 +74,15 @@ impl Caretaker {
             uses.iter()
                 .for_each(|(key, at)| self.0.last_uses.note(key, *at));
         }
+    }
+
+    async fn look_at_balances(&self) -> Result<(), StoreError> {
+        let (store, now, entropy) = (&self.0.store, self.0.now(), self.0.entropy);
+        if store.read(move |tx| low_balances::is_due(tx, now)).await? {
+            let look = store.write(move |tx| low_balances::look_in_turn(tx, now, entropy));
+            look.await?;
+        }
+        Ok(())
     }
 
     async fn forget(&self) -> Result<(), StoreError> {

@@ -6,6 +6,7 @@
 
 pub mod access;
 mod admin_api_keys;
+mod alerts;
 mod audit_logs;
 mod authenticate;
 mod billing_documents;
@@ -63,6 +64,7 @@ mod usage;
 mod usage_kinds;
 mod user_key_changes;
 mod user_keys;
+mod webhooks;
 mod whole;
 
 pub use caretaker::Caretaker;
@@ -80,3 +82,4 @@ pub use people::{
 pub use recharge::{LowWallets, Recharger};
 pub use routes::router;
 pub use state::{Control, Settings, ShowSettings};
+pub use webhooks::Webhooks;

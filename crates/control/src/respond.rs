@@ -59,6 +59,7 @@ pub const CODES: &[&str] = &[
     "redeem_code_unknown",
     "redeem_code_used_here",
     "redeem_code_used_up",
+    "secret_key_missing",
     "sign_in_busy",
     "sign_in_expired",
     "signers_unavailable",
@@ -148,6 +149,8 @@ pub(crate) enum Refusal {
     LastOperator,
     /// Nobody signed the report who may.
     BadSignature,
+    /// This server has nothing to seal secrets with.
+    NoSecretKey,
     /// Who may sign cannot be found out at this moment.
     SignersUnavailable,
     /// The organization would be without an owner.
@@ -264,6 +267,7 @@ fn decide(refusal: &Refusal, url: &str) -> (StatusCode, ErrorBody) {
         ),
         Refusal::SignersUnavailable => signers_unavailable(),
         Refusal::LastOwner => last_owner(),
+        Refusal::NoSecretKey => no_secret_key(),
         Refusal::NotYourKey | Refusal::TooManySecrets => rotation(refusal),
         Refusal::Archived { message } => bad(Some("project_archived"), None, (*message).into()),
         Refusal::People(refusal) => people(*refusal),
@@ -346,6 +350,15 @@ fn of_operators(refusal: &Refusal) -> (StatusCode, ErrorBody) {
     };
     let param = matches!(refusal, Refusal::KeyReused).then(|| "key".to_owned());
     error(status, Some(code), param, message.into())
+}
+
+fn no_secret_key() -> (StatusCode, ErrorBody) {
+    error(
+        StatusCode::SERVICE_UNAVAILABLE,
+        Some("secret_key_missing"),
+        None,
+        "This server has no secret key to keep secrets with. Ask whoever runs it: its log says what to do.".into(),
+    )
 }
 
 fn last_owner() -> (StatusCode, ErrorBody) {

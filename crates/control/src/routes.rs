@@ -10,7 +10,7 @@ use crate::respond::BODY_BYTES;
 use crate::role_assignments::{of_groups, of_project_groups, of_project_users, of_users};
 use crate::whole::read_first;
 use crate::{
-    Control, admin_api_keys, audit_logs, billing_documents, budget_events, budgets, costs,
+    Control, admin_api_keys, alerts, audit_logs, billing_documents, budget_events, budgets, costs,
     fallback, group_users, groups, invites, leak_reports, model_permissions, operator,
     organization_users, outbox, payments, people, project_api_keys, project_groups,
     project_rate_limits, project_settings, project_users, projects, rate_limits, recharge,
@@ -25,6 +25,7 @@ pub fn router(control: Control) -> OpenApiRouter {
         .merge(of_organization())
         .merge(reports())
         .merge(ours())
+        .merge(alerts::routes())
         .merge(members())
         .merge(payments::api::routes())
         .merge(recharge::routes())

@@ -8,7 +8,7 @@ use domain::time::{AtUs, Clock};
 use store::Store;
 
 use crate::payments::Payments;
-use crate::{DataPlane, LastUses, LowWallets, People, Signers};
+use crate::{DataPlane, LastUses, LowWallets, People, Signers, Webhooks};
 
 /// The control plane. Cheap to clone.
 #[derive(Clone)]
@@ -38,6 +38,8 @@ pub struct Control {
     pub low_wallets: LowWallets,
     /// Who may report that keys leaked; nobody, if none.
     pub leak_signers: Option<Signers>,
+    /// What was decided about webhooks.
+    pub webhooks: Webhooks,
     /// Shows the configuration in force.
     pub settings: ShowSettings,
 }

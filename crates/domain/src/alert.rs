@@ -4,9 +4,10 @@
 //! mails and in docs/alerts.md; how a fact is written depends on who reads it.
 
 use crate::budget::{Force, Scope};
-use crate::id::{BudgetId, KeyId, OrganizationId, UserId};
+use crate::id::{BudgetId, KeyId, OrganizationId, UserId, WebhookEndpointId};
 use crate::money::Nusd;
 use crate::time::AtUs;
+use crate::webhook::Off;
 use crate::window::Window;
 
 /// What alerts are about: the words of settings and the types of webhook events.
@@ -32,11 +33,13 @@ pub enum AlertKind {
     StatementReady,
     /// A purchase was paid.
     Receipt,
+    /// A webhook endpoint took nothing for too long, and was switched off.
+    WebhookDisabled,
 }
 
 impl AlertKind {
     /// Every kind, in the order of the documentation.
-    pub const ALL: [AlertKind; 10] = [
+    pub const ALL: [AlertKind; 11] = [
         AlertKind::BudgetThreshold,
         AlertKind::LowBalance,
         AlertKind::RechargeFailed,
@@ -47,6 +50,7 @@ impl AlertKind {
         AlertKind::NewSignIn,
         AlertKind::StatementReady,
         AlertKind::Receipt,
+        AlertKind::WebhookDisabled,
     ];
 
     /// The word it is written as.
@@ -63,6 +67,7 @@ impl AlertKind {
             AlertKind::NewSignIn => "new_sign_in",
             AlertKind::StatementReady => "statement_ready",
             AlertKind::Receipt => "receipt",
+            AlertKind::WebhookDisabled => "webhook_disabled",
         }
     }
 
@@ -70,6 +75,66 @@ impl AlertKind {
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
+}
+
+impl AlertKind {
+    /// Who gets the mails if nobody decided otherwise: those who look after money get what is about
+    /// paid money; of a sign-in only whoever it was, whom the alert names.
+    #[must_use]
+    pub fn usual_mail(self) -> MailTo {
+        match self {
+            AlertKind::BudgetThreshold | AlertKind::KeyLeaked | AlertKind::WebhookDisabled => {
+                MailTo::Owners
+            }
+            AlertKind::StatementReady | AlertKind::Receipt => MailTo::Billing,
+            AlertKind::LowBalance
+            | AlertKind::RechargeFailed
+            | AlertKind::RechargeNeedsAction
+            | AlertKind::RechargeDisabled
+            | AlertKind::PaymentDisputed => MailTo::OwnersAndBilling,
+            AlertKind::NewSignIn => MailTo::Nobody,
+        }
+    }
+}
+
+/// Who gets the mails of a kind of alert.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MailTo {
+    /// The owners of the organization.
+    Owners,
+    /// The address of its billing profile; the owners if there is none.
+    Billing,
+    /// All of them.
+    OwnersAndBilling,
+    /// Nobody: webhooks and chats are told all the same.
+    Nobody,
+}
+
+impl MailTo {
+    /// Everybody that mails can go to.
+    pub const ALL: [MailTo; 4] = [
+        MailTo::Owners,
+        MailTo::Billing,
+        MailTo::OwnersAndBilling,
+        MailTo::Nobody,
+    ];
+
+    /// The word it is written as.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            MailTo::Owners => "owners",
+            MailTo::Billing => "billing",
+            MailTo::OwnersAndBilling => "owners_and_billing",
+            MailTo::Nobody => "nobody",
+        }
+    }
+
+    /// Who is written so.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|to| to.as_str() == word)
     }
 }
 
@@ -179,6 +244,8 @@ pub enum AlertEvent {
         /// The tax in it.
         tax: Nusd,
     },
+    /// A webhook endpoint was switched off.
+    WebhookDisabled(EndpointOff),
 }
 
 /// A recharge did not work.
@@ -236,6 +303,19 @@ pub struct BudgetReached {
     pub force: Force,
 }
 
+/// A webhook endpoint was switched off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndpointOff {
+    /// The endpoint.
+    pub endpoint: WebhookEndpointId,
+    /// Its address, as it may be shown.
+    pub url: String,
+    /// Why.
+    pub why: Off,
+    /// What its latest answer was, or why there was none.
+    pub last: String,
+}
+
 /// One fact, not yet written for anybody.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fact {
@@ -273,6 +353,7 @@ impl AlertEvent {
             AlertEvent::NewSignIn { .. } => AlertKind::NewSignIn,
             AlertEvent::StatementReady { .. } => AlertKind::StatementReady,
             AlertEvent::Receipt { .. } => AlertKind::Receipt,
+            AlertEvent::WebhookDisabled(_) => AlertKind::WebhookDisabled,
         }
     }
 
@@ -331,6 +412,7 @@ impl AlertEvent {
                 ("month", named(month)),
                 ("closing_usd", Fact::Usd(*closing)),
             ],
+            AlertEvent::WebhookDisabled(off) => off.facts(),
             AlertEvent::Receipt {
                 number,
                 payment,
@@ -408,6 +490,17 @@ impl BudgetReached {
     }
 }
 
+impl EndpointOff {
+    fn facts(&self) -> AlertFacts {
+        vec![
+            ("endpoint_id", named(self.endpoint.as_str())),
+            ("url", Fact::Text(self.url.clone())),
+            ("why", named(self.why.as_str())),
+            ("last_failure", Fact::Text(self.last.clone())),
+        ]
+    }
+}
+
 fn named(text: &str) -> Fact {
     Fact::Name(text.to_owned())
 }
@@ -422,5 +515,8 @@ mod tests {
             assert_eq!(AlertKind::from_word(kind.as_str()), Some(kind));
         }
         assert_eq!(AlertKind::from_word("low balance"), None);
+        for to in MailTo::ALL {
+            assert_eq!(MailTo::from_word(to.as_str()), Some(to));
+        }
     }
 }

@@ -173,6 +173,16 @@ text_id!(
     "alert_"
 );
 text_id!(
+    /// An address that an organization's alerts are sent to.
+    WebhookEndpointId,
+    "webhook_"
+);
+text_id!(
+    /// What is sent to one endpoint about one alert.
+    WebhookDeliveryId,
+    "delivery_"
+);
+text_id!(
     /// Somebody's being signed in.
     SessionId,
     "session_"

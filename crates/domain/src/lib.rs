@@ -42,9 +42,11 @@ pub mod recharge;
 pub mod redeem_code;
 pub mod restriction;
 pub mod rotation;
+pub mod sealed;
 pub mod secret;
 pub mod time;
 pub mod usage;
+pub mod webhook;
 pub mod window;
 
 /// Fills a buffer with unpredictable bytes. The binary passes the operating system's source; tests

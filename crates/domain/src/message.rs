@@ -6,6 +6,7 @@
 use std::fmt;
 
 use crate::alert::{AlertEvent, Fact};
+use crate::id::{WebhookDeliveryId, WebhookEndpointId};
 use crate::people::factor::FactorChange;
 use crate::time::AtUs;
 
@@ -14,7 +15,7 @@ const NAME_CHARS: usize = 100;
 /// The longest that a sentence may be, or the place of something, such as an address.
 const TEXT_CHARS: usize = 500;
 
-/// A message to one person.
+/// A message to one person, or one program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
     /// A mail.
@@ -30,6 +31,13 @@ pub enum Message {
         to: String,
         /// What it says.
         text: Text,
+    },
+    /// An event for a program of an organization's.
+    Webhook {
+        /// Where it goes.
+        endpoint: WebhookEndpointId,
+        /// What is sent.
+        delivery: WebhookDeliveryId,
     },
 }
 
@@ -153,11 +161,12 @@ pub enum Text {
 pub type Facts = Vec<(&'static str, String)>;
 
 impl Message {
-    /// The address or number.
+    /// The address or number, or the id of the endpoint.
     #[must_use]
     pub fn to(&self) -> &str {
         match self {
             Message::Mail { to, .. } | Message::Sms { to, .. } => to,
+            Message::Webhook { endpoint, .. } => endpoint.as_str(),
         }
     }
 
@@ -167,6 +176,7 @@ impl Message {
         match self {
             Message::Mail { letter, .. } => letter.template(),
             Message::Sms { text, .. } => text.template(),
+            Message::Webhook { .. } => "webhook",
         }
     }
 
@@ -176,6 +186,7 @@ impl Message {
         match self {
             Message::Mail { letter, .. } => letter.facts(),
             Message::Sms { text, .. } => text.facts(),
+            Message::Webhook { delivery, .. } => vec![("delivery", delivery.to_string())],
         }
     }
 }

@@ -23,6 +23,7 @@ mod price_file;
 pub mod price_import;
 mod progress;
 mod race;
+mod sealing;
 mod sending;
 pub mod serve;
 pub mod server;

@@ -3,11 +3,13 @@
 use std::path::Path;
 use std::time::Duration;
 
+use control::Webhooks;
 use control::senders::{
-    Encryption, MailRoute, SmsRoute, Smtp, SmtpSettings, Twilio, TwilioSettings, Webhook,
-    WebhookSettings, Worker,
+    Encryption, Endpoints, MailRoute, Routes, SmsRoute, Smtp, SmtpSettings, Twilio, TwilioSettings,
+    Webhook, WebhookSettings, Worker,
 };
 use domain::secret::Secret;
+use domain::webhook::Reach;
 use prometheus_client::registry::Registry;
 use store::Store;
 use tokio::task::JoinHandle;
@@ -27,7 +29,7 @@ impl Sending {
     /// Begins to send what is in the queue.
     pub(crate) fn start(
         store: Store,
-        routes: (MailRoute, SmsRoute),
+        routes: Routes,
         config: &Config,
         registry: &mut Registry,
     ) -> Self {
@@ -54,11 +56,20 @@ pub(crate) fn shows_outbox(config: &Config) -> bool {
     keeps && config::is_at_home(config)
 }
 
-/// Where mails and text messages go. Nobody is called yet.
+/// What webhooks may reach. An installation that only its own machine reaches has nothing to keep
+/// them from.
+pub(crate) fn reach(config: &Config) -> Reach {
+    match config::is_at_home(config) {
+        true => Reach::Everything,
+        false => Reach::Public(config.webhook_networks.clone()),
+    }
+}
+
+/// Where messages go. Nobody is called yet.
 ///
 /// # Errors
 /// [`Failure`] if the certificates that are to be trusted cannot be read.
-pub(crate) fn routes(config: &Config) -> Result<(MailRoute, SmsRoute), Failure> {
+pub(crate) fn routes(config: &Config, webhooks: &Webhooks) -> Result<Routes, Failure> {
     let mail = match &config.mail {
         Mail::Outbox => MailRoute::Outbox,
         Mail::Smtp(server) => MailRoute::Smtp(smtp(server)?),
@@ -78,7 +89,11 @@ pub(crate) fn routes(config: &Config) -> Result<(MailRoute, SmsRoute), Failure> 
             timeout: Duration::from_millis(webhook.timeout_ms),
         })),
     };
-    Ok((mail, sms))
+    Ok(Routes {
+        mail,
+        sms,
+        endpoints: Endpoints::new(webhooks.reach.clone(), webhooks.sealing.clone()),
+    })
 }
 
 fn smtp(server: &MailServer) -> Result<Smtp, Failure> {

@@ -87,7 +87,7 @@ pub async fn start(
     };
     let config = loaded.config.clone();
     let engines = Engines::start(&config, environment)?;
-    let planes = match wiring::planes(&loaded, &engines.healths()).await {
+    let planes = match wiring::planes(&loaded, environment, &engines.healths()).await {
         Ok(planes) => planes,
         Err(failure) => {
             engines.end().await;

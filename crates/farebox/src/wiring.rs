@@ -21,12 +21,12 @@ use wire::request::{ChatLimit, Endpoint};
 use crate::care::Care;
 use crate::cli::Failure;
 use crate::config::{
-    self, Choice, Config, HoldDurability, Loaded, Origin, OutputLimitField, PhoneVerification,
-    SignupMode, Target,
+    self, Choice, Config, Environment, HoldDurability, Loaded, Origin, OutputLimitField,
+    PhoneVerification, SignupMode, Target,
 };
 use crate::local_model::Health;
 use crate::sending::{self, Sending};
-use crate::{clock, data_plane, entropy, openapi, paying};
+use crate::{clock, data_plane, entropy, openapi, paying, sealing};
 
 /// What the listeners serve, and how it ends.
 pub(crate) struct Planes {
@@ -137,15 +137,17 @@ pub(crate) fn options(config: &Config, role: Role) -> Options {
 /// [`Failure`] when the database cannot be used.
 pub(crate) async fn planes(
     loaded: &Loaded,
+    environment: &Environment,
     engines: &[(String, watch::Receiver<Health>)],
 ) -> Result<Planes, Failure> {
     let config = &loaded.config;
     let in_force = Arc::new(Mutex::new(loaded.clone()));
-    let routes = sending::routes(config)?;
     let leak_signers = leak_signers(config)?;
     let people = people(config)?;
     let providers = people.providers.clone();
     let store = open(config, Role::Server).await?;
+    let webhooks = webhooks(config, environment, &store).await?;
+    let routes = sending::routes(config, &webhooks)?;
     let failed = |error: StoreError| Failure::new(error.to_string());
     provision_prices(&store, config).await.map_err(failed)?;
     provision_seller(&store, config).await.map_err(failed)?;
@@ -173,6 +175,7 @@ pub(crate) async fn planes(
         settings: shown(&in_force),
         leak_signers,
         payments: paying::payments(config, &store)?,
+        webhooks,
     };
     let care = Care::start(state.clone());
     let sending = Sending::start(store.clone(), routes, config, &mut registry);
@@ -295,6 +298,18 @@ fn shown(in_force: &InForce) -> control::ShowSettings {
             toml: config::effective(&loaded.config),
             stated: loaded.stated.iter().map(from).collect(),
         }
+    })
+}
+
+/// What was decided about webhooks.
+async fn webhooks(
+    config: &Config,
+    environment: &Environment,
+    store: &Store,
+) -> Result<control::Webhooks, Failure> {
+    Ok(control::Webhooks {
+        reach: sending::reach(config),
+        sealing: sealing::key(config, environment, store).await?,
     })
 }
 

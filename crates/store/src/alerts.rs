@@ -4,15 +4,19 @@
 //! One row says that it was raised, and the messages to all who want to know are in the queue with
 //! it: all of it is there, or none, whichever node raises it, how often, and whatever dies.
 
+pub mod low_balances;
+pub mod settings;
+
 use domain::Entropy;
-use domain::alert::{Alert, AlertEvent, Fact};
+use domain::alert::{Alert, AlertEvent, AlertKind, Fact};
 use domain::id::{AlertId, OrganizationId};
 use domain::message::{AlertLetter, Letter, Message};
 use domain::time::AtUs;
 use serde_json::{Map, json};
 
 use crate::jobs::{self, Job};
-use crate::{StoreError, Tx, members};
+use crate::page::{Page, Place};
+use crate::{Row, StoreError, Tx, organizations, webhooks};
 
 /// Raises an alert: writes it down, and queues the messages that the organization's settings want.
 /// False, and nothing of this, if it was raised before.
@@ -25,35 +29,42 @@ pub fn raise(
     now: AtUs,
     entropy: Entropy,
 ) -> Result<bool, StoreError> {
-    let organization = &alert.organization;
+    let (organization, kind) = (&alert.organization, alert.event.kind());
+    let id = AlertId::random(entropy);
+    let data = data(&alert.event);
     let raised = tx.execute(
         "INSERT INTO alerts (id, organization_id, kind, cause, data, raised_at_us)
          VALUES ($1, $2, $3, $4, $5, $6)
          ON CONFLICT (organization_id, kind, cause) DO NOTHING",
         &[
-            AlertId::random(entropy).as_str().into(),
+            id.as_str().into(),
             organization.as_str().into(),
-            alert.event.kind().as_str().into(),
+            kind.as_str().into(),
             alert.cause.as_str().into(),
-            data(&alert.event).to_string().into(),
+            data.to_string().into(),
             now.0.into(),
         ],
     )?;
     if raised == 0 {
         return Ok(false);
     }
-    let people = match &alert.people {
-        Some(people) => people.clone(),
-        None => {
-            let owners = members::owners(tx, organization)?.into_iter();
-            owners.map(|owner| owner.email).collect()
-        }
-    };
     let letter = AlertLetter {
         subject_prefix: alert.subject_prefix.clone(),
-        organization: name(tx, organization)?,
+        organization: organizations::name(tx, organization)?,
         event: alert.event.clone(),
         at: now,
+    };
+    let raised = webhooks::Raised {
+        id: &id,
+        alert,
+        data: &data,
+        facts: letter.facts().into_iter().collect(),
+        at: now,
+    };
+    webhooks::tell(tx, &raised, entropy)?;
+    let people = match &alert.people {
+        Some(people) => people.clone(),
+        None => settings::people(tx, organization, kind)?,
     };
     for to in people {
         let job = Job {
@@ -91,8 +102,58 @@ fn data(event: &AlertEvent) -> serde_json::Value {
     facts.into()
 }
 
-fn name(tx: &mut Tx<'_>, organization: &OrganizationId) -> Result<String, StoreError> {
-    let sql = "SELECT name FROM organizations WHERE id = $1";
-    let row = tx.query_one(sql, &[organization.as_str().into()])?;
-    Ok(row.text(0)?.to_owned())
+/// An alert that was raised.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Past {
+    /// Its id: also that of its events.
+    pub id: AlertId,
+    /// What it was about.
+    pub kind: AlertKind,
+    /// Its facts by name, as a JSON object.
+    pub data: String,
+    /// When.
+    pub at: AtUs,
+}
+
+const COLUMNS: &str = "SELECT id, kind, data, raised_at_us FROM alerts WHERE organization_id = $1";
+
+/// A page of an organization's alerts.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn list(
+    tx: &mut Tx<'_>,
+    organization: &OrganizationId,
+    page: &Page,
+) -> Result<Vec<Past>, StoreError> {
+    let mut params = vec![organization.as_str().into()];
+    let tail = page.tail("raised_at_us", "id", &mut params);
+    let rows = tx.query(&format!("{COLUMNS}{tail}"), &params)?;
+    rows.iter().map(from_row).collect()
+}
+
+/// The place of an alert in the list.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn place(
+    tx: &mut Tx<'_>,
+    organization: &OrganizationId,
+    id: &str,
+) -> Result<Option<Place>, StoreError> {
+    let params = [organization.as_str().into(), id.into()];
+    let row = tx.query_optional(&format!("{COLUMNS} AND id = $2"), &params)?;
+    let past = row.as_ref().map(from_row).transpose()?;
+    Ok(past.map(|it| (it.at, it.id.to_string())))
+}
+
+fn from_row(row: &Row) -> Result<Past, StoreError> {
+    let word = row.text(1)?;
+    let unknown = || StoreError::Corrupt(format!("an alert is about {word}"));
+    Ok(Past {
+        id: AlertId::new(row.text(0)?),
+        kind: AlertKind::from_word(word).ok_or_else(unknown)?,
+        data: row.text(2)?.to_owned(),
+        at: AtUs(row.int(3)?),
+    })
 }

@@ -43,15 +43,21 @@ pub enum Channel {
     Mail,
     /// As a text message.
     Sms,
+    /// To a program of an organization's.
+    Webhook,
 }
 
 impl Channel {
+    /// Every channel.
+    pub const ALL: [Channel; 3] = [Channel::Mail, Channel::Sms, Channel::Webhook];
+
     /// The word it is written as.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Channel::Mail => "mail",
             Channel::Sms => "sms",
+            Channel::Webhook => "webhook",
         }
     }
 
@@ -59,6 +65,7 @@ impl Channel {
         match word {
             "mail" => Ok(Channel::Mail),
             "sms" => Ok(Channel::Sms),
+            "webhook" => Ok(Channel::Webhook),
             other => Err(StoreError::Corrupt(format!("there is no channel {other}"))),
         }
     }
@@ -71,7 +78,7 @@ pub struct Claimed {
     pub id: JobId,
     /// How the message is sent.
     pub channel: Channel,
-    /// To which address or number.
+    /// To which address, number or endpoint.
     pub to: String,
     /// The name of its template.
     pub template: String,
@@ -103,7 +110,7 @@ pub struct Listed {
     pub id: JobId,
     /// How the message is sent.
     pub channel: Channel,
-    /// To which address or number.
+    /// To which address, number or endpoint.
     pub to: String,
     /// The name of its template.
     pub template: String,
@@ -143,6 +150,7 @@ pub fn enqueue(
     let channel = match &job.message {
         Message::Mail { .. } => Channel::Mail,
         Message::Sms { .. } => Channel::Sms,
+        Message::Webhook { .. } => Channel::Webhook,
     };
     let facts: BTreeMap<_, _> = job.message.facts().into_iter().collect();
     let facts = serde_json::to_string(&facts)
@@ -177,13 +185,36 @@ pub fn is_due(tx: &mut Tx<'_>, now: AtUs) -> Result<bool, StoreError> {
     Ok(first.is_some_and(|due_at_us| due_at_us <= now.0))
 }
 
-/// Claims at most `limit` jobs that are due, the oldest first. What has expired, or was begun too
-/// often by workers that died of it, is given up instead.
+/// Claims at most `limit` messages to people that are due, the oldest first. What has expired, or
+/// was begun too often by workers that died of it, is given up instead.
 ///
 /// # Errors
 /// [`StoreError`].
 pub fn claim(
     tx: &mut Tx<'_>,
+    limit: i64,
+    now: AtUs,
+    entropy: Entropy,
+) -> Result<Vec<Claimed>, StoreError> {
+    claim_where(tx, "kind IN ('mail', 'sms')", limit, now, entropy)
+}
+
+/// The same of webhooks: customers' programs may be slow, and do not keep mails waiting.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn claim_webhooks(
+    tx: &mut Tx<'_>,
+    limit: i64,
+    now: AtUs,
+    entropy: Entropy,
+) -> Result<Vec<Claimed>, StoreError> {
+    claim_where(tx, "kind = 'webhook'", limit, now, entropy)
+}
+
+fn claim_where(
+    tx: &mut Tx<'_>,
+    of_kind: &str,
     limit: i64,
     now: AtUs,
     entropy: Entropy,
@@ -196,7 +227,7 @@ pub fn claim(
     };
     let sql = format!(
         "WITH due AS MATERIALIZED (
-             SELECT id FROM jobs WHERE state = 'waiting' AND due_at_us <= $1
+             SELECT id FROM jobs WHERE state = 'waiting' AND due_at_us <= $1 AND {of_kind}
              ORDER BY due_at_us, id LIMIT $2 {unclaimed})
          UPDATE jobs SET claim = $3, due_at_us = $4, tries = tries + 1
          WHERE id IN (SELECT id FROM due)
@@ -385,7 +416,7 @@ pub fn dead(tx: &mut Tx<'_>, limit: i64) -> Result<Vec<Listed>, StoreError> {
 /// # Errors
 /// [`StoreError`].
 pub fn counts(tx: &mut Tx<'_>) -> Result<BTreeMap<Channel, Count>, StoreError> {
-    let mut counts = BTreeMap::from([Channel::Mail, Channel::Sms].map(|it| (it, Count::default())));
+    let mut counts = BTreeMap::from(Channel::ALL.map(|it| (it, Count::default())));
     let rows = tx.query(
         "SELECT kind, state, COUNT(*) FROM jobs WHERE state = 'waiting' GROUP BY kind, state
          UNION ALL

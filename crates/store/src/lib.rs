@@ -79,6 +79,7 @@ mod value;
 pub mod verifications;
 pub mod verify;
 pub mod wallets;
+pub mod webhooks;
 
 pub use batch::Settlement;
 pub use error::{OpenError, StoreError};

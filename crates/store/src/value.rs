@@ -142,6 +142,15 @@ impl Row {
         }
     }
 
+    /// The bytes at `index`.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] if there are none.
+    pub fn bytes(&self, index: usize) -> Result<&Bytes, StoreError> {
+        let bytes = self.opt_bytes(index)?;
+        bytes.ok_or_else(|| StoreError::Corrupt(format!("column {index} is null")))
+    }
+
     /// The bytes in column `index`, or none if it is null.
     ///
     /// # Errors

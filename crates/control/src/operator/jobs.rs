@@ -28,10 +28,10 @@ pub(crate) struct OperatorJob {
     id: String,
     #[schema(value_type = String, example = "operator.job")]
     object: &'static str,
-    /// `mail` or `sms`.
+    /// `mail`, `sms` or `webhook`.
     #[schema(value_type = String, example = "mail")]
     channel: &'static str,
-    /// The address or number that it goes to.
+    /// The address, number or webhook endpoint that it goes to.
     to: String,
     /// What kind of message it is.
     #[schema(example = "email_code")]
@@ -59,6 +59,7 @@ pub(crate) struct JobCounts {
     object: &'static str,
     mail: ChannelCounts,
     sms: ChannelCounts,
+    webhook: ChannelCounts,
 }
 
 /// How many messages of a channel there are.
@@ -225,6 +226,7 @@ pub(crate) async fn count(State(control): State<Control>, _: Operator) -> Respon
             object: "operator.job_counts",
             mail: of(Channel::Mail),
             sms: of(Channel::Sms),
+            webhook: of(Channel::Webhook),
         }))
     });
     answer(&control, read.await)

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use domain::id::{SessionId, UserId};
+use domain::people::device::device;
 use domain::people::email::Email;
 use domain::people::factor::Factor;
 use domain::people::password::{Password, PasswordHash};
@@ -17,6 +18,7 @@ use http::HeaderValue;
 use http::header::SET_COOKIE;
 use serde::Serialize;
 use store::people::sessions::{self, Session as Row};
+use store::people::sign_in_places::{self, SignIn};
 use store::people::throttles;
 use store::people::users::{self, User};
 use store::{StoreError, Tx};
@@ -265,6 +267,14 @@ pub(super) fn enter_with(
         user_agent: visitor.user_agent.clone(),
     };
     sessions::begin(tx, &secret.digest(), &row)?;
+    let sign_in = SignIn {
+        user,
+        id: row.id.as_str(),
+        device: &device(row.user_agent.as_deref()),
+        network: &visitor.network(),
+        ip_address: row.ip_address.as_deref().unwrap_or_default(),
+    };
+    sign_in_places::note(tx, &sign_in, now, entropy)?;
     deed.signed_in(tx, method, second_factor)?;
     let id = row.id.clone();
     Ok((Session::of(row, &id), secret))

@@ -51,13 +51,6 @@ impl HttpPost {
 }
 
 impl Refused {
-    /// How long the other side asks to be left alone; zero if it does not say, in seconds.
-    fn asked_us(&self) -> i64 {
-        let value = self.headers.get(RETRY_AFTER);
-        let seconds = value.and_then(|value| value.to_str().ok()?.trim().parse::<i64>().ok());
-        seconds.unwrap_or(0).clamp(0, i64::MAX / SECOND_US) * SECOND_US
-    }
-
     /// A refusal for `reason`, of this message or of any: what is wrong with the service or with
     /// this Farebox's right to use it passes when somebody mends it.
     pub(super) fn failure(&self, reason: String) -> Failure {
@@ -75,8 +68,15 @@ impl Refused {
             true => Failure::lasting(reason),
             false => Failure::Passing {
                 reason,
-                asked_us: self.asked_us(),
+                asked_us: asked_us(&self.headers),
             },
         }
     }
+}
+
+/// How long the other side asks to be left alone; zero if it does not say, in seconds.
+pub(super) fn asked_us(headers: &HeaderMap) -> i64 {
+    let value = headers.get(RETRY_AFTER);
+    let seconds = value.and_then(|value| value.to_str().ok()?.trim().parse::<i64>().ok());
+    seconds.unwrap_or(0).clamp(0, i64::MAX / SECOND_US) * SECOND_US
 }

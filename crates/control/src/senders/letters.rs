@@ -11,73 +11,39 @@ use minijinja::{
     AutoEscape, Environment, Output, State, UndefinedBehavior, context, escape_formatter,
 };
 
+macro_rules! templates {
+    ($($name:literal,)+) => {
+        &[$(($name, include_str!(concat!("templates/", $name, ".txt"))),)+]
+    };
+}
+
 /// Every template by name. Those of mails have a subject.
-const TEMPLATES: &[(&str, &str)] = &[
-    (
-        "address_in_use",
-        include_str!("templates/address_in_use.txt"),
-    ),
-    (
-        "budget_threshold",
-        include_str!("templates/budget_threshold.txt"),
-    ),
-    ("email_changed", include_str!("templates/email_changed.txt")),
-    ("email_code", include_str!("templates/email_code.txt")),
-    (
-        "identity_linked",
-        include_str!("templates/identity_linked.txt"),
-    ),
-    (
-        "identity_unlinked",
-        include_str!("templates/identity_unlinked.txt"),
-    ),
-    ("invite", include_str!("templates/invite.txt")),
-    ("key_leaked", include_str!("templates/key_leaked.txt")),
-    ("low_balance", include_str!("templates/low_balance.txt")),
-    ("new_sign_in", include_str!("templates/new_sign_in.txt")),
-    (
-        "password_changed",
-        include_str!("templates/password_changed.txt"),
-    ),
-    (
-        "password_reset",
-        include_str!("templates/password_reset.txt"),
-    ),
-    (
-        "payment_disputed",
-        include_str!("templates/payment_disputed.txt"),
-    ),
-    ("phone_changed", include_str!("templates/phone_changed.txt")),
-    ("phone_code", include_str!("templates/phone_code.txt")),
-    ("receipt", include_str!("templates/receipt.txt")),
-    (
-        "recharge_disabled",
-        include_str!("templates/recharge_disabled.txt"),
-    ),
-    (
-        "recharge_failed",
-        include_str!("templates/recharge_failed.txt"),
-    ),
-    (
-        "recharge_needs_action",
-        include_str!("templates/recharge_needs_action.txt"),
-    ),
-    (
-        "recovery_code_used",
-        include_str!("templates/recovery_code_used.txt"),
-    ),
-    (
-        "second_factor_failed",
-        include_str!("templates/second_factor_failed.txt"),
-    ),
-    (
-        "second_factors_changed",
-        include_str!("templates/second_factors_changed.txt"),
-    ),
-    (
-        "statement_ready",
-        include_str!("templates/statement_ready.txt"),
-    ),
+const TEMPLATES: &[(&str, &str)] = templates![
+    "address_in_use",
+    "budget_threshold",
+    "email_changed",
+    "email_code",
+    "identity_linked",
+    "identity_unlinked",
+    "invite",
+    "key_leaked",
+    "low_balance",
+    "new_sign_in",
+    "password_changed",
+    "password_reset",
+    "payment_disputed",
+    "phone_changed",
+    "phone_code",
+    "receipt",
+    "recharge_disabled",
+    "recharge_failed",
+    "recharge_needs_action",
+    "recovery_code_used",
+    "second_factor_failed",
+    "second_factors_changed",
+    "statement_ready",
+    "test",
+    "webhook_disabled",
 ];
 const PAGE: &str = "letter.html";
 
@@ -134,17 +100,14 @@ impl Letters {
         facts: &BTreeMap<String, String>,
     ) -> Result<Written, Unwritable> {
         let whole = self.fill_in(template, facts)?;
-        let (subject, text) = whole.split_once("\n\n").ok_or_else(|| Unwritable {
-            template: template.to_owned(),
-            reason: "it has no subject".to_owned(),
-        })?;
+        let (subject, text) = parts(template, &whole)?;
         let paragraphs: Vec<Value> = text
             .split("\n\n")
             .map(|text| {
                 let is = |name| facts.get(name).is_some_and(|fact| fact == text);
                 let kind = match () {
                     () if is("code") => "code",
-                    () if is("link") || text == self.public_url => "link",
+                    () if is("link") || self.is_own(text) => "link",
                     () => "text",
                 };
                 context! { kind, text }
@@ -162,6 +125,31 @@ impl Letters {
             ),
             html: page.map_err(|error| unwritable(template, &error))?,
         })
+    }
+
+    /// Whether a paragraph is an address of this installation and nothing else. Facts cannot make
+    /// one: a template that puts one into a paragraph of its own means it as a link.
+    fn is_own(&self, paragraph: &str) -> bool {
+        let path = paragraph.strip_prefix(&self.public_url);
+        path.is_some_and(|path| {
+            let is_path = path.is_empty() || path.starts_with('/');
+            is_path
+                && path
+                    .bytes()
+                    .all(|it| matches!(it, b'a'..=b'z' | b'-' | b'/'))
+        })
+    }
+
+    /// A message for a chat: a headline, and its paragraphs.
+    pub(crate) fn for_chat(
+        &self,
+        template: &str,
+        facts: &BTreeMap<String, String>,
+    ) -> Result<(String, Vec<String>), Unwritable> {
+        let whole = self.fill_in(template, facts)?;
+        let (subject, text) = parts(template, &whole)?;
+        let paragraphs = text.split("\n\n").map(ToOwned::to_owned).collect();
+        Ok((subject.to_owned(), paragraphs))
     }
 
     /// A text message.
@@ -188,6 +176,14 @@ impl Letters {
             .and_then(|template| template.render(all))
             .map_err(|error| unwritable(template, &error))
     }
+}
+
+/// The subject of a mail, and its text.
+fn parts<'a>(template: &str, whole: &'a str) -> Result<(&'a str, &'a str), Unwritable> {
+    whole.split_once("\n\n").ok_or_else(|| Unwritable {
+        template: template.to_owned(),
+        reason: "it has no subject".to_owned(),
+    })
 }
 
 /// Escapes what HTML needs escaped. The engine would also escape slashes, and addresses full of
@@ -223,13 +219,14 @@ fn unwritable(template: &str, error: &minijinja::Error) -> Unwritable {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::alert::{AlertEvent, BudgetReached, RechargeTrouble};
+    use domain::alert::{AlertEvent, BudgetReached, EndpointOff, RechargeTrouble};
     use domain::budget::{Force, Scope};
-    use domain::id::{BudgetId, KeyId, ProjectId, UserId};
+    use domain::id::{BudgetId, KeyId, ProjectId, UserId, WebhookEndpointId};
     use domain::message::{AlertLetter, Letter, Message, Text};
     use domain::money::Nusd;
     use domain::people::factor::FactorChange;
     use domain::time::AtUs;
+    use domain::webhook::Off;
     use domain::window::Window;
 
     const URL: &str = "https://ai.example.com";
@@ -381,8 +378,19 @@ mod tests {
             },
             receipt("0"),
             receipt("3.99"),
+            endpoint_off(Off::Failing),
+            endpoint_off(Off::Gone),
         ];
         events.map(alert).into()
+    }
+
+    fn endpoint_off(why: Off) -> AlertEvent {
+        AlertEvent::WebhookDisabled(EndpointOff {
+            endpoint: WebhookEndpointId::new("webhook_1"),
+            url: "https://example.com/farebox".into(),
+            why,
+            last: "the endpoint answered 500".into(),
+        })
     }
 
     fn key_leaked(revoked: bool) -> Letter {
@@ -411,8 +419,18 @@ mod tests {
             seen.push_str(&format!("Subject: {subject}\n\n{text}\n"));
         }
         // The words of every letter, to be read over when one of them changes.
-        let kept = include_str!("templates/every_letter.txt");
-        assert_eq!(seen.trim_end(), kept.trim_end(), "now:\n{seen}");
+        insta::assert_snapshot!("every_letter", seen);
+    }
+
+    #[test]
+    fn pages_are_as_they_were_looked_at() {
+        let code = Letter::EmailCode {
+            code: "482913".into(),
+            valid_minutes: 10,
+        };
+        insta::assert_snapshot!("page_with_code", write(code).html);
+        let alert = budget(Force::Hard, Window::Month);
+        insta::assert_snapshot!("page_of_alert", write(alert).html);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Sends what is written to people: takes messages from the store's queue, and puts them where the
 //! operator wants mails and text messages to go.
 
+mod endpoints;
 mod failure;
 mod http_post;
 mod letters;
@@ -9,8 +10,10 @@ mod twilio;
 mod webhook;
 mod worker;
 
+pub use endpoints::Endpoints;
 pub use smtp::{Encryption, Smtp, SmtpSettings, SmtpSettingsError, check_mailbox};
 pub use twilio::{Twilio, TwilioSettings};
+pub(crate) use webhook::SECRET_PREFIX;
 pub use webhook::{Webhook, WebhookSettings};
 pub use worker::Worker;
 
@@ -32,4 +35,15 @@ pub enum SmsRoute {
     Twilio(Twilio),
     /// To a program of the operator's.
     Webhook(Webhook),
+}
+
+/// Where everything goes.
+#[derive(Debug)]
+pub struct Routes {
+    /// Mails.
+    pub mail: MailRoute,
+    /// Text messages.
+    pub sms: SmsRoute,
+    /// Events for endpoints of organizations.
+    pub endpoints: Endpoints,
 }

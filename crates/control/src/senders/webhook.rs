@@ -21,7 +21,7 @@ use super::failure::Failure;
 use super::http_post::{HttpPost, Refused};
 
 /// What the specification's secrets begin with; the rest is base64.
-const SECRET_PREFIX: &str = "whsec_";
+pub(crate) const SECRET_PREFIX: &str = "whsec_";
 
 /// A program that sends text messages.
 #[derive(Clone, Debug)]
@@ -109,7 +109,7 @@ impl Webhook {
 }
 
 /// `v1,` and the base64 of HMAC-SHA256 over id, time and body, with dots between.
-fn signature(secret: &Secret, id: &str, at_s: i64, body: &str) -> String {
+pub(super) fn signature(secret: &Secret, id: &str, at_s: i64, body: &str) -> String {
     let text = secret.expose();
     let decoded = text
         .strip_prefix(SECRET_PREFIX)

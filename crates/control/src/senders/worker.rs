@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::Entropy;
+use domain::id::WebhookDeliveryId;
 use domain::job::{self, RUN_US, START_US};
 use domain::time::{AtUs, Clock, MINUTE_US};
 use prometheus_client::encoding::EncodeLabelSet;
@@ -16,16 +17,18 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use store::jobs::{self, Channel, Claimed};
-use store::{Store, StoreError, outbox};
+use store::{Store, StoreError, outbox, webhooks};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::endpoints::Tried;
 use super::failure::Failure;
 use super::letters::{Letters, Written};
-use super::{MailRoute, SmsRoute};
+use super::{MailRoute, Routes, SmsRoute};
 
-/// Messages in the making at once.
+/// Messages to people in the making at once, and webhooks beside them: those may be slow.
 const AT_ONCE: usize = 8;
+const WEBHOOKS_AT_ONCE: usize = 32;
 /// A message that another process put into the queue, or whose pause is over, is found within this.
 const POLL: Duration = Duration::from_secs(1);
 /// How long messages in the making may take to end when this process stops.
@@ -55,8 +58,7 @@ pub struct Worker(Arc<Inner>);
 
 struct Inner {
     store: Store,
-    mail: MailRoute,
-    sms: SmsRoute,
+    routes: Routes,
     letters: Letters,
     clock: Clock,
     entropy: Entropy,
@@ -75,6 +77,10 @@ enum End {
     },
     /// It did not leave.
     Failed(Failure),
+    /// An endpoint was called.
+    Tried(WebhookDeliveryId, Tried),
+    /// An endpoint is not to be called, as it is switched off or gone.
+    Skipped(WebhookDeliveryId),
 }
 
 impl Worker {
@@ -82,15 +88,14 @@ impl Worker {
     #[must_use]
     pub fn new(
         store: Store,
-        (mail, sms): (MailRoute, SmsRoute),
+        routes: Routes,
         public_url: &str,
         clock: Clock,
         entropy: Entropy,
     ) -> Self {
         Worker(Arc::new(Inner {
             store,
-            mail,
-            sms,
+            routes,
             letters: Letters::new(public_url),
             clock,
             entropy,
@@ -109,10 +114,11 @@ impl Worker {
 
     /// Sends until `stop`, and then ends what it has begun.
     pub async fn run(self, stop: CancellationToken) {
-        let mut running = JoinSet::new();
+        let [mut running, mut webhooks] = [(); 2].map(|()| JoinSet::new());
         let mut tended_at: Option<AtUs> = None;
         while !stop.is_cancelled() {
-            let begun = match self.begin(AT_ONCE - running.len()).await {
+            let most = (AT_ONCE - running.len(), WEBHOOKS_AT_ONCE - webhooks.len());
+            let begun = match self.begin(most).await {
                 Ok(begun) => begun,
                 Err(error) => {
                     tracing::warn!(%error, "messages cannot be looked for; trying again");
@@ -121,7 +127,11 @@ impl Worker {
             };
             for job in begun {
                 let inner = Arc::clone(&self.0);
-                running.spawn(async move { inner.carry_out(job).await });
+                let lane = match job.channel {
+                    Channel::Mail | Channel::Sms => &mut running,
+                    Channel::Webhook => &mut webhooks,
+                };
+                lane.spawn(async move { inner.carry_out(job).await });
             }
             let now = self.0.now();
             if tended_at.is_none_or(|at| now.since(at) >= TENDING_US) {
@@ -132,11 +142,14 @@ impl Worker {
                 () = stop.cancelled() => {}
                 () = self.0.store.enqueued(POLL) => {}
                 Some(ended) = running.join_next() => noted(ended),
+                Some(ended) = webhooks.join_next() => noted(ended),
             }
         }
         let ends = async {
-            while let Some(ended) = running.join_next().await {
-                noted(ended);
+            for lane in [&mut running, &mut webhooks] {
+                while let Some(ended) = lane.join_next().await {
+                    noted(ended);
+                }
             }
         };
         if tokio::time::timeout(GRACE, ends).await.is_err() {
@@ -144,8 +157,9 @@ impl Worker {
         }
     }
 
-    /// Claims messages that are due, and counts what is in the queue.
-    async fn begin(&self, most: usize) -> Result<Vec<Claimed>, StoreError> {
+    /// Claims messages that are due, so many to people and so many webhooks, and counts what is in
+    /// the queue.
+    async fn begin(&self, most: (usize, usize)) -> Result<Vec<Claimed>, StoreError> {
         let (now, entropy) = (self.0.now(), self.0.entropy);
         let read = self.0.store.read(move |tx| -> Result<_, StoreError> {
             Ok((jobs::counts(tx)?, jobs::is_due(tx, now)?))
@@ -161,20 +175,23 @@ impl Worker {
             set("waiting", count.waiting);
             set("given_up", count.dead);
         }
-        if !is_due || most == 0 {
+        if !is_due || most == (0, 0) {
             return Ok(Vec::new());
         }
-        let limit = i64::try_from(most).unwrap_or(1);
-        let claim = self
-            .0
-            .store
-            .write(move |tx| jobs::claim(tx, limit, now, entropy));
+        let limit = |most| i64::try_from(most).unwrap_or(1);
+        let (people, programs) = (limit(most.0), limit(most.1));
+        let claim = self.0.store.write(move |tx| {
+            let mut claimed = jobs::claim(tx, people, now, entropy)?;
+            claimed.extend(jobs::claim_webhooks(tx, programs, now, entropy)?);
+            Ok(claimed)
+        });
         claim.await
     }
 
     async fn tend(&self, now: AtUs) {
         let forget = self.0.store.write(move |tx| -> Result<_, StoreError> {
             jobs::forget(tx, FORGOTTEN_AT_ONCE, now)?;
+            webhooks::forget(tx, FORGOTTEN_AT_ONCE, now)?;
             outbox::forget(tx, FORGOTTEN_AT_ONCE, now)
         });
         if let Err(error) = forget.await {
@@ -224,7 +241,7 @@ impl Inner {
             Channel::Mail => {
                 let written = self.letters.mail(&job.template, &job.facts);
                 let written = written.map_err(|error| Failure::lasting(error.to_string()))?;
-                match &self.mail {
+                match &self.routes.mail {
                     MailRoute::Outbox => {
                         let Written { subject, text, .. } = written;
                         let subject = Some(subject);
@@ -236,7 +253,7 @@ impl Inner {
             Channel::Sms => {
                 let text = self.letters.sms(&job.template, &job.facts);
                 let text = text.map_err(|error| Failure::lasting(error.to_string()))?;
-                match &self.sms {
+                match &self.routes.sms {
                     SmsRoute::Outbox => {
                         let subject = None;
                         return Ok(End::Kept { subject, text });
@@ -247,8 +264,30 @@ impl Inner {
                     }
                 }
             }
+            Channel::Webhook => return self.call_endpoint(job).await,
         }
         Ok(End::Sent)
+    }
+
+    async fn call_endpoint(&self, job: &Claimed) -> Result<End, Failure> {
+        let Some(delivery) = job.facts.get("delivery") else {
+            return Err(Failure::lasting("it does not say what is delivered"));
+        };
+        let (id, now) = (WebhookDeliveryId::new(delivery), self.now());
+        let asked = id.clone();
+        let read = self.store.read(move |tx| webhooks::order(tx, &asked, now));
+        let order = read
+            .await
+            .map_err(|error: StoreError| Failure::passing(error.to_string()))?;
+        let Some(order) = order.filter(|order| !order.is_off) else {
+            return Ok(End::Skipped(id));
+        };
+        let by = (&self.clock, self.entropy);
+        let sending = self
+            .routes
+            .endpoints
+            .send(&order, job.tries, &self.letters, by);
+        Ok(End::Tried(id, sending.await))
     }
 
     /// Writes what became of a message.
@@ -267,6 +306,14 @@ impl Inner {
                 (write.await?, "kept")
             }
             End::Failed(failure) => self.report_failure(owned, failure, now).await?,
+            End::Tried(id, tried) => self.report_try(owned, id.clone(), tried, now).await?,
+            End::Skipped(id) => {
+                let id = id.clone();
+                let write = self
+                    .store
+                    .write(move |tx| webhooks::skip(tx, &owned, &id, now));
+                (write.await?, "skipped")
+            }
         };
         if !heard {
             tracing::warn!(job = %job.id, "a message took longer than its claim: it may be sent twice");
@@ -281,6 +328,25 @@ impl Inner {
             _ => tracing::info!(job = %job.id, channel, template, tries, "message {word}"),
         }
         Ok(())
+    }
+
+    async fn report_try(
+        &self,
+        job: Claimed,
+        id: WebhookDeliveryId,
+        tried: &Tried,
+        now: AtUs,
+    ) -> Result<(bool, &'static str), StoreError> {
+        let (attempt, end, entropy) = (tried.attempt.clone(), tried.end, self.entropy);
+        let write = self
+            .store
+            .write(move |tx| webhooks::record(tx, (&job, &id), &attempt, end, now, entropy));
+        let word = match end {
+            webhooks::End::Delivered => "sent",
+            webhooks::End::Again(_) => "failed",
+            webhooks::End::GivenUp | webhooks::End::Gone => "given_up",
+        };
+        Ok((write.await?, word))
     }
 
     async fn report_failure(

@@ -147,6 +147,7 @@ async fn every_change_leaves_an_entry() {
         limits(&mut trail).await;
         codes(&mut trail).await;
         groups_and_roles(&mut trail).await;
+        alerting(&mut trail).await;
         keys(&mut trail).await;
         paying(&mut trail).await;
         assert_eq!(trail.tried, changing(&world));
@@ -478,6 +479,51 @@ async fn alerts(trail: &mut Trail<'_>, project: &str) {
         let deleted = [("farebox.spend_alert.deleted", id)];
         trail.step(&delete, &ids, Value::Null, &deleted).await;
     }
+}
+
+async fn alerting(trail: &mut Trail<'_>) {
+    let organization = trail.world.made.organization.to_string();
+    let settings = "POST /api/alert_settings";
+    let asked = json!({"mails": {"receipt": "nobody"}});
+    let updated = [("farebox.alert_settings.updated", &*organization)];
+    trail.step(settings, &[], asked.clone(), &updated).await;
+    trail.step(settings, &[], asked, &[]).await;
+
+    let endpoints = "/api/webhook_endpoints";
+    let created = [("farebox.webhook_endpoint.created", "{made}")];
+    let asked = json!({"url": "https://example.com/farebox"});
+    let create = format!("POST {endpoints}");
+    let made = trail.step(&create, &[], asked, &created).await;
+    let id = made["id"].as_str().unwrap();
+    let updated = [("farebox.webhook_endpoint.updated", id)];
+    let update = format!("POST {endpoints}/{{endpoint_id}}");
+    let asked = json!({"kinds": ["receipt"]});
+    trail.step(&update, &[id], asked, &updated).await;
+    trail
+        .step(&update, &[id], json!({"enabled": true}), &[])
+        .await;
+    let rotate = format!("POST {endpoints}/{{endpoint_id}}/rotate_secret");
+    trail.step(&rotate, &[id], json!({}), &updated).await;
+    let tested = [("farebox.webhook_delivery.tested", "{made}")];
+    let test = format!("POST {endpoints}/{{endpoint_id}}/test");
+    let delivery = trail.step(&test, &[id], json!({}), &tested).await;
+    let delivery = delivery["id"].as_str().unwrap();
+    let replay = format!("POST {endpoints}/{{endpoint_id}}/deliveries/{{delivery_id}}/replay");
+    trail.step(&replay, &[id, delivery], json!({}), &[]).await;
+    // SQL in a test: as if it had been sent.
+    let ended = trail.world.store.write(|tx| {
+        let sql = "UPDATE webhook_deliveries SET state = 'failed', ended_at_us = 1";
+        tx.execute(sql, &[])
+            .map_err(|error: store::StoreError| error)
+    });
+    ended.await.unwrap();
+    let replayed = [("farebox.webhook_delivery.replayed", delivery)];
+    trail
+        .step(&replay, &[id, delivery], json!({}), &replayed)
+        .await;
+    let deleted = [("farebox.webhook_endpoint.deleted", id)];
+    let delete = format!("DELETE {endpoints}/{{endpoint_id}}");
+    trail.step(&delete, &[id], Value::Null, &deleted).await;
 }
 
 async fn groups_and_roles(trail: &mut Trail<'_>) {

@@ -72,4 +72,5 @@ mod stripe_provider;
 mod stripe_webhooks;
 mod stripe_world;
 mod user_keys;
+mod webhooks;
 mod world;

@@ -13,9 +13,10 @@ use domain::job::LEASE_US;
 use domain::message::{Letter, Message, Text};
 use domain::secret::Secret;
 use domain::time::{AtUs, Clock, HOUR_US};
+use domain::webhook::Reach;
 use farebox_control::senders::{
-    Encryption, MailRoute, SmsRoute, Smtp, SmtpSettings, Twilio, TwilioSettings, Webhook,
-    WebhookSettings, Worker,
+    Encryption, Endpoints, MailRoute, Routes, SmsRoute, Smtp, SmtpSettings, Twilio, TwilioSettings,
+    Webhook, WebhookSettings, Worker,
 };
 use http::{HeaderMap, Method, StatusCode, Uri};
 use store::StoreError;
@@ -133,7 +134,12 @@ fn clock(world: &World) -> Clock {
 
 fn worker(world: &World, mail: MailRoute, sms: SmsRoute) -> Worker {
     let url = "https://ai.example.com";
-    Worker::new(world.store.clone(), (mail, sms), url, clock(world), entropy)
+    let routes = Routes {
+        mail,
+        sms,
+        endpoints: Endpoints::new(Reach::Everything, None),
+    };
+    Worker::new(world.store.clone(), routes, url, clock(world), entropy)
 }
 
 async fn enqueue(world: &World, key: &str, message: Message) {

@@ -12,11 +12,13 @@ use domain::money::Nusd;
 use domain::network::{Network, TrustedProxies};
 use domain::payment::{Bounds, TaxRate};
 use domain::people::password::PasswordHash;
+use domain::sealed::SealingKey;
 use domain::time::{AtUs, Clock};
+use domain::webhook::Reach;
 use farebox_control::payments::{PaymentProvider, Payments, TestProvider};
 use farebox_control::{
     Caretaker, Control, Hasher, LastUses, LowWallets, People, Providers, Recharger, Settings,
-    Signers, SignupMode, SignupRules,
+    Signers, SignupMode, SignupRules, Webhooks,
 };
 use http::Method;
 use serde_json::Value;
@@ -287,6 +289,7 @@ impl Ground {
                 stated: Vec::new(),
             }),
             leak_signers: plan.leak_signers,
+            webhooks: webhooks(),
         };
         let caretaker = Caretaker::new(control.clone());
         let recharger = Recharger::new(control.clone());
@@ -384,4 +387,12 @@ pub(crate) fn refused(
         "message, type, param, code"
     );
     assert!(answer.header("x-request-id").unwrap().starts_with("req_"));
+}
+
+/// Calls everything, and seals with a key that tests know.
+pub(crate) fn webhooks() -> Webhooks {
+    Webhooks {
+        reach: Reach::Everything,
+        sealing: Some(SealingKey::new(&[7; 32])),
+    }
 }

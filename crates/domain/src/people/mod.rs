@@ -8,6 +8,7 @@
 //! - [`throttle`] bounds guessing, [`session`] how long a sign-in lasts.
 
 pub mod code;
+pub mod device;
 pub mod email;
 pub mod factor;
 pub mod password;

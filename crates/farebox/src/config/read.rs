@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use domain::money::Nusd;
 use domain::network::{Network, TrustedProxies};
@@ -33,14 +34,22 @@ pub(super) fn read_config(root: &Item, problems: &RefCell<Vec<Problem>>) -> Read
         text => parse_listen(text).map(Some),
     });
     let public_url = read_public_url(&root, listen);
-    let trusted_proxies = root.parsed("trusted_proxies", parse_networks);
+    let trusted_proxies = root.parsed("trusted_proxies", |text| {
+        parse_networks(text).map(TrustedProxies::new)
+    });
     let database_url = root.parsed("database_url", parse_database_url);
+    let secret_key_file = root.text("secret_key_file");
     let hold_durability = root.choice("hold_durability", None);
     let signup = root
         .section("signup")
         .and_then(|section| read_signup(&section));
     let mail = root.section("mail").and_then(|it| read_mail(&it));
     let sms = root.section("sms").and_then(|it| read_sms(&it));
+    let webhook_networks = root.section("webhooks").and_then(|section| {
+        let networks = section.parsed("allowed_networks", parse_networks);
+        section.finish();
+        networks
+    });
     let leak_reports = root
         .section("leak_reports")
         .and_then(|section| read_leak_reports(&section));
@@ -65,10 +74,14 @@ pub(super) fn read_config(root: &Item, problems: &RefCell<Vec<Problem>>) -> Read
         public_url: public_url?,
         trusted_proxies: trusted_proxies?,
         database_url: database_url?,
+        secret_key_file: Some(secret_key_file?)
+            .filter(|file| !file.is_empty())
+            .map(PathBuf::from),
         hold_durability: hold_durability?,
         signup: signup?,
         mail: mail?,
         sms: sms?,
+        webhook_networks: webhook_networks?,
         leak_reports: leak_reports?,
         oidc: oidc?,
         payments: payments?,
@@ -127,12 +140,12 @@ fn read_public_url(root: &Section<'_>, listen: Read<SocketAddr>) -> Read<String>
 }
 
 /// Reads networks with commas between them; none of an empty text.
-fn parse_networks(text: &str) -> Result<TrustedProxies, String> {
+fn parse_networks(text: &str) -> Result<Vec<Network>, String> {
     let parts = text.split(',').map(str::trim);
     let networks = parts
         .filter(|part| !part.is_empty())
         .map(|part| Network::parse(part).map_err(|why| format!("cannot hold \"{part}\": {why}")));
-    networks.collect::<Result<_, _>>().map(TrustedProxies::new)
+    networks.collect()
 }
 
 fn parse_listen(text: &str) -> Result<SocketAddr, String> {

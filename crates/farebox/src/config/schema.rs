@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use domain::bound::InputBounds;
 use domain::document::Seller;
 use domain::money::Nusd;
-use domain::network::TrustedProxies;
+use domain::network::{Network, TrustedProxies};
 use domain::payment::{Bounds, TaxRate};
 use domain::price::StatedPrices;
 use store::DatabaseUrl;
@@ -27,6 +27,8 @@ pub struct Config {
     pub trusted_proxies: TrustedProxies,
     /// The database.
     pub database_url: DatabaseUrl,
+    /// Where the key is that secrets in the database are sealed with, if not at its usual place.
+    pub secret_key_file: Option<PathBuf>,
     /// When a hold must be durable.
     pub hold_durability: HoldDurability,
     /// Who may sign up, and what they get.
@@ -35,6 +37,8 @@ pub struct Config {
     pub mail: Mail,
     /// How text messages leave.
     pub sms: Sms,
+    /// Networks that webhooks may reach beside the public internet.
+    pub webhook_networks: Vec<Network>,
     /// Who may report that keys leaked.
     pub leak_reports: LeakReports,
     /// What people can sign in with, beside a password.

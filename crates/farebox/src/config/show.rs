@@ -31,6 +31,8 @@ pub fn effective(config: &Config) -> String {
     let proxies: Vec<String> = proxies.iter().map(ToString::to_string).collect();
     page.text("trusted_proxies", proxies.join(", "));
     page.text("database_url", &config.database_url);
+    let key_file = config.secret_key_file.as_deref().unwrap_or(Path::new(""));
+    page.text("secret_key_file", key_file.display());
     page.text("hold_durability", config.hold_durability.word());
 
     page.section("[signup]");
@@ -44,6 +46,7 @@ pub fn effective(config: &Config) -> String {
 
     page.mail(&config.mail);
     page.sms(&config.sms);
+    page.webhooks(config);
     page.section("[leak_reports]");
     let leaks = &config.leak_reports;
     page.text(
@@ -88,6 +91,12 @@ pub fn effective(config: &Config) -> String {
 struct Page(String);
 
 impl Page {
+    fn webhooks(&mut self, config: &Config) {
+        self.section("[webhooks]");
+        let networks = config.webhook_networks.iter().map(ToString::to_string);
+        self.text("allowed_networks", networks.collect::<Vec<_>>().join(", "));
+    }
+
     fn section(&mut self, heading: &str) {
         self.line(format_args!("\n{heading}"));
     }

@@ -1140,12 +1140,94 @@ CREATE INDEX receipts_by_age ON receipts (organization_id, issued_at_us, number)
 CREATE INDEX receipts_of_receipt ON receipts (organization_id, of_receipt)
     WHERE of_receipt IS NOT NULL;
 
+-- Who gets the mails of a kind of alert, where an organization decided.
+CREATE TABLE alert_mails (
+    organization_id TEXT NOT NULL REFERENCES organizations (id),
+    kind TEXT NOT NULL,
+    mail_to TEXT NOT NULL,
+    PRIMARY KEY (organization_id, kind)
+);
+
+-- Below which balance an organization is told (null: the usual one, 0: never), whether it is, and how
+-- often it fell there.
+CREATE TABLE low_balances (
+    organization_id TEXT PRIMARY KEY REFERENCES organizations (id),
+    threshold_nusd BIGINT,
+    is_low BIGINT NOT NULL,
+    falls BIGINT NOT NULL
+);
+CREATE INDEX low_balances_now ON low_balances (organization_id) WHERE is_low = 1;
+
+-- Networks and programs that people signed in from.
+CREATE TABLE sign_in_places (
+    user_id TEXT NOT NULL REFERENCES users (id),
+    device TEXT NOT NULL,
+    network TEXT NOT NULL,
+    seen_at_us BIGINT NOT NULL,
+    PRIMARY KEY (user_id, device, network)
+);
+
+-- Addresses that are told of alerts. Secrets are sealed; kinds are words with commas between, null
+-- is all of them.
+CREATE TABLE webhook_endpoints (
+    id TEXT PRIMARY KEY,
+    organization_id TEXT NOT NULL REFERENCES organizations (id),
+    form TEXT NOT NULL CHECK (form IN ('standard', 'slack')),
+    url TEXT NOT NULL,
+    kinds TEXT,
+    description TEXT NOT NULL,
+    secret BYTEA NOT NULL,
+    earlier_secret BYTEA,
+    earlier_ends_at_us BIGINT,
+    off TEXT CHECK (off IN ('by_hand', 'failing', 'gone')),
+    off_at_us BIGINT,
+    failing_since_us BIGINT,
+    created_at_us BIGINT NOT NULL,
+    CHECK ((earlier_secret IS NULL) = (earlier_ends_at_us IS NULL)),
+    CHECK ((off IS NULL) = (off_at_us IS NULL))
+);
+CREATE INDEX webhook_endpoints_by_organization
+    ON webhook_endpoints (organization_id, created_at_us, id);
+
+-- What is sent to an endpoint about an event; queued counts its jobs, as it may be sent again.
+CREATE TABLE webhook_deliveries (
+    id TEXT PRIMARY KEY,
+    endpoint_id TEXT NOT NULL REFERENCES webhook_endpoints (id),
+    event_id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    payload TEXT NOT NULL,
+    facts TEXT,
+    state TEXT NOT NULL CHECK (state IN ('waiting', 'delivered', 'failed')),
+    queued BIGINT NOT NULL,
+    attempts BIGINT NOT NULL,
+    last_status BIGINT,
+    created_at_us BIGINT NOT NULL,
+    ended_at_us BIGINT,
+    CHECK ((state = 'waiting') = (ended_at_us IS NULL))
+);
+CREATE INDEX webhook_deliveries_by_endpoint
+    ON webhook_deliveries (endpoint_id, created_at_us, id);
+CREATE INDEX webhook_deliveries_waiting ON webhook_deliveries (id) WHERE state = 'waiting';
+CREATE INDEX webhook_deliveries_ended ON webhook_deliveries (ended_at_us, id)
+    WHERE state <> 'waiting';
+
+CREATE TABLE webhook_attempts (
+    delivery_id TEXT NOT NULL REFERENCES webhook_deliveries (id),
+    number BIGINT NOT NULL,
+    at_us BIGINT NOT NULL,
+    took_ms BIGINT NOT NULL,
+    status BIGINT,
+    answer TEXT,
+    failure TEXT,
+    PRIMARY KEY (delivery_id, number)
+);
+
 -- Messages to be sent once what caused them is committed, each at least once, and one for a key. A
 -- worker's claim lasts until due_at_us. The facts go when a message is sent: they hold codes.
 CREATE TABLE jobs (
     id TEXT PRIMARY KEY,
     job_key TEXT NOT NULL UNIQUE,
-    kind TEXT NOT NULL CHECK (kind IN ('mail', 'sms')),
+    kind TEXT NOT NULL CHECK (kind IN ('mail', 'sms', 'webhook')),
     recipient TEXT NOT NULL,
     template TEXT NOT NULL,
     facts TEXT NOT NULL,

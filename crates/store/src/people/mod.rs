@@ -15,6 +15,7 @@ pub mod password_resets;
 pub mod pending_sign_ins;
 pub mod recovery_codes;
 pub mod sessions;
+pub mod sign_in_places;
 pub mod signups;
 pub mod sso_attempts;
 pub mod throttles;

@@ -5,8 +5,12 @@
 use domain::alert::{Alert, AlertEvent};
 use domain::id::OrganizationId;
 use domain::money::Nusd;
+use domain::time::SECOND_US;
+use store::alerts::{self, low_balances};
+use store::installation::SetUp;
 use store::jobs::Listed;
-use store::{Role, Store, StoreError, alerts, jobs};
+use store::people::sign_in_places::{self, SignIn};
+use store::{Role, Store, StoreError, jobs};
 use testkit::on_each_database;
 
 use crate::crud_world::{NOW, person, set_up, write};
@@ -86,6 +90,106 @@ async fn an_alert_is_told_only_with_what_it_is_about_and_to_those_whom_it_names(
             mails(&store).await,
             [(named[0].clone(), "low_balance".into())]
         );
+    })
+    .await;
+}
+
+/// Gives credit, or spends some of it as requests do, and looks at the balances.
+async fn after(store: &Store, made: &SetUp, (given, spent): (&str, &str), turn: i64) -> usize {
+    let usd = |text| Nusd::parse_usd(text).unwrap();
+    let id = made.organization.clone();
+    let (given, spent) = (usd(given), usd(spent));
+    let now = NOW.plus(turn * 60 * SECOND_US);
+    write(store, move |tx| {
+        // SQL in a test: the sums of a wallet, without the transfers that make them.
+        let sql = "UPDATE accounts SET credits_nusd = credits_nusd + $2,
+                          debits_nusd = debits_nusd + $3 WHERE id = $1";
+        let wallet = format!("wallet:{id}");
+        let params = [wallet.into(), given.get().into(), spent.get().into()];
+        tx.execute_one(sql, &params)?;
+        low_balances::look_in_turn(tx, now, entropy)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_balance_that_falls_is_told_once_until_it_falls_again() {
+    on_each_database(async |database| {
+        let (store, made) = set_up(&database).await;
+        let nothing = "0";
+        for (turn, change, told) in [
+            (0, (nothing, nothing), 0),
+            (1, ("0.5", nothing), 0), // It never was above.
+            (2, ("4.5", nothing), 0),
+            (3, (nothing, "4"), 0), // A dollar is not below a dollar.
+            (4, (nothing, "0.000000001"), 1),
+            (5, (nothing, "0.5"), 0),
+            (6, ("0.4", nothing), 0), // Still below.
+            (7, ("5", nothing), 0),
+            (8, (nothing, "5"), 1),
+            (9, (nothing, nothing), 0),
+        ] {
+            assert_eq!(after(&store, &made, change, turn).await, told, "{turn}");
+        }
+        assert_eq!(mails(&store).await.len(), 2);
+
+        let id = made.organization.clone();
+        let high = Nusd::parse_usd("2").unwrap();
+        write(&store, move |tx| low_balances::set_threshold(tx, &id, high)).await;
+        for (turn, change, told) in [(10, ("3", nothing), 0), (11, (nothing, "2"), 1)] {
+            assert_eq!(after(&store, &made, change, turn).await, told, "{turn}");
+        }
+        let id = made.organization.clone();
+        write(&store, move |tx| {
+            low_balances::set_threshold(tx, &id, Nusd::ZERO)
+        })
+        .await;
+        for (turn, change) in [(12, ("9", nothing)), (13, (nothing, "9"))] {
+            assert_eq!(
+                after(&store, &made, change, turn).await,
+                0,
+                "nobody wants to know"
+            );
+        }
+        // Two servers that look at once look once.
+        let again = write(&store, move |tx| {
+            low_balances::is_due(tx, NOW.plus(13 * 60 * SECOND_US))
+        });
+        assert!(!again.await);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_sign_in_from_elsewhere_is_told_once_and_not_the_first() {
+    on_each_database(async |database| {
+        let (store, made) = set_up(&database).await;
+        let sign_in = async |id: &'static str, device: &'static str, network: &'static str| {
+            let user = made.user.clone();
+            write(&store, move |tx| {
+                let sign_in = SignIn {
+                    user: &user,
+                    id,
+                    device,
+                    network,
+                    ip_address: "203.0.113.7",
+                };
+                sign_in_places::note(tx, &sign_in, NOW, entropy)
+            })
+            .await;
+            mails(&store).await.len()
+        };
+        assert_eq!(sign_in("1", "Firefox on Linux", "a").await, 0, "the first");
+        assert_eq!(sign_in("2", "Firefox on Linux", "a").await, 0);
+        assert_eq!(sign_in("3", "Chrome on Windows", "a").await, 1);
+        assert_eq!(sign_in("4", "Firefox on Linux", "b").await, 2);
+        assert_eq!(
+            sign_in("5", "Chrome on Windows", "b").await,
+            2,
+            "both are known"
+        );
+        let told = ("ada@example.com".to_owned(), "new_sign_in".to_owned());
+        assert_eq!(mails(&store).await, [told.clone(), told]);
     })
     .await;
 }

@@ -61,7 +61,7 @@ async fn copied_telling(
 }
 
 /// A row in each table that operators write to, beside prices.
-const OPERATED: [&str; 9] = [
+const OPERATED: [&str; 16] = [
     "INSERT INTO price_withdrawals SELECT id, 1 FROM prices",
     "INSERT INTO markups SELECT 'markup_1', id, 'm', -50, 1, 2 FROM organizations",
     "INSERT INTO markup_ends VALUES ('markup_1', 3)",
@@ -70,6 +70,15 @@ const OPERATED: [&str; 9] = [
     "INSERT INTO redeem_uses SELECT 'd', id, 'codes_1', 'code:d', 'u', 1 FROM organizations",
     "INSERT INTO disabled_models VALUES ('m', 1)",
     "INSERT INTO settings VALUES ('signup', '{}', 1)",
+    "INSERT INTO alerts SELECT 'alert_1', id, 'receipt', 'é', '{}', 5 FROM organizations",
+    "INSERT INTO low_balances SELECT id, 5, 1, 2 FROM organizations",
+    "INSERT INTO sign_in_places SELECT id, 'é', '10.0.0.0/24', 5 FROM users",
+    "INSERT INTO alert_mails SELECT id, 'receipt', 'nobody' FROM organizations",
+    "INSERT INTO webhook_endpoints SELECT 'webhook_1', id, 'slack', 'é', NULL, '', X'00ff', X'01', 2,
+         'gone', 3, 4, 5 FROM organizations",
+    "INSERT INTO webhook_deliveries VALUES
+         ('delivery_1', 'webhook_1', 'e', 'test', '{}', NULL, 'failed', 1, 1, 500, 5, 6)",
+    "INSERT INTO webhook_attempts VALUES ('delivery_1', 1, 5, 6, NULL, NULL, 'é')",
     "INSERT INTO verifications VALUES ('verification_1', 'proved', 1, 1, 1, 1, 1, '{}')",
 ];
 

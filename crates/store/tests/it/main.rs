@@ -51,3 +51,4 @@ mod snapshots;
 mod standby;
 mod statements;
 mod wallet_order;
+mod webhooks;
