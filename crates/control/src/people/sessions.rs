@@ -271,7 +271,7 @@ pub(super) fn enter_with(
         user,
         id: row.id.as_str(),
         device: &device(row.user_agent.as_deref()),
-        network: &visitor.network(),
+        network: &visitor.surroundings(),
         ip_address: row.ip_address.as_deref().unwrap_or_default(),
     };
     sign_in_places::note(tx, &sign_in, now, entropy)?;

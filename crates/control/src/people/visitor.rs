@@ -57,6 +57,17 @@ impl Visitor {
             .map_or_else(|| "none".into(), throttle::network)
     }
 
+    /// The network that people are known to come from: their provider changes their addresses.
+    pub(super) fn surroundings(&self) -> String {
+        match self.address.map(|address| address.to_canonical()) {
+            Some(IpAddr::V4(address)) => {
+                let [a, b, c, _] = address.octets();
+                format!("{a}.{b}.{c}.0/24")
+            }
+            _ => self.network(),
+        }
+    }
+
     /// What audit logs say of somebody who acts from here.
     pub(super) fn actor(&self, user: &UserId) -> Actor {
         Actor {
