@@ -5,7 +5,6 @@
 //! for is looked at by the resolver that the connection is made with, so a name cannot stand for
 //! one address when it is looked at and for another when it is called.
 
-use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;

@@ -519,9 +519,8 @@ pub fn forget(tx: &mut Tx<'_>, limit: i64, now: AtUs) -> Result<u64, StoreError>
 }
 
 fn from_row(row: &Row) -> Result<Delivery, StoreError> {
-    let state = State::ALL.into_iter();
     let word = row.text(4)?;
-    let state = state.into_iter().find(|state| state.as_str() == word);
+    let state = State::ALL.into_iter().find(|state| state.as_str() == word);
     Ok(Delivery {
         id: WebhookDeliveryId::new(row.text(0)?),
         event: row.text(1)?.to_owned(),
