@@ -168,6 +168,10 @@ class Seed:
             )
             # One after the other, so that no sorter outgrows the memory.
             self.database.executemany(sql, ((named,) for named, *_ in self.organizations))
+        self.database.execute(
+            f"INSERT INTO upstream_days SELECT 'node:main', day_at_us, 'mock', model, SUM(requests),"
+            f" {added} FROM usage_days GROUP BY day_at_us, model"
+        )
 
     def money(self):
         """Purchases that pay for all of it, a transfer for each charge, and batches of both."""

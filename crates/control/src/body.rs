@@ -56,6 +56,11 @@ pub(crate) fn unread(why: BytesRejection) -> Refusal {
 }
 
 impl Fields {
+    /// The members of a JSON object that came by another way than a request.
+    pub(crate) fn of_json(text: &[u8]) -> Option<Self> {
+        serde_json::from_slice(text).map(Fields::of).ok()
+    }
+
     fn parse(headers: &HeaderMap, body: &[u8]) -> Result<Self, Refusal> {
         if body.is_empty() {
             return Ok(Fields::of(Map::new()));
@@ -261,6 +266,19 @@ impl Fields {
     pub(crate) fn usd(&self, param: &str) -> Result<Option<Nusd>, Refusal> {
         let amount = self.text(param)?.map(Nusd::parse_usd).transpose();
         amount.map_err(|problem| self.invalid(param, &problem.to_string()))
+    }
+
+    /// An amount in USD as a number or a decimal string, to the nearest nano-dollar.
+    pub(crate) fn rounded_usd(&self, param: &str) -> Result<Option<Nusd>, Refusal> {
+        let text = match self.given(param) {
+            None => return Ok(None),
+            Some(Value::Number(number)) => number.to_string(),
+            Some(Value::String(text)) => text.clone(),
+            Some(other) => return Err(self.wrong_type(param, "a number", other)),
+        };
+        let amount = Nusd::parse_rounded_usd(&text);
+        let amount = amount.ok_or_else(|| self.invalid(param, "it is no amount in US dollars"))?;
+        Ok(Some(amount))
     }
 
     /// One of a few words, as what it stands for.

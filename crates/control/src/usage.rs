@@ -313,6 +313,11 @@ impl Asked {
         })
     }
 
+    /// The start of the page's first bucket, and the end of its last.
+    pub(crate) fn bounds(&self) -> (AtUs, AtUs) {
+        (self.from, self.page_end)
+    }
+
     pub(crate) fn question(
         &self,
         organization: domain::id::OrganizationId,
@@ -335,8 +340,18 @@ impl Asked {
         sums: &[Sums],
         results: impl Fn(&Sums) -> Vec<T>,
     ) -> BucketPage<T> {
+        self.buckets(sums, |sums| sums.bucket, results)
+    }
+
+    /// Every bucket of the page, with what comes of `rows`, which are in the order of their times.
+    pub(crate) fn buckets<R, T>(
+        &self,
+        rows: &[R],
+        at_of: impl Fn(&R) -> AtUs,
+        results: impl Fn(&R) -> Vec<T>,
+    ) -> BucketPage<T> {
         let mut data = Vec::new();
-        let mut sums = sums.iter().peekable();
+        let mut rows = rows.iter().peekable();
         let mut at = self.from;
         while at < self.page_end {
             let next = at.plus(self.width.us());
@@ -346,8 +361,8 @@ impl Asked {
                 end_time: next.seconds(),
                 results: Vec::new(),
             };
-            while let Some(sum) = sums.next_if(|sum| sum.bucket < next) {
-                bucket.results.extend(results(sum));
+            while let Some(row) = rows.next_if(|row| at_of(row) < next) {
+                bucket.results.extend(results(row));
             }
             data.push(bucket);
             at = next;

@@ -7,6 +7,7 @@ use std::fmt;
 
 use crate::alert::{AlertEvent, Fact};
 use crate::id::{WebhookDeliveryId, WebhookEndpointId};
+use crate::money::Nusd;
 use crate::people::factor::FactorChange;
 use crate::time::AtUs;
 
@@ -128,6 +129,17 @@ pub enum Letter {
         /// Where to go if the password is forgotten.
         reset: String,
     },
+    /// An upstream says that it is owed another amount for a day than our books say.
+    UpstreamDrift {
+        /// Which.
+        upstream: String,
+        /// The day's start, UTC.
+        day: AtUs,
+        /// By our books.
+        ours: Nusd,
+        /// By its own.
+        theirs: Nusd,
+    },
     /// An organization is told of something.
     Alert(AlertLetter),
 }
@@ -206,6 +218,7 @@ impl Letter {
             Letter::IdentityLinked { .. } => "identity_linked",
             Letter::IdentityUnlinked { .. } => "identity_unlinked",
             Letter::AddressInUse { .. } => "address_in_use",
+            Letter::UpstreamDrift { .. } => "upstream_drift",
             Letter::Alert(alert) => alert.event.kind().as_str(),
         }
     }
@@ -254,6 +267,17 @@ impl Letter {
             Letter::AddressInUse { sign_in, reset } => {
                 vec![("sign_in", sign_in.clone()), ("reset", reset.clone())]
             }
+            Letter::UpstreamDrift {
+                upstream,
+                day,
+                ours,
+                theirs,
+            } => vec![
+                ("upstream", one_line(upstream)),
+                ("day", minute(*day)),
+                ("ours", format!("${}", ours.to_usd())),
+                ("theirs", format!("${}", theirs.to_usd())),
+            ],
             Letter::Alert(alert) => alert.facts(),
         }
     }

@@ -62,6 +62,39 @@ impl Nusd {
         (self.0 % cent == 0).then_some(self.0 / cent)
     }
 
+    /// Reads US dollars as others write them: `0.06`, `1.5e-7`, with a sign or without; rounds to
+    /// the nearest nano-dollar, halves away from zero. None if it is no such number.
+    #[must_use]
+    pub fn parse_rounded_usd(text: &str) -> Option<Nusd> {
+        const MOST_DIGITS: usize = 30;
+        let (sign, text) = match text.strip_prefix('-') {
+            Some(rest) => (-1, rest),
+            None => (1, text),
+        };
+        let (mantissa, exponent) = match text.split_once(['e', 'E']) {
+            Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().ok()?),
+            None => (text, 0),
+        };
+        let (whole, part) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+        let digits = format!("{whole}{part}");
+        let plain = !whole.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        if !plain || digits.len() > MOST_DIGITS {
+            return None;
+        }
+        let value: i128 = digits.parse().ok()?;
+        let shift = exponent
+            .checked_add(9)?
+            .checked_sub(i32::try_from(part.len()).ok()?)?;
+        let power = 10_i128.checked_pow(shift.unsigned_abs());
+        let nusd = match (shift >= 0, power) {
+            (true, Some(power)) => value.checked_mul(power)?,
+            (true, None) if value != 0 => return None,
+            (false, Some(power)) => (value + power / 2) / power,
+            (_, None) => 0,
+        };
+        i64::try_from(sign * nusd).ok().map(Nusd)
+    }
+
     /// Reads a non-negative decimal number of US dollars, exactly.
     ///
     /// # Errors
@@ -191,6 +224,29 @@ mod tests {
         ];
         for (text, want) in table {
             assert_eq!(Nusd::parse_usd(text).map(Nusd::get), *want, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_others_write_is_read_to_the_nearest_nano_dollar() {
+        for (text, nusd) in [
+            ("0.06", 60_000_000),
+            ("12", 12_000_000_000),
+            ("1.5e-7", 150),
+            ("1E2", 100_000_000_000),
+            ("0.0000000014", 1),
+            ("0.0000000015", 2),
+            ("-0.0000000015", -2),
+            ("0.07000000000000001", 70_000_000),
+            ("5e-324", 0),
+            ("0e99", 0),
+        ] {
+            assert_eq!(Nusd::parse_rounded_usd(text), Some(Nusd(nusd)), "{text}");
+        }
+        for text in [
+            "", ".", "-", "1,5", "1e", "e5", "NaN", "1e99", "1e10", "0x1", "--1", " 1",
+        ] {
+            assert_eq!(Nusd::parse_rounded_usd(text), None, "{text}");
         }
     }
 

@@ -73,6 +73,7 @@ mod store;
 pub mod test_payments;
 pub mod transfers;
 mod tx;
+pub mod upstream_costs;
 mod url;
 pub mod usage_reports;
 mod value;

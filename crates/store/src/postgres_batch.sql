@@ -349,6 +349,49 @@ user_days AS (
         output_cost_nusd = usage_user_days.output_cost_nusd + EXCLUDED.output_cost_nusd,
         request_cost_nusd = usage_user_days.request_cost_nusd + EXCLUDED.request_cost_nusd,
         upstream_cost_nusd = usage_user_days.upstream_cost_nusd + EXCLUDED.upstream_cost_nusd
+),
+upstreams AS (
+    INSERT INTO upstream_days (
+        chain, day_at_us, upstream_id, model, requests,
+        fresh_input_tokens, cached_input_tokens, cache_write_tokens, output_tokens,
+        reasoning_tokens, audio_input_tokens, audio_output_tokens, image_tokens,
+        cost_nusd, input_cost_nusd, cached_input_cost_nusd,
+        output_cost_nusd, request_cost_nusd, upstream_cost_nusd
+    )
+    SELECT chain, admitted_at_us / 86400000000 * 86400000000, upstream_id, model,
+        COUNT(*),
+        CAST(SUM(fresh_input_tokens) AS BIGINT),
+        CAST(SUM(cached_input_tokens) AS BIGINT),
+        CAST(SUM(cache_write_tokens) AS BIGINT),
+        CAST(SUM(output_tokens) AS BIGINT),
+        CAST(SUM(reasoning_tokens) AS BIGINT),
+        CAST(SUM(audio_input_tokens) AS BIGINT),
+        CAST(SUM(audio_output_tokens) AS BIGINT),
+        CAST(SUM(image_tokens) AS BIGINT),
+        CAST(SUM(cost_nusd) AS BIGINT),
+        CAST(SUM(input_cost_nusd) AS BIGINT),
+        CAST(SUM(cached_input_cost_nusd) AS BIGINT),
+        CAST(SUM(output_cost_nusd) AS BIGINT),
+        CAST(SUM(request_cost_nusd) AS BIGINT),
+        CAST(SUM(upstream_cost_nusd) AS BIGINT)
+    FROM settled
+    GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
+    ON CONFLICT (chain, day_at_us, upstream_id, model) DO UPDATE SET
+        requests = upstream_days.requests + EXCLUDED.requests,
+        fresh_input_tokens = upstream_days.fresh_input_tokens + EXCLUDED.fresh_input_tokens,
+        cached_input_tokens = upstream_days.cached_input_tokens + EXCLUDED.cached_input_tokens,
+        cache_write_tokens = upstream_days.cache_write_tokens + EXCLUDED.cache_write_tokens,
+        output_tokens = upstream_days.output_tokens + EXCLUDED.output_tokens,
+        reasoning_tokens = upstream_days.reasoning_tokens + EXCLUDED.reasoning_tokens,
+        audio_input_tokens = upstream_days.audio_input_tokens + EXCLUDED.audio_input_tokens,
+        audio_output_tokens = upstream_days.audio_output_tokens + EXCLUDED.audio_output_tokens,
+        image_tokens = upstream_days.image_tokens + EXCLUDED.image_tokens,
+        cost_nusd = upstream_days.cost_nusd + EXCLUDED.cost_nusd,
+        input_cost_nusd = upstream_days.input_cost_nusd + EXCLUDED.input_cost_nusd,
+        cached_input_cost_nusd = upstream_days.cached_input_cost_nusd + EXCLUDED.cached_input_cost_nusd,
+        output_cost_nusd = upstream_days.output_cost_nusd + EXCLUDED.output_cost_nusd,
+        request_cost_nusd = upstream_days.request_cost_nusd + EXCLUDED.request_cost_nusd,
+        upstream_cost_nusd = upstream_days.upstream_cost_nusd + EXCLUDED.upstream_cost_nusd
 )
 SELECT (SELECT COUNT(*) FROM fence),
     CASE

@@ -54,6 +54,7 @@ struct Sums {
     accounts: HashMap<String, (Nusd, Nusd, Nusd)>,
     hours: HashMap<Place, UsageSums>,
     days: HashMap<Place, UsageSums>,
+    upstreams: HashMap<UpstreamDay, UsageSums>,
 }
 
 /// The primary key of a row of sums.
@@ -68,26 +69,50 @@ struct Place {
     endpoint: &'static str,
 }
 
+/// The primary key of an upstream's day, behind the writer's chain.
+#[derive(PartialEq, Eq, Hash)]
+struct UpstreamDay {
+    at_us: i64,
+    upstream: Arc<str>,
+    model: Arc<str>,
+}
+
 /// What stands in the columns of [`SUMS`].
 type UsageSums = [i64; SUMS.len()];
 
 /// The parameter of a place's `whose`: behind the rest of its place and its sums.
 const WHOSE_PARAMETER: usize = 21;
 
-static ADD_HOUR: LazyLock<String> =
-    LazyLock::new(|| adding("usage_hours", "hour_at_us", Some("key_id")));
-static ADD_DAY: LazyLock<String> = LazyLock::new(|| adding("usage_days", "day_at_us", None));
-static ADD_USER_DAY: LazyLock<String> =
-    LazyLock::new(|| adding("usage_user_days", "day_at_us", Some("user_id")));
+static ADD_HOUR: LazyLock<String> = LazyLock::new(|| {
+    let place = "organization_id, hour_at_us, project_id, model, endpoint";
+    adding("usage_hours", place, Some("key_id"))
+});
+static ADD_DAY: LazyLock<String> = LazyLock::new(|| {
+    let place = "organization_id, day_at_us, project_id, model, endpoint";
+    adding("usage_days", place, None)
+});
+static ADD_USER_DAY: LazyLock<String> = LazyLock::new(|| {
+    let place = "organization_id, day_at_us, project_id, model, endpoint";
+    adding("usage_user_days", place, Some("user_id"))
+});
+static ADD_UPSTREAM_DAY: LazyLock<String> = LazyLock::new(|| {
+    adding(
+        "upstream_days",
+        "chain, day_at_us, upstream_id, model",
+        None,
+    )
+});
 
-/// What adds sums to those of a place.
-fn adding(table: &str, at: &str, whose: Option<&str>) -> String {
+/// What adds sums to those of a place: its parameters come first, then the sums', then `whose`.
+fn adding(table: &str, place: &str, whose: Option<&str>) -> String {
     let whose = whose.map_or(String::new(), |column| format!(", {column}"));
-    let place = format!("organization_id, {at}, project_id, model, endpoint");
-    let values: Vec<String> = (1..=20).map(|index| format!("?{index}")).collect();
+    let first = place.split(',').count() + 1;
+    let values: Vec<String> = (1..first + SUMS.len())
+        .map(|index| format!("?{index}"))
+        .collect();
     let whose_value = if whose.is_empty() { "" } else { ", ?21" };
     let add = |(index, column): (usize, &&str)| format!("{column} = {column} + ?{index}");
-    let added: Vec<String> = (6..).zip(&SUMS).map(add).collect();
+    let added: Vec<String> = (first..).zip(&SUMS).map(add).collect();
     format!(
         "INSERT INTO {table} ({place}, {sums}{whose}) VALUES ({values}{whose_value})
          ON CONFLICT ({place}{whose}) DO UPDATE SET {added}",
@@ -128,6 +153,7 @@ impl SqliteCommitter {
         self.write_settlements(batch, writer, &mut linking, &mut sums)?;
         self.move_accounts(&sums)?;
         self.fold_usage(&sums)?;
+        self.fold_upstreams(&sums, &chain::of_node(writer))?;
         if batch.has_keys() {
             self.keep_answers(batch)?;
             self.give_back_keys(batch)?;
@@ -356,6 +382,21 @@ impl SqliteCommitter {
                 }
                 upsert.raw_execute()?;
             }
+        }
+        Ok(())
+    }
+
+    fn fold_upstreams(&self, sums: &Sums, chain: &str) -> Result<(), StoreError> {
+        let mut upsert = self.connection.prepare_cached(&ADD_UPSTREAM_DAY)?;
+        for (place, sums) in &sums.upstreams {
+            upsert.raw_bind_parameter(1, chain)?;
+            upsert.raw_bind_parameter(2, place.at_us)?;
+            upsert.raw_bind_parameter(3, &*place.upstream)?;
+            upsert.raw_bind_parameter(4, &*place.model)?;
+            for (index, sum) in (5..).zip(sums) {
+                upsert.raw_bind_parameter(index, sum)?;
+            }
+            upsert.raw_execute()?;
         }
         Ok(())
     }
@@ -623,11 +664,18 @@ impl Sums {
             .chain([cost.total.get()])
             .chain(lines)
             .chain(rest);
+        let upstream = UpstreamDay {
+            at_us: day.at_us,
+            upstream: Arc::clone(&settlement.upstream),
+            model: Arc::clone(&hold.model),
+        };
         let hour = self.hours.entry(hour).or_default();
         let day = self.days.entry(day).or_default();
-        for ((hour, day), part) in hour.iter_mut().zip(day).zip(parts) {
+        let upstream = self.upstreams.entry(upstream).or_default();
+        for (((hour, day), upstream), part) in hour.iter_mut().zip(day).zip(upstream).zip(parts) {
             *hour += part;
             *day += part;
+            *upstream += part;
         }
     }
 }

@@ -25,6 +25,8 @@ mod proving;
 mod reconciliations;
 mod settings;
 mod signup_policy;
+mod upstream_bills;
+mod upstream_costs;
 mod upstreams;
 mod users;
 
@@ -45,6 +47,9 @@ pub(crate) fn routes() -> OpenApiRouter<Control> {
         .routes(routes!(markups::list, markups::create))
         .routes(routes!(markups::end))
         .routes(routes!(markup_previews::preview))
+        .routes(routes!(upstream_costs::list))
+        .routes(routes!(upstream_costs::import))
+        .routes(routes!(upstream_costs::drifts))
         .routes(routes!(upstreams::list))
         .routes(routes!(upstreams::retrieve))
         .routes(routes!(upstreams::check))

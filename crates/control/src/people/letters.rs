@@ -10,16 +10,16 @@ use store::{StoreError, Tx};
 
 /// Sends messages once the transaction is committed that they are given to.
 #[derive(Clone, Copy)]
-pub(super) struct Post {
+pub(crate) struct Post {
     /// When.
-    pub(super) now: AtUs,
+    pub(crate) now: AtUs,
     /// Names them.
-    pub(super) entropy: Entropy,
+    pub(crate) entropy: Entropy,
 }
 
 impl Post {
     /// Mails a letter; one that has expired is not sent any more.
-    pub(super) fn mail(
+    pub(crate) fn mail(
         self,
         tx: &mut Tx<'_>,
         to: &str,

@@ -29,6 +29,7 @@ pub(crate) mod visitor;
 mod webauthn;
 
 pub use hasher::Hasher;
+pub(crate) use letters::Post;
 pub use oidc::{Join, ProviderSettings, Providers, UnreadableAuthorities};
 
 use domain::money::Nusd;

@@ -43,6 +43,7 @@ const TEMPLATES: &[(&str, &str)] = templates![
     "second_factors_changed",
     "statement_ready",
     "test",
+    "upstream_drift",
     "webhook_disabled",
 ];
 const PAGE: &str = "letter.html";
@@ -314,6 +315,12 @@ mod tests {
             },
             Letter::RecoveryCodeUsed { left: 3, at: NOON },
             Letter::SecondFactorFailed { at: NOON },
+            Letter::UpstreamDrift {
+                upstream: "openai".into(),
+                day: NOON,
+                ours: Nusd::new(7_250_000_000),
+                theirs: Nusd::new(7_400_000_000),
+            },
             Letter::AddressInUse {
                 sign_in: format!("{URL}/sign-in"),
                 reset: format!("{URL}/forgot-password"),

@@ -30,6 +30,7 @@ mod operator_overdrafts;
 mod operator_prices;
 mod operator_signup;
 mod operator_trail;
+mod operator_upstream_costs;
 mod operator_users;
 mod operator_world;
 mod organization_users;

@@ -170,6 +170,18 @@ async fn models(trail: &mut Trail<'_>) {
         trail.step(model, &["m"], body, untold(kind, "m")).await;
     }
     let price = json!({"price": {"input": "1", "output": "2"}, "effective_at": START_S + 60});
+    let bills = "POST /api/operator/upstream_costs/import";
+    let bill = json!({"upstream_id": "well", "costs": {"data": []}});
+    let nothing = trail
+        .operator
+        .post("/api/operator/upstream_costs/import", &bill)
+        .await;
+    assert_eq!(nothing.json()["is_new"], false, "and nothing is logged");
+    let day = json!({"start_time": 0, "end_time": 86_400, "results": []});
+    let bill = json!({"upstream_id": "well", "costs": {"data": [day]}});
+    let entry = untold("farebox.upstream_costs.imported", "well");
+    trail.step(bills, &[], bill, entry).await;
+
     let prices = "POST /api/operator/models/{model_id}/prices";
     let entry = untold("farebox.price.created", "{made}");
     let made = trail.step(prices, &["m"], price, entry).await;

@@ -28,6 +28,17 @@ pub(crate) fn price() -> UnitPrices {
 
 /// Settles a request that was admitted `at_s` seconds after the start.
 pub(crate) async fn used(world: &World, at_s: i64, model: &str, endpoint: &'static str) -> Nusd {
+    let for_nothing = UnitPrices::by_class([Nusd::ZERO; 9]);
+    served(world, at_s, (model, endpoint), ("u", for_nothing)).await
+}
+
+/// As [`used`], by an upstream that costs something.
+pub(crate) async fn served(
+    world: &World,
+    at_s: i64,
+    (model, endpoint): (&str, &'static str),
+    (upstream, cost): (&str, UnitPrices),
+) -> Nusd {
     let now = AtUs::from_seconds(START_S + at_s);
     let keys = format!("/projects/{}/api_keys", world.made.project);
     let key = world.get(&keys).await.json()["data"][0]["id"]
@@ -45,7 +56,7 @@ pub(crate) async fn used(world: &World, at_s: i64, model: &str, endpoint: &'stat
         price_id: PriceId::new("price_test"),
         markup: Markup::NONE,
         price: price(),
-        cost: UnitPrices::by_class([Nusd::ZERO; 9]),
+        cost,
         admitted_at: now,
         legs: Arc::default(),
     });
@@ -67,7 +78,7 @@ pub(crate) async fn used(world: &World, at_s: i64, model: &str, endpoint: &'stat
         usage,
         charge,
         flags: Flags::default(),
-        upstream: "u".into(),
+        upstream: upstream.into(),
         ended_at: now,
         kept: None,
     };

@@ -460,6 +460,12 @@ async fn a_key_is_made_with_its_limits_or_not_at_all() {
             let answer = world.post(&keys, &asked).await;
             refused(&answer, 400, param, code);
         }
+        let bob = world.person("bob", "reader", Some("member")).await;
+        for member in ["budget", "rate_limits"] {
+            let asked = json!({"name": "k", member: asked[member]});
+            let answer = world.as_somebody(&bob, Method::POST, "", asked).await;
+            refused(&answer, 403, Value::Null, "missing_scope");
+        }
         assert_eq!(ids(&world.get(&keys).await), before, "none was made");
     })
     .await;

@@ -1023,6 +1023,53 @@ CREATE TABLE usage_user_days (
     PRIMARY KEY (organization_id, day_at_us, user_id, project_id, model, endpoint)
 );
 
+-- The same by day and upstream, of all organizations: what it earned and cost. Each writer adds to rows
+-- of its own, so that nodes do not wait for each other.
+CREATE TABLE upstream_days (
+    chain TEXT NOT NULL,
+    day_at_us BIGINT NOT NULL,
+    upstream_id TEXT NOT NULL,
+    model TEXT NOT NULL,
+    requests BIGINT NOT NULL,
+    fresh_input_tokens BIGINT NOT NULL,
+    cached_input_tokens BIGINT NOT NULL,
+    cache_write_tokens BIGINT NOT NULL,
+    output_tokens BIGINT NOT NULL,
+    reasoning_tokens BIGINT NOT NULL,
+    audio_input_tokens BIGINT NOT NULL,
+    audio_output_tokens BIGINT NOT NULL,
+    image_tokens BIGINT NOT NULL,
+    cost_nusd BIGINT NOT NULL,
+    input_cost_nusd BIGINT NOT NULL,
+    cached_input_cost_nusd BIGINT NOT NULL,
+    output_cost_nusd BIGINT NOT NULL,
+    request_cost_nusd BIGINT NOT NULL,
+    upstream_cost_nusd BIGINT NOT NULL,
+    PRIMARY KEY (chain, day_at_us, upstream_id, model)
+);
+CREATE INDEX upstream_days_by_day ON upstream_days (day_at_us);
+
+-- What upstreams say they are owed, day by day (UTC), as their own costs API tells it: the latest word
+-- on a day replaces what they said before.
+CREATE TABLE upstream_costs (
+    upstream_id TEXT NOT NULL,
+    day_at_us BIGINT NOT NULL,
+    line_item TEXT NOT NULL,
+    amount_nusd BIGINT NOT NULL,
+    told_at_us BIGINT NOT NULL,
+    PRIMARY KEY (upstream_id, day_at_us, line_item)
+);
+
+-- Days on which an upstream's word differed from the books by more than is tolerated: told once.
+CREATE TABLE upstream_drifts (
+    upstream_id TEXT NOT NULL,
+    day_at_us BIGINT NOT NULL,
+    ours_nusd BIGINT NOT NULL,
+    theirs_nusd BIGINT NOT NULL,
+    told_at_us BIGINT NOT NULL,
+    PRIMARY KEY (upstream_id, day_at_us)
+);
+
 -- A money limit over a calendar window (UTC), on the organization, one of its projects or keys.
 -- What was spent in a window is a sum of usage_hours, so nothing is counted twice. A spend alert has a
 -- JSON pair in "alert": the recipients of its mail, and a prefix of the subject or null.
@@ -1314,6 +1361,7 @@ ALTER TABLE leases SET (fillfactor = 50);
 ALTER TABLE usage_hours SET (fillfactor = 70);
 ALTER TABLE usage_days SET (fillfactor = 70);
 ALTER TABLE usage_user_days SET (fillfactor = 70);
+ALTER TABLE upstream_days SET (fillfactor = 70);
 
 -- Ends a statement with an error of this code, and with it everything that the statement wrote.
 CREATE FUNCTION refuse(code TEXT, reason TEXT) RETURNS BIGINT LANGUAGE plpgsql AS $$

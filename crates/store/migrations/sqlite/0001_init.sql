@@ -1023,6 +1023,53 @@ CREATE TABLE usage_user_days (
     PRIMARY KEY (organization_id, day_at_us, user_id, project_id, model, endpoint)
 ) STRICT, WITHOUT ROWID;
 
+-- The same by day and upstream, of all organizations: what it earned and cost. Each writer adds to rows
+-- of its own, so that nodes do not wait for each other.
+CREATE TABLE upstream_days (
+    chain TEXT NOT NULL,
+    day_at_us INTEGER NOT NULL,
+    upstream_id TEXT NOT NULL,
+    model TEXT NOT NULL,
+    requests INTEGER NOT NULL,
+    fresh_input_tokens INTEGER NOT NULL,
+    cached_input_tokens INTEGER NOT NULL,
+    cache_write_tokens INTEGER NOT NULL,
+    output_tokens INTEGER NOT NULL,
+    reasoning_tokens INTEGER NOT NULL,
+    audio_input_tokens INTEGER NOT NULL,
+    audio_output_tokens INTEGER NOT NULL,
+    image_tokens INTEGER NOT NULL,
+    cost_nusd INTEGER NOT NULL,
+    input_cost_nusd INTEGER NOT NULL,
+    cached_input_cost_nusd INTEGER NOT NULL,
+    output_cost_nusd INTEGER NOT NULL,
+    request_cost_nusd INTEGER NOT NULL,
+    upstream_cost_nusd INTEGER NOT NULL,
+    PRIMARY KEY (chain, day_at_us, upstream_id, model)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX upstream_days_by_day ON upstream_days (day_at_us);
+
+-- What upstreams say they are owed, day by day (UTC), as their own costs API tells it: the latest word
+-- on a day replaces what they said before.
+CREATE TABLE upstream_costs (
+    upstream_id TEXT NOT NULL,
+    day_at_us INTEGER NOT NULL,
+    line_item TEXT NOT NULL,
+    amount_nusd INTEGER NOT NULL,
+    told_at_us INTEGER NOT NULL,
+    PRIMARY KEY (upstream_id, day_at_us, line_item)
+) STRICT, WITHOUT ROWID;
+
+-- Days on which an upstream's word differed from the books by more than is tolerated: told once.
+CREATE TABLE upstream_drifts (
+    upstream_id TEXT NOT NULL,
+    day_at_us INTEGER NOT NULL,
+    ours_nusd INTEGER NOT NULL,
+    theirs_nusd INTEGER NOT NULL,
+    told_at_us INTEGER NOT NULL,
+    PRIMARY KEY (upstream_id, day_at_us)
+) STRICT, WITHOUT ROWID;
+
 -- A money limit over a calendar window (UTC), on the organization, one of its projects or keys.
 -- What was spent in a window is a sum of usage_hours, so nothing is counted twice. A spend alert has a
 -- JSON pair in "alert": the recipients of its mail, and a prefix of the subject or null.

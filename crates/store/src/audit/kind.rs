@@ -110,6 +110,7 @@ kinds! {
     PaymentUnmatchedResolved = "farebox.payment.unmatched_resolved",
     PriceCreated = "farebox.price.created",
     PriceWithdrawn = "farebox.price.withdrawn",
+    UpstreamCostsImported = "farebox.upstream_costs.imported",
     MarkupCreated = "farebox.markup.created",
     MarkupEnded = "farebox.markup.ended",
     CodeRedeemed = "farebox.code.redeemed",

@@ -131,6 +131,7 @@ fn everything(runtime: &Runtime, store: &Store) -> Vec<Vec<Row>> {
             "idempotent_requests",
             "usage_days",
             "usage_user_days",
+            "upstream_days",
         ]
         .iter()
         .map(|table| tx.query(&format!("SELECT * FROM {table} ORDER BY 1, 2"), &[]))

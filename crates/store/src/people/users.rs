@@ -237,6 +237,18 @@ pub fn make_operator(tx: &mut Tx<'_>, id: &UserId, now: AtUs) -> Result<bool, St
     Ok(tx.execute(sql, &[id.as_str().into(), now.0.into()])? == 1)
 }
 
+/// The operators who can sign in.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn operators(tx: &mut Tx<'_>) -> Result<Vec<User>, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM users WHERE operator_since_us IS NOT NULL AND locked_at_us IS NULL
+         ORDER BY operator_since_us, id"
+    );
+    tx.query(&sql, &[])?.iter().map(from_row).collect()
+}
+
 /// Takes the operator's role from a user; false if they are none.
 ///
 /// # Errors

@@ -21,7 +21,7 @@ pub(super) struct RollUp {
 }
 
 /// What must be true of these tables.
-pub(super) const ALL: [RollUp; 2] = [
+pub(super) const ALL: [RollUp; 3] = [
     RollUp {
         name: "reported days",
         claim: "the sums by day that reports read are those of the hours",
@@ -43,6 +43,15 @@ pub(super) const ALL: [RollUp; 2] = [
             FROM usage_hours h LEFT JOIN keys k ON k.id = h.key_id) AS owned",
         source_key: "organization_id, hour_at_us / 86400000000 * 86400000000, user_id,
             project_id, model, endpoint",
+    },
+    RollUp {
+        name: "reported upstreams",
+        claim: "the sums by upstream and day that reports read are those of the usage records",
+        table: "upstream_days",
+        key: "chain, day_at_us, upstream_id, model",
+        told: "upstream_id || ' ' || model || ' of ' || chain || ' at ' || day_at_us",
+        source: "(SELECT *, 1 AS requests FROM usage_records) AS counted",
+        source_key: "chain, admitted_at_us / 86400000000 * 86400000000, upstream_id, model",
     },
 ];
 

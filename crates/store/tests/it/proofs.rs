@@ -442,6 +442,11 @@ fn of_hours(books: &Books) -> Vec<Corruption> {
             at_user_day("72 units"),
         ),
         (
+            "UPDATE upstream_days SET upstream_cost_nusd = upstream_cost_nusd + 1".into(),
+            &["reported upstreams"],
+            format!("u m of node:main at {day_at_us}: is 72 units"),
+        ),
+        (
             "UPDATE usage_user_days SET user_id = 'user-other'".into(),
             &["reported people"],
             at_user_day("0 units, should be 72 units, off by -72"),
