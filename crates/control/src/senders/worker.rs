@@ -340,7 +340,7 @@ impl Inner {
         let (attempt, end, entropy) = (tried.attempt.clone(), tried.end, self.entropy);
         let write = self
             .store
-            .write(move |tx| webhooks::record(tx, (&job, &id), &attempt, end, now, entropy));
+            .write(move |tx| webhooks::record(tx, (&job, &id), (&attempt, end), now, entropy));
         let word = match end {
             webhooks::End::Delivered => "sent",
             webhooks::End::Again(_) => "failed",

@@ -224,15 +224,14 @@ fn queue(
             now.0.into(),
         ],
     )?;
-    enqueue(tx, &endpoint.id, &id, 1, now, entropy)?;
+    enqueue(tx, &endpoint.id, (&id, 1), now, entropy)?;
     Ok(id)
 }
 
 fn enqueue(
     tx: &mut Tx<'_>,
     endpoint: &WebhookEndpointId,
-    delivery: &WebhookDeliveryId,
-    queued: i64,
+    (delivery, queued): (&WebhookDeliveryId, i64),
     now: AtUs,
     entropy: Entropy,
 ) -> Result<(), StoreError> {
@@ -265,7 +264,7 @@ pub fn replay(
     let Some(row) = row else {
         return Ok(false);
     };
-    enqueue(tx, endpoint, id, row.int(0)?, now, entropy)?;
+    enqueue(tx, endpoint, (id, row.int(0)?), now, entropy)?;
     Ok(true)
 }
 
@@ -332,8 +331,7 @@ pub fn skip(
 pub fn record(
     tx: &mut Tx<'_>,
     (job, id): (&Claimed, &WebhookDeliveryId),
-    attempt: &Attempt,
-    end: End,
+    (attempt, end): (&Attempt, End),
     now: AtUs,
     entropy: Entropy,
 ) -> Result<bool, StoreError> {
@@ -383,7 +381,7 @@ pub fn record(
     let endpoint = WebhookEndpointId::new(counted.text(1)?);
     match end {
         End::Delivered => works(tx, &endpoint)?,
-        _ => fails(tx, &endpoint, end == End::Gone, &reason, now, entropy)?,
+        _ => fails(tx, &endpoint, (end == End::Gone, &reason), now, entropy)?,
     }
     Ok(true)
 }
@@ -397,8 +395,7 @@ fn works(tx: &mut Tx<'_>, endpoint: &WebhookEndpointId) -> Result<(), StoreError
 fn fails(
     tx: &mut Tx<'_>,
     endpoint: &WebhookEndpointId,
-    is_gone: bool,
-    reason: &str,
+    (is_gone, reason): (bool, &str),
     now: AtUs,
     entropy: Entropy,
 ) -> Result<(), StoreError> {

@@ -79,7 +79,7 @@ async fn record(
 ) -> bool {
     let (job, id) = job.clone();
     write(store, move |tx| {
-        webhooks::record(tx, (&job, &id), &attempt(status), end, now, entropy)
+        webhooks::record(tx, (&job, &id), (&attempt(status), end), now, entropy)
     })
     .await
 }
