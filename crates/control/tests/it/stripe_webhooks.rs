@@ -1,7 +1,6 @@
 //! What Stripe tells, and what somebody tells in its name: exactly the right credit, whatever comes
 //! how often, when and in which order.
 
-use domain::payment::PaymentState;
 use serde_json::{Value, json};
 use testkit::on_each_database;
 use testkit::stripe::{
@@ -367,18 +366,16 @@ async fn a_recharge_is_charged_once_whatever_becomes_of_the_answers() {
         }
         let charged = || shop.double.objects("charge").len();
         // All three tries of the first call fail, one of them after it was charged.
-        let wanted = farebox_control::payments::Recharge {
-            organization: shop.world.made.organization.clone(),
-            amount: domain::money::Nusd::from_cents(2_000).unwrap(),
-            key: "one".into(),
-        };
-        let unclear = farebox_control::payments::recharge(&shop.world.control, &wanted).await;
-        assert!(unclear.is_err(), "{unclear:?}");
+        shop.wants_recharge().await;
+        shop.look().await;
         assert_eq!((charged(), shop.world.bought_cents().await), (1, 0));
-        let payment = shop.recharge("one").await;
-        assert_eq!(payment.state, PaymentState::Succeeded);
+        for _ in 0..10 {
+            shop.world.wait(600);
+            shop.look().await;
+        }
+        assert_eq!((charged(), shop.world.bought_cents().await), (1, 10_000));
         shop.deliver_latest("payment_intent.succeeded").await;
-        assert_eq!((charged(), shop.world.bought_cents().await), (1, 2_000));
+        assert_eq!(shop.world.bought_cents().await, 10_000);
     })
     .await;
 }
@@ -388,9 +385,9 @@ async fn a_recharge_is_declined_or_asks_whoever_owns_the_card() {
     on_each_database(async |database| {
         let shop = Shop::open(database).await;
         shop.save_card(DECLINED_LATER).await;
-        let declined = shop.recharge("declined").await;
-        assert_eq!(declined.state, PaymentState::Failed);
-        assert_eq!(declined.failure.unwrap().code, "card_declined");
+        shop.wants_recharge().await;
+        shop.look().await;
+        assert_eq!(shop.latest().await["status"], "failed");
         shop.deliver_latest("payment_intent.payment_failed").await;
         assert_eq!(shop.world.bought_cents().await, 0);
     })
@@ -398,15 +395,19 @@ async fn a_recharge_is_declined_or_asks_whoever_owns_the_card() {
     on_each_database(async |database| {
         let shop = Shop::open(database).await;
         shop.save_card(ALWAYS_ASKS).await;
-        let asks = shop.recharge("asks").await;
-        assert_eq!(asks.state, PaymentState::Open);
-        assert!(asks.url.unwrap().starts_with("https://"));
+        shop.wants_recharge().await;
+        shop.look().await;
+        let asks = shop.latest().await;
+        assert_eq!(asks["status"], "open", "{asks}");
+        assert!(asks["url"].as_str().unwrap().starts_with("https://"));
         shop.deliver_latest("payment_intent.payment_failed").await;
-        assert_eq!(shop.status(asks.id.as_str()).await, "open");
-        shop.double.agree(&asks.charge.unwrap(), true);
+        assert_eq!(shop.latest().await["status"], "open");
+        let intents = shop.double.objects("payment_intent");
+        let intent = intents[0]["id"].as_str().unwrap();
+        shop.double.agree(intent, true);
         let outcome = shop.deliver_latest("payment_intent.succeeded").await;
         assert_eq!(outcome, "credited");
-        assert_eq!(shop.world.bought_cents().await, 2_000);
+        assert_eq!(shop.world.bought_cents().await, 10_000);
     })
     .await;
 }

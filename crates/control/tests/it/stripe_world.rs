@@ -4,13 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use domain::id::OrganizationId;
-use domain::money::Nusd;
 use domain::secret::Secret;
 use farebox_control::payments::stripe::{Stripe, StripePayments, StripeSettings, WebhookSecrets};
-use farebox_control::payments::{Recharge, recharge};
 use serde_json::Value;
-use store::payments::Payment;
 use testkit::TestDatabase;
 use testkit::http::Answer;
 use testkit::stripe::{GOOD, SECRET_KEY, StripeDouble, WEBHOOK_SECRET, deliver_signed};
@@ -44,8 +40,7 @@ impl Shop {
         let current = secrets.next();
         let secrets = current.map(|it| WebhookSecrets::new(it, secrets.next()).unwrap());
         let stripe = StripePayments::new(stripe, secrets);
-        let takes_money = Box::new(move |_| Arc::new(stripe) as Arc<_>);
-        let world = World::start_taking(database, takes_money).await;
+        let world = World::start_paid_by(database, Arc::new(stripe)).await;
         Shop { world, double }
     }
 
@@ -114,16 +109,26 @@ impl Shop {
             .collect()
     }
 
-    /// Buys twenty dollars with the saved card, as a rule does.
-    pub(crate) async fn recharge(&self, key: &str) -> Payment {
+    /// The wallet, which has $100, is to be filled up to $200: with tax that is $119.
+    pub(crate) async fn wants_recharge(&self) {
+        let wanted = serde_json::json!({"threshold_usd": "150", "restore_to_usd": "200.00"});
+        let answer = self.world.post("/api/billing/auto_recharge", &wanted).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
+
+    /// The recharger looks at wallets.
+    pub(crate) async fn look(&self) {
         self.now_s();
-        let organization: OrganizationId = self.world.made.organization.clone();
-        let wanted = Recharge {
-            organization,
-            amount: Nusd::from_cents(2_000).unwrap(),
-            key: key.into(),
-        };
-        recharge(&self.world.control, &wanted).await.unwrap()
+        self.world.recharger.look().await;
+    }
+
+    /// The latest payment, as the customer sees it.
+    pub(crate) async fn latest(&self) -> Value {
+        let list = self
+            .world
+            .get("/api/billing/payments?order=desc&limit=1")
+            .await;
+        list.json()["data"][0].clone()
     }
 
     /// A card is saved on a page of Stripe's, and Stripe tells of it.
