@@ -56,11 +56,6 @@ pub(crate) fn unread(why: BytesRejection) -> Refusal {
 }
 
 impl Fields {
-    /// The members of a JSON object that came by another way than a request.
-    pub(crate) fn of_json(text: &[u8]) -> Option<Self> {
-        serde_json::from_slice(text).map(Fields::of).ok()
-    }
-
     fn parse(headers: &HeaderMap, body: &[u8]) -> Result<Self, Refusal> {
         if body.is_empty() {
             return Ok(Fields::of(Map::new()));

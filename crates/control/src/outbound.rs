@@ -279,7 +279,9 @@ mod tests {
         tokio::io::AsyncWriteExt::write_all(&mut called, answer)
             .await
             .expect("written");
-        let answer = calling.await.expect("it ends").ok().expect("an answer");
+        let Ok(answer) = calling.await.expect("it ends") else {
+            panic!("there is an answer");
+        };
         assert_eq!(answer.body.as_deref(), Some(&b"hel"[..]), "how it begins");
     }
 

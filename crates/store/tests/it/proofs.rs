@@ -169,6 +169,7 @@ fn corruptions(books: &Books) -> Vec<Corruption> {
         of_wallets(books),
         of_leases(),
         of_records(books),
+        of_prices(books),
         of_hours(books),
         of_lots(books),
         of_purchases(books),
@@ -294,10 +295,12 @@ fn of_leases() -> Vec<Corruption> {
     ]
 }
 
+fn on_record(change: &str, id: &str) -> String {
+    format!("UPDATE usage_records SET {change} WHERE id = '{id}'")
+}
+
 fn of_records(books: &Books) -> Vec<Corruption> {
-    let (plain, over) = (&books.plain, &books.overrun);
-    let on_record =
-        |change: &str, id: &str| format!("UPDATE usage_records SET {change} WHERE id = '{id}'");
+    let plain = &books.plain;
     vec![
         (
             format!("DELETE FROM transfers WHERE id = '{plain}'"),
@@ -340,6 +343,12 @@ fn of_records(books: &Books) -> Vec<Corruption> {
             ],
             says(plain, 54, 53),
         ),
+    ]
+}
+
+fn of_prices(books: &Books) -> Vec<Corruption> {
+    let (plain, over) = (&books.plain, &books.overrun);
+    vec![
         (
             on_record("overrun_nusd = 24", over),
             &["bounded", "priced", "batches"],
