@@ -130,6 +130,18 @@ pub(crate) fn options(config: &Config, role: Role) -> Options {
     }
 }
 
+/// What is done, in order, when the server stops.
+fn ending(gateway: Gateway, store: Store, sending: Sending, care: Care) -> End {
+    Box::pin(async move {
+        sending.end().await;
+        care.end().await;
+        if !gateway.drain(SETTLE_TIME).await {
+            tracing::warn!("some requests had not settled; the next start resolves them");
+        }
+        store.close().await;
+    })
+}
+
 /// Opens the store, provisions upstreams and models, and builds both planes. `engines` tells where
 /// the built-in engines answer, by upstream.
 ///
@@ -183,16 +195,8 @@ pub(crate) async fn planes(
     let url = config.public_url.as_str();
     let description = openapi::document(data_description, control_description, url);
     let fleet = store.fleet().cloned();
-    let ending = gateway.clone();
     let provisioned = store.clone();
-    let end: End = Box::pin(async move {
-        sending.end().await;
-        care.end().await;
-        if !ending.drain(SETTLE_TIME).await {
-            tracing::warn!("some requests had not settled; the next start resolves them");
-        }
-        store.close().await;
-    });
+    let end = ending(gateway.clone(), store, sending, care);
     let control = control.merge(openapi::routes(&description));
     let provisioner = Provisioner {
         store: provisioned,

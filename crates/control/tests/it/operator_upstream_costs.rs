@@ -112,6 +112,37 @@ async fn revenue_cost_and_margin_are_reported_by_day_upstream_and_model() {
     .await;
 }
 
+/// What the upstream says the large model cost beyond ours: two dollars.
+const TWO: Nusd = Nusd::new(2_000_000_000);
+
+/// The first day's rows: both models together, half a dollar of it no model's, then one by one; the
+/// upstream says `more` of the large one.
+fn is_compared(page: &Value, (of_m, of_large): (Nusd, Nusd), more: Nusd) {
+    let rows = results(page, 0);
+    let half = Nusd::new(500_000_000);
+    let all = of_m + of_large;
+    for (row, model, ours, theirs, is_tolerated) in [
+        (0, Value::Null, all, all + more + half, json!(false)),
+        (1, json!("m"), of_m, of_m, Value::Null),
+        (
+            2,
+            json!("vendor/large"),
+            of_large,
+            of_large + more,
+            Value::Null,
+        ),
+    ] {
+        let row = &rows[row];
+        assert_eq!(row["model"], model, "{page}");
+        assert_eq!(
+            (&row["ours_usd"], &row["theirs_usd"]),
+            (&json!(ours.to_usd()), &json!(theirs.to_usd()))
+        );
+        assert_eq!(row["difference_usd"], (theirs - ours).to_usd());
+        assert_eq!(row["is_tolerated"], is_tolerated);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_an_upstream_says_is_compared_and_what_differs_is_told_once() {
     on_each_database(async |database| {
@@ -126,12 +157,11 @@ async fn what_an_upstream_says_is_compared_and_what_differs_is_told_once() {
         };
         let (of_m, of_large) = (cost(0, 0), cost(0, 1));
         let number = |amount: Nusd| -> Value { serde_json::from_str(&amount.to_usd()).unwrap() };
-        let two = Nusd::new(2_000_000_000);
         let first = told(
             DAY,
             &[
                 ("their-m-2027-01-01, input", number(of_m)),
-                ("their-vendor/large, output", number(of_large + two)),
+                ("their-vendor/large, output", number(of_large + TWO)),
                 ("Web search", json!("0.5")),
             ],
         );
@@ -167,29 +197,8 @@ async fn what_an_upstream_says_is_compared_and_what_differs_is_told_once() {
             .get(&format!("{DRIFTS}?start_time={DAY}"))
             .await
             .json();
+        is_compared(&page, (of_m, of_large), TWO);
         let rows = results(&page, 0);
-        let half = Nusd::new(500_000_000);
-        let all = of_m + of_large;
-        for (row, model, ours, theirs, is_tolerated) in [
-            (0, Value::Null, all, all + two + half, json!(false)),
-            (1, json!("m"), of_m, of_m, Value::Null),
-            (
-                2,
-                json!("vendor/large"),
-                of_large,
-                of_large + two,
-                Value::Null,
-            ),
-        ] {
-            let row = &rows[row];
-            assert_eq!(row["model"], model, "{page}");
-            assert_eq!(
-                (&row["ours_usd"], &row["theirs_usd"]),
-                (&json!(ours.to_usd()), &json!(theirs.to_usd()))
-            );
-            assert_eq!(row["difference_usd"], (theirs - ours).to_usd());
-            assert_eq!(row["is_tolerated"], is_tolerated);
-        }
         assert_eq!(rows[1]["difference_percent"], "0.00");
         assert_eq!(results(&page, 1)[0]["is_tolerated"], true);
         assert_eq!(results(&page, 2)[0]["difference_percent"], Value::Null);

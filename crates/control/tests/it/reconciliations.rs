@@ -117,12 +117,8 @@ async fn what_is_missing_or_more_or_another_amount_is_told_to_an_operator() {
     on_each_database(async |database| {
         let shop = Shop::open(database).await;
         let (missing, gone) = shop.sell().await;
-        shop.double.forget(
-            &shop.double.object(&gone)["latest_charge"]
-                .as_str()
-                .unwrap()
-                .to_owned(),
-        );
+        shop.double
+            .forget(shop.double.object(&gone)["latest_charge"].as_str().unwrap());
         shop.double.forget(&gone);
         let of_gone = |it: &Value| {
             it["source"]

@@ -394,6 +394,38 @@ async fn who_sees_all_keys_need_not_be_let_change_them_nor_have_one() {
     assert_eq!(answer.status, 200, "{}", answer.text());
 }
 
+/// Limits that no key is made with, what of them is wrong, and how that is refused.
+fn limits_that_are_refused() -> [(Value, &'static str, &'static str); 6] {
+    [
+        (
+            json!({"budget": {"window": "month", "force": "hard"}}),
+            "budget.limit_usd",
+            "missing_required_parameter",
+        ),
+        (
+            json!({"budget": {"window": "year", "limit_usd": "1", "force": "hard"}}),
+            "budget.window",
+            "invalid_value",
+        ),
+        (json!({"budget": "12.50"}), "budget", "invalid_type"),
+        (
+            json!({"rate_limits": [{}]}),
+            "rate_limits[0].requests_per_minute",
+            "invalid_value",
+        ),
+        (
+            json!({"rate_limits": [{"model": "none", "requests_per_day": 1}]}),
+            "rate_limits[0].model",
+            "invalid_value",
+        ),
+        (
+            json!({"rate_limits": [{"requests_per_day": 1}, {"requests_per_day": 2}]}),
+            "rate_limits[1].model",
+            "invalid_value",
+        ),
+    ]
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_is_made_with_its_limits_or_not_at_all() {
     on_each_database(async |database| {
@@ -427,34 +459,7 @@ async fn a_key_is_made_with_its_limits_or_not_at_all() {
         assert_eq!(kinds[2..], ["rate_limit.updated", "rate_limit.updated"]);
 
         let before = ids(&world.get(&keys).await);
-        for (limits, param, code) in [
-            (
-                json!({"budget": {"window": "month", "force": "hard"}}),
-                "budget.limit_usd",
-                "missing_required_parameter",
-            ),
-            (
-                json!({"budget": {"window": "year", "limit_usd": "1", "force": "hard"}}),
-                "budget.window",
-                "invalid_value",
-            ),
-            (json!({"budget": "12.50"}), "budget", "invalid_type"),
-            (
-                json!({"rate_limits": [{}]}),
-                "rate_limits[0].requests_per_minute",
-                "invalid_value",
-            ),
-            (
-                json!({"rate_limits": [{"model": "none", "requests_per_day": 1}]}),
-                "rate_limits[0].model",
-                "invalid_value",
-            ),
-            (
-                json!({"rate_limits": [{"requests_per_day": 1}, {"requests_per_day": 2}]}),
-                "rate_limits[1].model",
-                "invalid_value",
-            ),
-        ] {
+        for (limits, param, code) in limits_that_are_refused() {
             let mut asked = limits;
             asked["name"] = json!("refused");
             let answer = world.post(&keys, &asked).await;
