@@ -40,7 +40,7 @@ impl Shop {
         let current = secrets.next();
         let secrets = current.map(|it| WebhookSecrets::new(it, secrets.next()).unwrap());
         let stripe = StripePayments::new(stripe, secrets);
-        let world = World::start_paid_by(database, Arc::new(stripe)).await;
+        let world = World::start_taxed_by(database, Arc::new(stripe)).await;
         Shop { world, double }
     }
 

@@ -128,7 +128,19 @@ impl World {
         provider: Arc<dyn PaymentProvider>,
     ) -> World {
         let plan = Plan {
-            provider: Some(provider),
+            provider: Some((provider, TaxRate::ZERO)),
+            ..Plan::default()
+        };
+        Self::start_as(database, plan).await
+    }
+
+    /// The same, where tax comes on top: 19 per cent.
+    pub(crate) async fn start_taxed_by(
+        database: TestDatabase,
+        provider: Arc<dyn PaymentProvider>,
+    ) -> World {
+        let plan = Plan {
+            provider: Some((provider, TaxRate::parse("19").unwrap())),
             ..Plan::default()
         };
         Self::start_as(database, plan).await
@@ -214,7 +226,8 @@ struct Plan {
     shows_outbox: bool,
     leak_signers: Option<Signers>,
     providers: Providers,
-    provider: Option<Arc<dyn PaymentProvider>>,
+    /// Who takes money, and the tax on top of it.
+    provider: Option<(Arc<dyn PaymentProvider>, TaxRate)>,
 }
 
 impl Default for Plan {
@@ -258,9 +271,9 @@ impl Ground {
         let asked = Arc::clone(&self.refusing);
         let payments = payments(&self.store, &self.now, plan.shows_outbox);
         let payments = match plan.provider {
-            Some(provider) => Payments {
+            Some((provider, tax_rate)) => Payments {
                 provider: Some(provider),
-                tax_rate: TaxRate::ZERO,
+                tax_rate,
                 ..payments
             },
             None => payments,
