@@ -9,22 +9,44 @@ binary="$(realpath "$binary")"
 
 folder="$(mktemp -d)"
 server=
+upstream=
 stop() {
-  if [ -n "$server" ]; then
-    kill "$server" 2>/dev/null || true
-    wait "$server" 2>/dev/null || true
-  fi
+  for process in $server $upstream; do
+    kill "$process" 2>/dev/null || true
+    wait "$process" 2>/dev/null || true
+  done
   rm -rf "$folder"
 }
 trap stop EXIT
 
-port="$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')"
+free_port() {
+  python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+port="$(free_port)"
+upstream_port="$(free_port)"
+node console/e2e/upstream.mjs "$upstream_port" &
+upstream=$!
 cat >"$folder/farebox.toml" <<TOML
 listen = "127.0.0.1:$port"
 public_url = "http://127.0.0.1:$port"
 database_url = "sqlite://$folder/farebox.db"
+
+[[upstreams]]
+id = "double"
+kind = "openai"
+base_url = "http://127.0.0.1:$upstream_port/v1"
+
+[[models]]
+id = "hello-1"
+context_tokens = 8192
+max_output_tokens = 1024
+deployments = [{ upstream = "double", model = "hello-1", weight = 1 }]
+price = { input = "1.00", output = "2.00" }
+cost = { input = "0.10", output = "0.20" }
 TOML
-(cd "$folder" && "$binary" setup --email owner@example.com --organization Acme --json >setup.json)
+printf 'correct horse battery staple\n' >"$folder/password"
+(cd "$folder" && "$binary" setup --email owner@example.com --organization Acme --credit 20 \
+  --password-stdin --json <password >setup.json)
 (cd "$folder" && exec "$binary" serve) >"$folder/log" 2>&1 &
 server=$!
 

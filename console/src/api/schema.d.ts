@@ -4,6 +4,359 @@
  */
 
 export interface paths {
+    "/api/billing/auto_recharge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Retrieve auto-recharge: what is wanted, and how it stands now. */
+        get: operations["retrieve_auto_recharge"];
+        put?: never;
+        /**
+         * Change auto-recharge.
+         * @description It acts on the next request that ends, and within 30 seconds without any.
+         */
+        post: operations["update_auto_recharge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/billing/auto_recharge/recharges": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List recharges, each with what became of it. */
+        get: operations["list_recharges"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/billing/balance": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Retrieve the balance: what there is, what of it is held, and what it is made of. */
+        get: operations["retrieve_balance"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/billing/checkouts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begin to buy credit: answers the address of the page where it is paid.
+         * @description Made again with the same `Idempotency-Key`, it is the same order.
+         */
+        post: operations["create_checkout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/billing/checkouts/{checkout_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Retrieve an order.
+         * @description While it is under way, the provider is asked how it is.
+         */
+        get: operations["retrieve_checkout"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/billing/checkouts/{checkout_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Call an order off that nobody paid yet. */
+        post: operations["cancel_checkout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/billing/exports/movements": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Export all movements of a span but usage, oldest first: purchases, grants, refunds and the like. */
+        get: operations["export_movements"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/billing/exports/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Export all requests of a span with what they used and cost, by when they arrived. */
+        get: operations["export_usage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/billing/movements": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List what moved on the wallet: every movement, and what requests cost as one line a day. */
+        get: operations["list_movements"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/billing/options": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show what can be bought: bounds, amounts to offer, and the tax on top. */
+        get: operations["retrieve_billing_options"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/billing/payment_methods": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List saved cards, oldest first: all of them. */
+        get: operations["list_payment_methods"];
+        put?: never;
+        /** Begin to save a card: answers the address of the page where it is typed in. */
+        post: operations["create_payment_method"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/billing/payment_methods/{payment_method_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make a saved card the default. */
+        post: operations["update_payment_method"];
+        /** Remove a saved card: it is never charged again. */
+        delete: operations["delete_payment_method"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/billing/payments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List payments: what was paid, what is under way, and what was not paid after all. */
+        get: operations["list_payments"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/billing/payments/{payment_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Retrieve a payment, with what of it went back. */
+        get: operations["retrieve_payment"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/billing/profile": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Retrieve how the organization is named on receipts and statements. */
+        get: operations["retrieve_billing_profile"];
+        put?: never;
+        /** Change how the organization is named on papers that are issued from now on. */
+        post: operations["update_billing_profile"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/billing/receipts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the receipts and credit notes of the organization, newest first. */
+        get: operations["list_billing_receipts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/billing/receipts/{number}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Retrieve a receipt or credit note: as JSON, or with the ending `.html` or `.pdf` to its number. */
+        get: operations["retrieve_billing_receipt"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/billing/redeem": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Redeem a code: its credit is there at once. */
+        post: operations["redeem_code"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/billing/statements": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the months of the organization and what they came to, newest first. */
+        get: operations["list_billing_statements"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/billing/statements/{month}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Retrieve what a month came to: as JSON, or with the ending `.html`, `.pdf` or `.csv`. */
+        get: operations["retrieve_billing_statement"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/budgets": {
         parameters: {
             query?: never;
@@ -488,6 +841,78 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/operator/code_batches": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List batches of redeem codes. */
+        get: operations["list_code_batches"];
+        put?: never;
+        /**
+         * Make redeem codes.
+         * @description They are shown in this answer, and never again.
+         */
+        post: operations["create_code_batch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operator/code_batches/{batch_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Retrieve a batch of redeem codes; not the codes. */
+        get: operations["retrieve_code_batch"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operator/code_batches/{batch_id}/disable": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Disable the codes of a batch: none of them gives anything from now on. */
+        post: operations["disable_code_batch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operator/code_batches/{batch_id}/uses": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the uses of a batch's codes. */
+        get: operations["list_code_uses"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/operator/job_counts": {
         parameters: {
             query?: never;
@@ -777,6 +1202,78 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/operator/organizations/{organization_id}/markup_previews": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview a markup: what it would have changed of an organization's bill.
+         * @description Nothing is kept.
+         */
+        post: operations["preview_markup"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operator/organizations/{organization_id}/markups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the markups of an organization, the latest to begin first. */
+        get: operations["list_markups"];
+        put?: never;
+        /** Put a markup on an organization's prices, at once or from a later date on. */
+        post: operations["create_markup"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operator/organizations/{organization_id}/markups/{markup_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** End a markup that is in force, or take one back that is to come. */
+        delete: operations["end_markup"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operator/organizations/{organization_id}/movements": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List what moved on an organization's wallet, as the organization sees it. */
+        get: operations["list_organization_movements"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/operator/organizations/{organization_id}/resume": {
         parameters: {
             query?: never;
@@ -814,6 +1311,95 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/operator/payments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the payments of all organizations. */
+        get: operations["list_all_payments"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operator/payments/reconciliations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the comparisons that are remembered. */
+        get: operations["list_payment_reconciliations"];
+        put?: never;
+        /**
+         * Begin to compare the payment provider's books with ours.
+         * @description One comparison runs at a time.
+         */
+        post: operations["reconcile_payments"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operator/payments/reconciliations/{reconciliation_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Retrieve a comparison: how far it is, and what is not the same. */
+        get: operations["retrieve_payment_reconciliation"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operator/payments/{payment_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Retrieve a payment of any organization, with what of it went back. */
+        get: operations["retrieve_any_payment"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operator/payments/{payment_id}/refunds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Give a payment back, or a part of it: the credit must be there, neither spent nor held. */
+        post: operations["refund_payment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/operator/settings": {
         parameters: {
             query?: never;
@@ -845,6 +1431,40 @@ export interface paths {
         post: operations["update_signup_policy"];
         /** Let the sign-up be as the configuration says. */
         delete: operations["reset_signup_policy"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operator/unmatched_payments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List money that a provider took and that matches no order. */
+        get: operations["list_unmatched_payments"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operator/unmatched_payments/{unmatched_payment_id}/resolve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Say what became of money that matches no order. */
+        post: operations["resolve_unmatched_payment"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -1107,6 +1727,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/payments/stripe/webhook": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take an event of Stripe's, signed.
+         * @description Answered once what came of it is durable.
+         */
+        post: operations["hear_of_stripe"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/projects/{project_id}/keys": {
         parameters: {
             query?: never;
@@ -1186,6 +1826,23 @@ export interface paths {
         post: operations["put_rate_limit"];
         /** Delete the rule of a scope and model. */
         delete: operations["delete_rate_limit"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/receipts/{request_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Retrieve the receipt of a request: what it used, at which prices, what it cost, what was left. */
+        get: operations["retrieve_request_receipt"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -1640,7 +2297,11 @@ export interface paths {
         /** Retrieve an admin key. */
         get: operations["retrieve_admin_api_key"];
         put?: never;
-        post?: never;
+        /**
+         * Rename an admin key, bind it to networks, or let it expire.
+         * @description The key that calls is not bound to networks that it does not call from.
+         */
+        post: operations["update_admin_api_key"];
         /**
          * Delete an admin key: it works no more.
          * @description It may be the one that calls.
@@ -1925,10 +2586,7 @@ export interface paths {
         put?: never;
         /** Restrict a key, or let it expire, also one of a service account. */
         post: operations["update_project_api_key"];
-        /**
-         * Delete a person's key.
-         * @description A service account's goes with its account.
-         */
+        /** Delete a key, also one of a service account, which keeps its other keys. */
         delete: operations["delete_project_api_key"];
         options?: never;
         head?: never;
@@ -2742,6 +3400,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/receipts/{request_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Retrieve the receipt of a request: what it used, at which prices, what it cost, what was left.
+         * @description A key sees the receipts of its own requests. One of somebody who may see the organization's
+         *     usage sees all of them, unless the key is restricted.
+         */
+        get: operations["retrieve_receipt"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/responses": {
         parameters: {
             query?: never;
@@ -2781,6 +3460,13 @@ export interface components {
             /** Format: int64 */
             expires_at?: number | null;
             id: string;
+            /**
+             * @description The addresses and networks it may be used from; absent means all.
+             * @example [
+             *       "203.0.113.0/24"
+             *     ]
+             */
+            ip_ranges?: string[] | null;
             /** Format: int64 */
             last_used_at?: number | null;
             name: string;
@@ -2789,6 +3475,27 @@ export interface components {
             owner: components["schemas"]["AdminKeyOwner"];
             /** @example sk-admin-fare...x7Qz */
             redacted_value: string;
+        };
+        /** @description What is to change of an admin key; what is absent stays. */
+        AdminApiKeyChanges: {
+            /**
+             * Format: int64
+             * @description From now on; null: for good.
+             * @example 2592000
+             */
+            expires_in_seconds?: number | null;
+            /**
+             * @description Null: all.
+             * @example [
+             *       "203.0.113.0/24"
+             *     ]
+             */
+            ip_ranges?: string[] | null;
+            /**
+             * @description One line of text.
+             * @example Terraform
+             */
+            name?: string | null;
         };
         /** @description Whoever made an admin key. */
         AdminKeyOwner: {
@@ -2978,6 +3685,720 @@ export interface components {
             /** @example totp */
             object: string;
         };
+        /** @description An organization's auto-recharge. Where it never wanted any, there are no amounts. */
+        AutoRecharge: {
+            /**
+             * @description Where the card's owner authenticates, while the bank waits for that.
+             * @example https://hooks.stripe.com/3d_secure_2/hosted
+             */
+            authentication_url?: string | null;
+            /**
+             * @description What a new request could hold now.
+             * @example 12.345
+             */
+            available_usd: string;
+            /**
+             * @description What was bought by itself in this calendar month (UTC), or is about to be.
+             * @example 40.02
+             */
+            bought_this_month_usd: string;
+            /**
+             * Format: int32
+             * @description How many recharges in a row were declined; after three it is switched off.
+             * @example 0
+             */
+            declines_in_a_row: number;
+            /** @description Whether it is wanted. */
+            enabled: boolean;
+            /**
+             * @description Why Farebox switched it off: `declined` or `no_payment_method`.
+             * @example declined
+             */
+            gave_up?: string | null;
+            /**
+             * @description What is being bought now.
+             * @example 15.01
+             */
+            in_flight_usd?: string | null;
+            /**
+             * @description What the month's cap leaves of that.
+             * @example 59.98
+             */
+            left_this_month_usd?: string | null;
+            /**
+             * @description At most so much in a calendar month (UTC), before tax; null: as much as it takes.
+             * @example 100.00
+             */
+            monthly_cap_usd?: string | null;
+            /** @example billing.auto_recharge */
+            object: string;
+            /**
+             * @description The saved card that is charged; null: the default one.
+             * @example card_4fQxL0aB9cDeFgHiJkLmNoPq
+             */
+            payment_method_id?: string | null;
+            /**
+             * @description So much that this is available then.
+             * @example 20.00
+             */
+            restore_to_usd?: string | null;
+            state: components["schemas"]["AutoRechargeState"];
+            /**
+             * @description Credit is bought when less than this is available: what is held for requests is not.
+             * @example 5.00
+             */
+            threshold_usd?: string | null;
+            /**
+             * Format: int64
+             * @description Until when the card is left alone, or the month's cap holds.
+             * @example 1796083200
+             */
+            until?: number | null;
+        };
+        /** @description What is to change of auto-recharge; what is absent stays. */
+        AutoRechargeChanges: {
+            /** @description Switched on, declines before count no more. */
+            enabled?: boolean | null;
+            /**
+             * @description Whole cents, at least the smallest purchase; null: as much as it takes.
+             * @example 100.00
+             */
+            monthly_cap_usd?: string | null;
+            /**
+             * @description A saved card; null: the default one.
+             * @example card_4fQxL0aB9cDeFgHiJkLmNoPq
+             */
+            payment_method_id?: string | null;
+            /**
+             * @description Whole cents, above the threshold by at least the smallest purchase. Needed the first time.
+             * @example 20.00
+             */
+            restore_to_usd?: string | null;
+            /**
+             * @description Whole cents, above 0. Needed the first time.
+             * @example 5.00
+             */
+            threshold_usd?: string | null;
+        };
+        /**
+         * @description How auto-recharge stands: `off`, `armed` (it waits for the wallet to run low), `in_flight` (a card
+         *     is charged), `backing_off` (it was declined, and is left alone for a while), `gave_up` (Farebox
+         *     switched it off), `needs_authentication` (its bank waits for its owner), or `cap_reached`.
+         * @enum {string}
+         */
+        AutoRechargeState: "off" | "armed" | "in_flight" | "backing_off" | "gave_up" | "needs_authentication" | "cap_reached";
+        /** @description What an organization has. */
+        BillingBalance: {
+            /**
+             * @description What new requests may use: the balance and the credit line, without what is held.
+             * @example 14.95
+             */
+            available_usd: string;
+            /**
+             * @description What was paid in or given, and not spent; below 0 if some of the credit line is spent.
+             * @example 14.98
+             */
+            balance_usd: string;
+            /** @description What it is made of, in the order in which it is spent; the first 100. */
+            credits: components["schemas"]["BillingCredit"][];
+            /**
+             * @description What is left of grants.
+             * @example 4.98
+             */
+            granted_usd: string;
+            /**
+             * @description What is held for requests in flight, or set aside by servers for those to come.
+             * @example 0.03
+             */
+            held_usd: string;
+            /** @example billing.balance */
+            object: string;
+            /**
+             * @description The credit line: what may be spent beyond what was paid in.
+             * @example 0.00
+             */
+            overdraft_usd: string;
+            /**
+             * @description What of the credit line is spent.
+             * @example 0.00
+             */
+            overdraft_used_usd: string;
+            /**
+             * @description What is left of purchases.
+             * @example 10.00
+             */
+            purchased_usd: string;
+        };
+        /** @description What is shown of a card. */
+        BillingCard: {
+            /** @example visa */
+            brand: string;
+            /** @example 4242 */
+            last4: string;
+        };
+        /** @description One grant, purchase or credit line, with what is left of it. */
+        BillingCredit: {
+            /** @example 5.00 */
+            amount_usd: string;
+            /** Format: int64 */
+            created_at: number;
+            /**
+             * Format: int64
+             * @description When what is left of it lapses; null if it does not.
+             */
+            expires_at?: number | null;
+            /**
+             * @description The movement that it came by.
+             * @example operator:invoice-2026-11
+             */
+            id: string;
+            /**
+             * @description `grant`, `purchase` or `overdraft`.
+             * @example grant
+             */
+            kind: string;
+            /** @example 4.98 */
+            remaining_usd: string;
+        };
+        /** @description Why an attempt to pay failed. */
+        BillingFailure: {
+            /**
+             * @description The provider's word for it.
+             * @example insufficient_funds
+             */
+            code: string;
+            /**
+             * @description The same, for people.
+             * @example Your card has insufficient funds.
+             */
+            message: string;
+        };
+        /** @description A saved card. */
+        BillingMethod: {
+            /** @example visa */
+            brand: string;
+            /** Format: int64 */
+            created_at: number;
+            /**
+             * Format: int32
+             * @description The month it ends with, from 1.
+             * @example 12
+             */
+            exp_month: number;
+            /**
+             * Format: int32
+             * @example 2034
+             */
+            exp_year: number;
+            /** @example card_7YkQ2nV0bX4cR9sLwA3eTz1M */
+            id: string;
+            /** @description Whether credit is bought with it while nobody is there. */
+            is_default: boolean;
+            /** @example 4242 */
+            last4: string;
+            /** @example billing.payment_method */
+            object: string;
+        };
+        /** @description What is to become of a saved card. */
+        BillingMethodChanges: {
+            /** @description Only `true`: it becomes the default, in the place of another one. */
+            is_default: boolean;
+        };
+        /** @description What moved on a wallet. */
+        BillingMovement: {
+            /**
+             * @description What it added; below 0 if it took.
+             * @example 25.00
+             */
+            amount_usd: string;
+            /**
+             * @description What the wallet had with it, the credit line included; null for usage, between whose
+             *     requests other things may have moved.
+             * @example 120.99
+             */
+            balance_after_usd?: string | null;
+            /**
+             * Format: int64
+             * @description When; of a day's usage, when the day began, UTC.
+             */
+            created_at: number;
+            /**
+             * @description Its id in the books; of a day's usage, `usage:` and the day's first second.
+             * @example operator:invoice-2026-11
+             */
+            id: string;
+            /**
+             * @description `usage` (the requests of a day), `purchase`, `grant`, `redeemed`, `expiry`, `refund`,
+             *     `refund_failed`, `dispute`, `dispute_won`, `adjustment`, `overdraft` or `overdraft_ended`.
+             * @example grant
+             */
+            kind: string;
+            /** @example billing.movement */
+            object: string;
+            /**
+             * @description Why, as a person put it; null for usage.
+             * @example Invoice 7
+             */
+            reason?: string | null;
+            /**
+             * Format: int64
+             * @description How many requests it sums up; null if it is none of usage.
+             */
+            request_count?: number | null;
+        };
+        /** @description What can be bought, and how. */
+        BillingOptions: {
+            /** @description Whether anything can be bought: somebody takes money here. */
+            can_pay: boolean;
+            /**
+             * @description What everything is paid in.
+             * @example usd
+             */
+            currency: string;
+            /**
+             * @description The most.
+             * @example 10000.00
+             */
+            maximum_usd: string;
+            /**
+             * @description The least credit that can be bought at once.
+             * @example 5.00
+             */
+            minimum_usd: string;
+            /** @example billing.options */
+            object: string;
+            /**
+             * @description Amounts to offer. Any other in whole cents within the bounds is taken too.
+             * @example [
+             *       "5.00",
+             *       "10.00",
+             *       "25.00"
+             *     ]
+             */
+            presets_usd: string[];
+            /**
+             * @description Who takes it: `stripe`, `test` (no money moves), or null.
+             * @example stripe
+             */
+            provider?: string | null;
+            /**
+             * @description The tax that comes on top of the credit, in per cent; `0` if there is none.
+             * @example 19
+             */
+            tax_percent: string;
+        };
+        /** @description One side of a sale. */
+        BillingParty: {
+            /**
+             * @description Its lines, with line feeds between them, without the country.
+             * @example Hafenstraße 12
+             *     20459 Hamburg
+             */
+            address: string;
+            /**
+             * @description Two capitals, as in ISO 3166; empty if not known.
+             * @example DE
+             */
+            country: string;
+            /** @example books@acme.example */
+            email: string;
+            /** @example Acme GmbH */
+            name: string;
+            /**
+             * @description Such as a VAT number.
+             * @example DE123456789
+             */
+            tax_id: string;
+        };
+        /** @description A payment. */
+        BillingPayment: {
+            /**
+             * @description The credit that it buys.
+             * @example 25.00
+             */
+            amount_usd: string;
+            card?: components["schemas"]["BillingCard"] | null;
+            /** Format: int64 */
+            created_at: number;
+            /**
+             * @description Who ordered it; null if it was bought by itself.
+             * @example user-7YkQ2nV0bX4cR9sLwA3eTz1M
+             */
+            created_by?: string | null;
+            /** @example usd */
+            currency: string;
+            /**
+             * Format: int64
+             * @description When it was over.
+             */
+            ended_at?: number | null;
+            /**
+             * Format: int64
+             * @description Until when it can be paid.
+             */
+            expires_at?: number | null;
+            failure?: components["schemas"]["BillingFailure"] | null;
+            /** @example pay_7YkQ2nV0bX4cR9sLwA3eTz1M */
+            id: string;
+            /**
+             * @description `checkout` (paid on a page), `setup` (a card is saved) or `recharge` (bought by itself).
+             * @example checkout
+             */
+            kind: string;
+            /** @example billing.payment */
+            object: string;
+            /**
+             * @description Who takes the money: `stripe` or `test`.
+             * @example stripe
+             */
+            provider: string;
+            /**
+             * @description How much of the credit went back.
+             * @example 0.00
+             */
+            refunded_usd: string;
+            /**
+             * @description `open`, `processing`, `succeeded`, `failed`, `cancelled`, `expired`, and of what was paid
+             *     `partly_refunded`, `refunded`, `disputed` or `charged_back`.
+             * @example succeeded
+             */
+            status: string;
+            /**
+             * @description The rate of that tax, in per cent.
+             * @example 19
+             */
+            tax_percent: string;
+            /**
+             * @description The tax on top of it.
+             * @example 4.75
+             */
+            tax_usd: string;
+            /**
+             * @description What the card is charged.
+             * @example 29.75
+             */
+            total_usd: string;
+            /**
+             * @description Where to send the customer to pay, or to prove to the bank who they are; null if there is
+             *     nothing to be done.
+             * @example https://checkout.stripe.com/c/pay/cs_a1b2c3
+             */
+            url?: string | null;
+        };
+        /** @description A payment, with what of it went back. */
+        BillingPaymentDetail: components["schemas"]["BillingPayment"] & {
+            refunds: components["schemas"]["BillingRefund"][];
+        };
+        /** @description How an organization is named on papers that are issued from now on. */
+        BillingProfile: {
+            /**
+             * @description Its lines, with line feeds between them, without the country.
+             * @example Hafenstraße 12
+             *     20459 Hamburg
+             */
+            address: string;
+            /**
+             * @description Two capitals, as in ISO 3166; empty if it was not said.
+             * @example DE
+             */
+            country: string;
+            /** @example books@acme.example */
+            email: string;
+            /**
+             * @description The organization's own name, if it set none here.
+             * @example Acme GmbH
+             */
+            name: string;
+            /** @example billing.profile */
+            object: string;
+            /**
+             * @description Such as a VAT number.
+             * @example DE123456789
+             */
+            tax_id: string;
+        };
+        /** @description What is to be changed: the rest stays. An empty text takes away what is there. */
+        BillingProfileChanges: {
+            /**
+             * @description At most six lines, with line feeds between them, without the country.
+             * @example Hafenstraße 12
+             *     20459 Hamburg
+             */
+            address?: string | null;
+            /**
+             * @description Two capitals, as in ISO 3166.
+             * @example DE
+             */
+            country?: string | null;
+            /** @example books@acme.example */
+            email?: string | null;
+            /**
+             * @description One line.
+             * @example Acme GmbH
+             */
+            name?: string | null;
+            /**
+             * @description Such as a VAT number.
+             * @example DE123456789
+             */
+            tax_id?: string | null;
+        };
+        /** @description The paper of a purchase or a refund. What it says never changes. */
+        BillingReceipt: {
+            /**
+             * @description Without tax.
+             * @example 25.00
+             */
+            amount_usd: string;
+            buyer: components["schemas"]["BillingParty"];
+            /**
+             * Format: int64
+             * @example 1798761600
+             */
+            created_at: number;
+            /** @example usd */
+            currency: string;
+            /**
+             * @description The paper as a page.
+             * @example https://ai.example.com/api/billing/receipts/2026-000017.html
+             */
+            html_url: string;
+            /**
+             * @description Its number.
+             * @example 2026-000017
+             */
+            id: string;
+            /**
+             * @description `receipt` of a purchase, `credit_note` of a refund.
+             * @example receipt
+             */
+            kind: string;
+            lines: components["schemas"]["BillingReceiptLine"][];
+            /** @example billing.receipt */
+            object: string;
+            /**
+             * @description The number of the receipt that a credit note is about; null for receipts.
+             * @example null
+             */
+            of_receipt?: string | null;
+            paid_with?: components["schemas"]["BillingCard"] | null;
+            /**
+             * @description The paper as a file.
+             * @example https://ai.example.com/api/billing/receipts/2026-000017.pdf
+             */
+            pdf_url: string;
+            /**
+             * @description The purchase's id in the books.
+             * @example payment:pay_7YkQ2nV0bX4cR9sLwA3eTz1M
+             */
+            purchase_id: string;
+            /**
+             * @description Why a purchase was paid back; null for receipts.
+             * @example null
+             */
+            reason?: string | null;
+            seller: components["schemas"]["BillingParty"];
+            /**
+             * @description The tax's rate.
+             * @example 19
+             */
+            tax_percent: string;
+            /** @example 4.75 */
+            tax_usd: string;
+            /**
+             * @description What was paid, or paid back.
+             * @example 29.75
+             */
+            total_usd: string;
+        };
+        /** @description What was sold. */
+        BillingReceiptLine: {
+            /**
+             * @description Without tax.
+             * @example 25.00
+             */
+            amount_usd: string;
+            /** @example Prepaid credit */
+            description: string;
+        };
+        /** @description Credit that a code was exchanged for. */
+        BillingRedemption: {
+            /** @example 10.00 */
+            amount_usd: string;
+            /**
+             * @description What the organization has now.
+             * @example 24.98
+             */
+            balance_usd: string;
+            /** Format: int64 */
+            created_at: number;
+            /**
+             * Format: int64
+             * @description When what is left of it lapses; null if it does not.
+             */
+            expires_at?: number | null;
+            /**
+             * @description Its id in the books.
+             * @example code:9f86d081884c7d659a2feaa0c55ad015
+             */
+            id: string;
+            /** @example billing.redemption */
+            object: string;
+            /**
+             * @description What the code was for.
+             * @example Conference 2026
+             */
+            reason: string;
+        };
+        /** @description Money that went back, or is about to. */
+        BillingRefund: {
+            /**
+             * @description The credit that went back.
+             * @example 25.00
+             */
+            amount_usd: string;
+            /** Format: int64 */
+            created_at: number;
+            /** Format: int64 */
+            ended_at?: number | null;
+            /**
+             * @description Why it failed.
+             * @example expired_or_canceled_card
+             */
+            failure?: string | null;
+            /** @example refund_7YkQ2nV0bX4cR9sLwA3eTz1M */
+            id: string;
+            /** @example billing.refund */
+            object: string;
+            /** @example pay_7YkQ2nV0bX4cR9sLwA3eTz1M */
+            payment_id: string;
+            /** @example Ordered twice */
+            reason: string;
+            /**
+             * @description `pending`, `succeeded`, or `failed` (the credit is the organization's again).
+             * @example succeeded
+             */
+            status: string;
+            /**
+             * @description The tax that went back with it.
+             * @example 4.75
+             */
+            tax_usd: string;
+        };
+        /**
+         * @description What a month came to. `closing_usd` is exactly `opening_usd`, and all `movements`, less
+         *     `usage_usd`, less `admitted_before_usd`, and `settled_after_usd`.
+         */
+        BillingStatement: components["schemas"]["BillingStatementSummary"] & {
+            /**
+             * @description Of requests that were admitted before the month, what was settled in it.
+             * @example 0.001004
+             */
+            admitted_before_usd: string;
+            /** @example https://ai.example.com/api/billing/statements/2026-11.csv */
+            csv_url: string;
+            /** @example https://ai.example.com/api/billing/statements/2026-11.html */
+            html_url: string;
+            /** @description Everything beside usage, by kind and direction. */
+            movements: components["schemas"]["BillingStatementMovement"][];
+            /** @example https://ai.example.com/api/billing/statements/2026-11.pdf */
+            pdf_url: string;
+            /**
+             * @description Of requests that were admitted in the month, what was settled after it.
+             * @example 0.007002003
+             */
+            settled_after_usd: string;
+            /** @description What requests cost that were admitted in the month, by project and model. */
+            usage: components["schemas"]["BillingStatementUsage"][];
+            /**
+             * @description The sum of it.
+             * @example 2.469135782
+             */
+            usage_usd: string;
+        };
+        /** @description Movements of one kind and direction. */
+        BillingStatementMovement: {
+            /**
+             * @description What they added; below zero if they took.
+             * @example 50.00
+             */
+            amount_usd: string;
+            /**
+             * Format: int64
+             * @example 2
+             */
+            count: number;
+            /**
+             * @description `purchase`, `refund`, `grant`, `redeemed`, `expiry`, `adjustment`, `dispute` and the like.
+             * @example purchase
+             */
+            kind: string;
+        };
+        /** @description A month in a list. */
+        BillingStatementSummary: {
+            /**
+             * @description What it had when the month ended, or has now.
+             * @example 64.759084333
+             */
+            closing_usd: string;
+            /**
+             * Format: int64
+             * @description The first second after it.
+             * @example 1796083200
+             */
+            ends_at: number;
+            /**
+             * @description The month, UTC.
+             * @example 2026-11
+             */
+            id: string;
+            /** @description False as long as the month goes on, or a request of it is under way. */
+            is_final: boolean;
+            /** @example billing.statement */
+            object: string;
+            /**
+             * @description What the wallet had when the month began.
+             * @example 12.345678901
+             */
+            opening_usd: string;
+            /**
+             * Format: int64
+             * @description The month's first second.
+             * @example 1793491200
+             */
+            starts_at: number;
+        };
+        /** @description What a project used of a model. */
+        BillingStatementUsage: {
+            /** @example 1.234567891 */
+            amount_usd: string;
+            /**
+             * Format: int64
+             * @description Of every class.
+             * @example 5678901
+             */
+            input_tokens: number;
+            /** @example gpt-4o-mini */
+            model: string;
+            /**
+             * Format: int64
+             * @description Of every class.
+             * @example 234567
+             */
+            output_tokens: number;
+            /** @example proj_7YkQ2nV0bX4cR9sLwA3eTz1M */
+            project_id: string;
+            /**
+             * @description What the project is called now.
+             * @example Search
+             */
+            project_name: string;
+            /**
+             * Format: int64
+             * @example 1234
+             */
+            requests: number;
+        };
         /** @description Buckets of usage or costs. */
         BucketPage_CostsResult: {
             data: components["schemas"]["Bucket_CostsResult"][];
@@ -3139,6 +4560,32 @@ export interface components {
             starts_at?: number | null;
         };
         /**
+         * @description A budget to be made on what it comes with.
+         * @example {
+         *       "window": "month",
+         *       "limit_usd": "12.50",
+         *       "force": "hard"
+         *     }
+         */
+        BudgetTerms: {
+            force: components["schemas"]["BudgetForce"];
+            /**
+             * @description A decimal number of US dollars.
+             * @example 12.50
+             */
+            limit_usd: string;
+            /**
+             * @description If absent: 50, 80 and 100 for a soft budget, none for a hard one.
+             * @example [
+             *       50,
+             *       80,
+             *       100
+             *     ]
+             */
+            thresholds?: number[] | null;
+            window: components["schemas"]["BudgetWindow"];
+        };
+        /**
          * @description What a budget counts over, in UTC: a `day` from midnight, a `week` from Monday, a `month` from
          *     its first day, or `always`: for good.
          * @enum {string}
@@ -3222,6 +4669,63 @@ export interface components {
             /** @description Whether to answer as a stream of events. */
             stream?: boolean | null;
         };
+        /** @description Redeem codes that were made together. */
+        CodeBatch: {
+            /**
+             * @description What each use gives.
+             * @example 10.00
+             */
+            amount_usd: string;
+            /**
+             * Format: int64
+             * @description How many codes there are.
+             * @example 50
+             */
+            code_count: number;
+            /** Format: int64 */
+            created_at: number;
+            /**
+             * Format: int64
+             * @description After how many days the credit lapses; null: it does not.
+             * @example 90
+             */
+            credit_days?: number | null;
+            /** Format: int64 */
+            disabled_at?: number | null;
+            /**
+             * Format: int64
+             * @description From when on the codes are worth nothing; null: never.
+             */
+            expires_at?: number | null;
+            /** @example codes_7YkQ2nV0bX4cR9sLwA3eTz1M */
+            id: string;
+            /**
+             * Format: int64
+             * @description How often each can be used.
+             * @example 1
+             */
+            max_uses: number;
+            /**
+             * @description What they are for; who redeems one is told.
+             * @example Conference 2026
+             */
+            note: string;
+            /** @example operator.code_batch */
+            object: string;
+            /** @description An organization can use one code of the batch only. */
+            once_per_organization: boolean;
+            /**
+             * @description `active`, `expired` or `disabled`.
+             * @example active
+             */
+            state: string;
+            /**
+             * Format: int64
+             * @description How often any was used.
+             * @example 12
+             */
+            use_count: number;
+        };
         /** @description A code was sent. */
         CodeSent: {
             /**
@@ -3236,6 +4740,29 @@ export interface components {
              * @description When another one can be asked for.
              */
             resend_at: number;
+        };
+        /** @description A redeem code that was used. */
+        CodeUse: {
+            /**
+             * @description Who typed it: a user's id, or `key`.
+             * @example user-7YkQ2nV0bX4cR9sLwA3eTz1M
+             */
+            actor: string;
+            /**
+             * @description The code's beginning.
+             * @example 7YKQ…
+             */
+            code_hint: string;
+            /** Format: int64 */
+            created_at: number;
+            /**
+             * @description The movement that gave the credit, in the organization's books.
+             * @example code:9f86d081884c7d659a2feaa0c55ad015
+             */
+            id: string;
+            /** @example operator.code_use */
+            object: string;
+            organization_id: string;
         };
         /**
          * @description A text to be completed: OpenAI's older request.
@@ -3827,6 +5354,33 @@ export interface components {
             object: string;
         };
         /** @description One page of a list. */
+        List_BillingMethod: {
+            data: components["schemas"]["BillingMethod"][];
+            first_id?: string | null;
+            has_more: boolean;
+            last_id?: string | null;
+            /** @example list */
+            object: string;
+        };
+        /** @description One page of a list. */
+        List_BillingReceipt: {
+            data: components["schemas"]["BillingReceipt"][];
+            first_id?: string | null;
+            has_more: boolean;
+            last_id?: string | null;
+            /** @example list */
+            object: string;
+        };
+        /** @description One page of a list. */
+        List_BillingStatementSummary: {
+            data: components["schemas"]["BillingStatementSummary"][];
+            first_id?: string | null;
+            has_more: boolean;
+            last_id?: string | null;
+            /** @example list */
+            object: string;
+        };
+        /** @description One page of a list. */
         List_Budget: {
             data: components["schemas"]["Budget"][];
             first_id?: string | null;
@@ -3856,6 +5410,15 @@ export interface components {
         /** @description One page of a list. */
         List_Model: {
             data: components["schemas"]["Model"][];
+            first_id?: string | null;
+            has_more: boolean;
+            last_id?: string | null;
+            /** @example list */
+            object: string;
+        };
+        /** @description One page of a list. */
+        List_OrganizationMarkup: {
+            data: components["schemas"]["OrganizationMarkup"][];
             first_id?: string | null;
             has_more: boolean;
             last_id?: string | null;
@@ -3970,6 +5533,82 @@ export interface components {
             /** @example list */
             object: string;
         };
+        /** @description Redeem codes that were just made. Nobody can show them again. */
+        MadeCodeBatch: components["schemas"]["CodeBatch"] & {
+            /**
+             * @description Each code, as it is to be handed out.
+             * @example [
+             *       "7YKQ2-N0BX4-CR9SA-W3ETZ"
+             *     ]
+             */
+            codes: string[];
+        };
+        /** @description What a markup would have changed for a model. */
+        MarkedUpModel: components["schemas"]["MarkupEffect"] & {
+            /** @example gpt-4o-mini */
+            model: string;
+        };
+        /** @description What a markup would have changed. */
+        MarkupEffect: {
+            /**
+             * @description What was paid, with the markups of then.
+             * @example 12.00
+             */
+            billed_usd: string;
+            /**
+             * @description What would have been paid more; less if it is negative.
+             * @example 1.50
+             */
+            difference_usd: string;
+            /**
+             * @description Whether each request was priced again. If not, the sums of each day were, at the price that
+             *     was in force when the day began.
+             */
+            is_exact: boolean;
+            /**
+             * @description What would have been paid.
+             * @example 13.50
+             */
+            proposed_usd: string;
+            /**
+             * Format: int64
+             * @example 12000
+             */
+            requests: number;
+        };
+        /** @description What a markup would have changed of an organization's bill. */
+        MarkupPreview: components["schemas"]["MarkupEffect"] & {
+            /**
+             * Format: int32
+             * @description The markup that is looked at.
+             * @example 1250
+             */
+            basis_points: number;
+            /**
+             * Format: int64
+             * @example 1798761600
+             */
+            end_time: number;
+            /**
+             * @description Each model that the markup would be for and that was used, by name. One with a markup of its
+             *     own is left out, unless it is asked about.
+             */
+            models: components["schemas"]["MarkedUpModel"][];
+            /** @example operator.markup_preview */
+            object: string;
+            organization_id: string;
+            /**
+             * Format: int64
+             * @description The first second of the time that is looked at, and the first one after it.
+             * @example 1796083200
+             */
+            start_time: number;
+        };
+        /**
+         * @description Whether a markup counts now.
+         * @enum {string}
+         */
+        MarkupState: "to_come" | "in_force" | "past" | "withdrawn";
         /** @description Who is signed in. */
         Me: {
             /** Format: int64 */
@@ -4083,6 +5722,14 @@ export interface components {
              */
             expires_in_seconds?: number | null;
             /**
+             * @description IPv4 and IPv6 addresses, and networks in CIDR's notation, that it may be used from. Absent or
+             *     null: all.
+             * @example [
+             *       "203.0.113.0/24"
+             *     ]
+             */
+            ip_ranges?: string[] | null;
+            /**
              * @description One line of text.
              * @example Terraform
              */
@@ -4096,6 +5743,20 @@ export interface components {
         NewAuthenticatorApp: {
             /** @description May be absent right after signing in. */
             current_password?: string | null;
+        };
+        /** @description Credit to be bought. */
+        NewBillingCheckout: {
+            /**
+             * @description The credit, a decimal number of US dollars in whole cents, within the bounds of the options.
+             *     Tax comes on top.
+             * @example 25.00
+             */
+            amount_usd: string;
+            /**
+             * @description Whether the card is saved, so that credit can be bought with it while nobody is there.
+             * @default false
+             */
+            save_method: boolean;
         };
         /** @description A budget to be made. */
         NewBudget: {
@@ -4116,6 +5777,48 @@ export interface components {
              */
             thresholds?: number[] | null;
             window: components["schemas"]["BudgetWindow"];
+        };
+        /** @description Redeem codes to be made. */
+        NewCodeBatch: {
+            /**
+             * @description What each use gives: a decimal number of US dollars, above 0 and at most 10,000.
+             * @example 10.00
+             */
+            amount_usd: string;
+            /**
+             * Format: int64
+             * @description How many codes; 1 if absent.
+             * @example 50
+             */
+            code_count?: number | null;
+            /**
+             * Format: int64
+             * @description After how many days the credit lapses; it does not if absent.
+             * @example 90
+             */
+            credit_days?: number | null;
+            /**
+             * Format: int64
+             * @description From when on the codes are worth nothing, in Unix seconds; never if absent.
+             * @example 1798761600
+             */
+            expires_at?: number | null;
+            /**
+             * Format: int64
+             * @description How often each can be used; once if absent.
+             * @example 1
+             */
+            max_uses?: number | null;
+            /**
+             * @description What they are for; who redeems one is told.
+             * @example Conference 2026
+             */
+            note: string;
+            /**
+             * @description Whether an organization can use one code of the batch only; true if absent. The same code is
+             *     never used twice by one.
+             */
+            once_per_organization?: boolean | null;
         };
         /** @description Money to be given or taken back. */
         NewCredit: {
@@ -4197,6 +5900,32 @@ export interface components {
              */
             reason: string;
         };
+        /** @description A markup to be looked at. */
+        NewMarkupPreview: {
+            /**
+             * Format: int64
+             * @description Hundredths of a per cent on each unit price; a discount below 0.
+             * @example 1250
+             */
+            basis_points: number;
+            /**
+             * Format: int64
+             * @description The second after the last day, which is rounded up to whole days; last month's if absent.
+             * @example 1798761600
+             */
+            end_time?: number | null;
+            /**
+             * @description The model that it would be for; every model without a markup of its own if absent.
+             * @example gpt-4o-mini
+             */
+            model?: string | null;
+            /**
+             * Format: int64
+             * @description The day that is looked at first holds this second (UTC); last month's first day if absent.
+             * @example 1796083200
+             */
+            start_time?: number | null;
+        };
         /** @description Which models a project is to use. */
         NewModelPermissions: {
             mode: components["schemas"]["PermissionMode"];
@@ -4207,6 +5936,26 @@ export interface components {
              *     ]
              */
             model_ids: string[];
+        };
+        /** @description A markup to be added. */
+        NewOrganizationMarkup: {
+            /**
+             * Format: int64
+             * @description Hundredths of a per cent on each unit price; a discount below 0.
+             * @example 1250
+             */
+            basis_points: number;
+            /**
+             * Format: int64
+             * @description When it comes into force, in Unix seconds; at once if absent.
+             * @example 1798761600
+             */
+            effective_at?: number | null;
+            /**
+             * @description The model that it is for; every model without a markup of its own if absent.
+             * @example gpt-4o-mini
+             */
+            model?: string | null;
         };
         /** @description A passkey that the browser made. */
         NewPasskey: {
@@ -4224,6 +5973,34 @@ export interface components {
         NewPasswordReset: {
             /** @example ada@example.com */
             email: string;
+        };
+        /** @description How much is to be compared. */
+        NewPaymentReconciliation: {
+            /**
+             * Format: int64
+             * @description So many days up to now; left out, what was not compared yet, and a day before it.
+             * @example 7
+             */
+            days?: number | null;
+        };
+        /** @description Money to be given back. */
+        NewPaymentRefund: {
+            /**
+             * @description How much of the credit, in whole cents; left out, all that can go back. Its tax goes with
+             *     it.
+             * @example 25.00
+             */
+            amount_usd?: string | null;
+            /**
+             * @description Yours for this call: made again with the same key, it gives nothing more. Visible ASCII.
+             * @example ticket-4711
+             */
+            key: string;
+            /**
+             * @description One line, which the organization's audit log tells too.
+             * @example Ordered twice
+             */
+            reason: string;
         };
         /** @description A price to be added to the book. */
         NewPrice: {
@@ -4334,6 +6111,14 @@ export interface components {
             /** @description May be absent right after signing in. */
             current_password?: string | null;
         };
+        /** @description A code to be exchanged for credit. */
+        NewRedemption: {
+            /**
+             * @description As it was printed; letters in either case, dashes and spaces anywhere or nowhere.
+             * @example 7YKQ2-N0BX4-CR9SA-W3ETZ
+             */
+            code: string;
+        };
         /** @description A role to be made. */
         NewRole: {
             description?: string | null;
@@ -4428,6 +6213,7 @@ export interface components {
         };
         /** @description A key to be made. */
         NewUserKey: {
+            budget?: components["schemas"]["BudgetTerms"] | null;
             /**
              * Format: int64
              * @description Absent or null: it does not expire.
@@ -4450,6 +6236,8 @@ export interface components {
             /** @example Nightly build */
             name: string;
             permissions?: components["schemas"]["KeyPermissionMode"] | null;
+            /** @description Rate limits on the key, each for another model, as `POST /api/rate_limits` puts them. */
+            rate_limits?: components["schemas"]["RateLimitTerms"][] | null;
             /**
              * @description Of a restricted key: the access to each resource, `none` where absent. `models` can be
              *     `read`; `model_capabilities` (every endpoint that runs models), `chat_completions`,
@@ -4466,6 +6254,42 @@ export interface components {
         /** @description One page of a list. */
         NextList_AssignedRole: {
             data: components["schemas"]["AssignedRole"][];
+            has_more: boolean;
+            /** @description What to send as `after` for the next page; null on the last one. */
+            next?: string | null;
+            /** @example list */
+            object: string;
+        };
+        /** @description One page of a list. */
+        NextList_BillingMovement: {
+            data: components["schemas"]["BillingMovement"][];
+            has_more: boolean;
+            /** @description What to send as `after` for the next page; null on the last one. */
+            next?: string | null;
+            /** @example list */
+            object: string;
+        };
+        /** @description One page of a list. */
+        NextList_BillingPayment: {
+            data: components["schemas"]["BillingPayment"][];
+            has_more: boolean;
+            /** @description What to send as `after` for the next page; null on the last one. */
+            next?: string | null;
+            /** @example list */
+            object: string;
+        };
+        /** @description One page of a list. */
+        NextList_CodeBatch: {
+            data: components["schemas"]["CodeBatch"][];
+            has_more: boolean;
+            /** @description What to send as `after` for the next page; null on the last one. */
+            next?: string | null;
+            /** @example list */
+            object: string;
+        };
+        /** @description One page of a list. */
+        NextList_CodeUse: {
+            data: components["schemas"]["CodeUse"][];
             has_more: boolean;
             /** @description What to send as `after` for the next page; null on the last one. */
             next?: string | null;
@@ -4509,8 +6333,26 @@ export interface components {
             object: string;
         };
         /** @description One page of a list. */
+        NextList_OperatorPayment: {
+            data: components["schemas"]["OperatorPayment"][];
+            has_more: boolean;
+            /** @description What to send as `after` for the next page; null on the last one. */
+            next?: string | null;
+            /** @example list */
+            object: string;
+        };
+        /** @description One page of a list. */
         NextList_OperatorUser: {
             data: components["schemas"]["OperatorUser"][];
+            has_more: boolean;
+            /** @description What to send as `after` for the next page; null on the last one. */
+            next?: string | null;
+            /** @example list */
+            object: string;
+        };
+        /** @description One page of a list. */
+        NextList_PaymentReconciliation: {
+            data: components["schemas"]["PaymentReconciliation"][];
             has_more: boolean;
             /** @description What to send as `after` for the next page; null on the last one. */
             next?: string | null;
@@ -4527,8 +6369,26 @@ export interface components {
             object: string;
         };
         /** @description One page of a list. */
+        NextList_RechargeAttempt: {
+            data: components["schemas"]["RechargeAttempt"][];
+            has_more: boolean;
+            /** @description What to send as `after` for the next page; null on the last one. */
+            next?: string | null;
+            /** @example list */
+            object: string;
+        };
+        /** @description One page of a list. */
         NextList_Role: {
             data: components["schemas"]["Role"][];
+            has_more: boolean;
+            /** @description What to send as `after` for the next page; null on the last one. */
+            next?: string | null;
+            /** @example list */
+            object: string;
+        };
+        /** @description One page of a list. */
+        NextList_UnmatchedPayment: {
+            data: components["schemas"]["UnmatchedPayment"][];
             has_more: boolean;
             /** @description What to send as `after` for the next page; null on the last one. */
             next?: string | null;
@@ -4701,6 +6561,26 @@ export interface components {
             members: components["schemas"]["OperatorMember"][];
             projects: components["schemas"]["OperatorProject"][];
         };
+        /** @description A payment, as operators see it. */
+        OperatorPayment: components["schemas"]["BillingPayment"] & {
+            /**
+             * @description What the provider calls the charge.
+             * @example pi_3MtwBwLkdIwHu7ix28a3tqPa
+             */
+            charge?: string | null;
+            /** @example org-7YkQ2nV0bX4cR9sLwA3eTz1M */
+            organization_id: string;
+        };
+        /** @description A payment, with what of it went back, as operators see it. */
+        OperatorPaymentDetail: components["schemas"]["BillingPaymentDetail"] & {
+            /**
+             * @description What the provider calls the charge.
+             * @example pi_3MtwBwLkdIwHu7ix28a3tqPa
+             */
+            charge?: string | null;
+            /** @example org-7YkQ2nV0bX4cR9sLwA3eTz1M */
+            organization_id: string;
+        };
         /** @description A project of an organization. */
         OperatorProject: {
             /** Format: int64 */
@@ -4773,6 +6653,39 @@ export interface components {
             recovery_codes: number;
             /** @description Where they are signed in, the latest first. */
             sessions: components["schemas"]["OperatorSession"][];
+        };
+        /** @description A markup of an organization. */
+        OrganizationMarkup: {
+            /**
+             * Format: int32
+             * @description Hundredths of a per cent on each unit price; a discount below 0.
+             * @example 1250
+             */
+            basis_points: number;
+            /** Format: int64 */
+            created_at: number;
+            /**
+             * Format: int64
+             * @description From when on it is in force, until the next one for the same models begins.
+             * @example 1798761600
+             */
+            effective_at: number;
+            /**
+             * Format: int64
+             * @description When it was ended, or taken back before it began.
+             */
+            ended_at?: number | null;
+            /** @example markup_7YkQ2nV0bX4cR9sLwA3eTz1M */
+            id: string;
+            /**
+             * @description The model that it is for; null: every model that has no markup of its own.
+             * @example gpt-4o-mini
+             */
+            model?: string | null;
+            /** @example operator.markup */
+            object: string;
+            organization_id: string;
+            state: components["schemas"]["MarkupState"];
         };
         /** @description A member of the organization. */
         OrganizationUser: {
@@ -4928,6 +6841,93 @@ export interface components {
             new_password: string;
             /** @description From the link. */
             secret: string;
+        };
+        /** @description Something that is not the same there and here. */
+        PaymentDifference: {
+            /** @example usd */
+            currency?: string | null;
+            /**
+             * @description `charge`, `refund` or `dispute`.
+             * @example charge
+             */
+            kind: string;
+            /**
+             * @description How much it is here, tax included.
+             * @example 25.00
+             */
+            ours_usd?: string | null;
+            /** @description Our payment, if there is one. */
+            payment_id?: string | null;
+            /**
+             * @description `not_here` (nothing is known of it here), `not_there` (the provider does not know it),
+             *     `not_taken` (it did not take the money), `other_amount`, `other_currency`, `other_state`,
+             *     `nameless`, or why money matches no order, as unmatched payments say it.
+             * @example other_amount
+             */
+            problem: string;
+            /**
+             * @description The provider's name for it.
+             * @example pi_3MtwBwLkdIwHu7ix28a3tqPa
+             */
+            reference: string;
+            /**
+             * @description How much it is there, in the currency that is named.
+             * @example 24.00
+             */
+            theirs?: string | null;
+        };
+        /** @description A comparison of the payment provider's books with ours. */
+        PaymentReconciliation: {
+            /** Format: int64 */
+            begun_at: number;
+            /**
+             * Format: int64
+             * @description What is not the same.
+             */
+            differences: number;
+            /** Format: int64 */
+            ended_at?: number | null;
+            /** @description Why it failed, if it did. */
+            failure?: string | null;
+            /**
+             * Format: int64
+             * @description Movements from then on were compared…
+             */
+            from: number;
+            /** @example reconciliation_7YkQ2nV0bX4cR9sLwA3eTz1M */
+            id: string;
+            /**
+             * Format: int64
+             * @description The provider's movements that were looked at.
+             */
+            movements: number;
+            /** @example operator.payment_reconciliation */
+            object: string;
+            /** @example stripe */
+            provider: string;
+            /**
+             * Format: int64
+             * @description Payments that were paid there and open here, and are credited now.
+             */
+            settled: number;
+            /**
+             * @description `running`, `matched` (all is the same), `different` (something is not), `failed` (the
+             *     provider or the database did not answer to the end) or `given_up` (its server ended).
+             * @example matched
+             */
+            state: string;
+            /**
+             * Format: int64
+             * @description … and before this.
+             */
+            until: number;
+            /** @description The operator who asked for it; null for the nightly one. */
+            user_id?: string | null;
+        };
+        /** @description A comparison, with what is not the same. */
+        PaymentReconciliationDetail: components["schemas"]["PaymentReconciliation"] & {
+            /** @description At most a thousand; all are counted. */
+            found: components["schemas"]["PaymentDifference"][];
         };
         /** @description A sign-in that waits for a second factor. */
         PendingSignIn: {
@@ -5181,6 +7181,117 @@ export interface components {
              */
             tokens_per_minute?: number | null;
         };
+        /**
+         * @description A rule to be put on what it comes with, for a model. It sets at least one limit.
+         * @example {
+         *       "model": "gpt-4o-mini",
+         *       "requests_per_minute": 500
+         *     }
+         */
+        RateLimitTerms: {
+            /**
+             * Format: int64
+             * @description Requests in flight at once.
+             */
+            concurrent_requests?: number | null;
+            /**
+             * @description Absent or null: every model without a rule of its own in this scope.
+             * @example gpt-4o-mini
+             */
+            model?: string | null;
+            /** Format: int64 */
+            requests_per_day?: number | null;
+            /**
+             * Format: int64
+             * @example 500
+             */
+            requests_per_minute?: number | null;
+            /** Format: int64 */
+            tokens_per_day?: number | null;
+            /**
+             * Format: int64
+             * @example 200000
+             */
+            tokens_per_minute?: number | null;
+        };
+        /** @description What a request used of one class. */
+        ReceiptClass: {
+            /**
+             * @description Units times price, exact.
+             * @example 0.00000151875
+             */
+            amount_usd: string;
+            /**
+             * @description Named as in prices: `input`, `cached_input`, `output` and so on; `request` is the request
+             *     itself.
+             * @example input
+             */
+            class: string;
+            /**
+             * @description For a million units, with the markup.
+             * @example 0.16875
+             */
+            unit_price_usd: string;
+            /**
+             * Format: int64
+             * @example 9
+             */
+            units: number;
+        };
+        /** @description What happened to a request. */
+        ReceiptFlag: {
+            /**
+             * @description `estimated`, `overrun`, `orphan`, `disconnected`, `broken_off` or `cut_off`.
+             * @example estimated
+             */
+            flag: string;
+            /**
+             * @description The same in a sentence.
+             * @example Tokens were counted here, at least in part: the model's server did not tell.
+             */
+            meaning: string;
+        };
+        /** @description Where the usage record is in the chains of batches, so that an auditor can check it. */
+        ReceiptIntegrity: {
+            /**
+             * Format: int64
+             * @description The batch's number in the chain.
+             * @example 7
+             */
+            batch: number;
+            /** @example node:main */
+            chain: string;
+            /**
+             * @description SHA-256 over the batch's rows and all before it.
+             * @example 8740fa7c2c565aea438e5a41b6efbcaff1c058f4e926c76e1326a97448213077
+             */
+            hash: string;
+            /**
+             * @description The hash of the batch before it.
+             * @example f2b45298ba75b82333a7e416c5e06da3232ac42cd68beb848cc45db126912025
+             */
+            previous_hash: string;
+        };
+        /** @description The price that was pinned when a request was admitted. */
+        ReceiptPrice: {
+            /**
+             * Format: int64
+             * @description When it came into force.
+             * @example 1798675200
+             */
+            effective_at: number;
+            /**
+             * @description The entry of the price book.
+             * @example price_7YkQ2nV0bX4cR9sLwA3eTz1M
+             */
+            id: string;
+            /**
+             * Format: int64
+             * @description What was on it for this organization: hundredths of a per cent.
+             * @example 1250
+             */
+            markup_basis_points: number;
+        };
         /** @description A code that was received. */
         ReceivedCode: {
             /** @example 123456 */
@@ -5201,6 +7312,52 @@ export interface components {
              */
             p95_us?: number | null;
         };
+        /** @description A recharge. */
+        RechargeAttempt: {
+            /**
+             * @description The credit that it buys.
+             * @example 15.01
+             */
+            amount_usd: string;
+            /**
+             * @description Where the card's owner authenticates, while the bank waits for that.
+             * @example https://hooks.stripe.com/3d_secure_2/hosted
+             */
+            authentication_url?: string | null;
+            /**
+             * @description What was available when it began.
+             * @example 4.99
+             */
+            available_usd: string;
+            /** Format: int64 */
+            created_at: number;
+            /** Format: int64 */
+            ended_at?: number | null;
+            /**
+             * @description The provider's word for why it was declined.
+             * @example insufficient_funds
+             */
+            failure_code?: string | null;
+            /**
+             * @description The same, for people.
+             * @example The card has too little money.
+             */
+            failure_message?: string | null;
+            /**
+             * @description The id of its payment.
+             * @example pay_4fQxL0aB9cDeFgHiJkLmNoPq
+             */
+            id: string;
+            /** @example billing.recharge */
+            object: string;
+            state: components["schemas"]["RechargeState"];
+        };
+        /**
+         * @description How far a recharge is: `open`, `needs_authentication`, `succeeded`, `declined`, or `abandoned`
+         *     (called off, or its owner was waited for in vain).
+         * @enum {string}
+         */
+        RechargeState: "open" | "needs_authentication" | "succeeded" | "declined" | "abandoned";
         /** @description Recovery codes that were just made. */
         RecoveryCodes: {
             /** @example recovery_codes */
@@ -5218,6 +7375,85 @@ export interface components {
             deleted: boolean;
             /** @example user.role.deleted */
             object: string;
+        };
+        /** @description What a request cost, and why. */
+        RequestReceipt: {
+            /**
+             * Format: int64
+             * @example 1798761600
+             */
+            admitted_at: number;
+            /** @description The key that it was made with. */
+            api_key_id: string;
+            /**
+             * @description What the organization had once this was charged, and before anything was booked after it;
+             *     null if nothing was charged.
+             * @example 4.999997131
+             */
+            balance_after_usd?: string | null;
+            /** @description Each class that something was used of. */
+            classes: components["schemas"]["ReceiptClass"][];
+            /**
+             * @description What was charged: subtotal and rounding, without the overrun.
+             * @example 0.000002869
+             */
+            cost_usd: string;
+            /**
+             * Format: int64
+             * @example 1480
+             */
+            duration_ms: number;
+            /**
+             * Format: int64
+             * @example 1798761602
+             */
+            ended_at: number;
+            /**
+             * @description `chat`, `responses`, `completions` or `embeddings`.
+             * @example chat
+             */
+            endpoint: string;
+            /** @description What else happened. */
+            flags: components["schemas"]["ReceiptFlag"][];
+            /**
+             * @description What was held for the request at its end; what it did not cost was free again.
+             * @example 0.0042
+             */
+            held_usd: string;
+            /**
+             * @description The request: its answer's `x-request-id`.
+             * @example req_019b77a1c2f07d3e9a6b1c2d3e4f5a6b
+             */
+            id: string;
+            integrity: components["schemas"]["ReceiptIntegrity"];
+            /** @example gpt-4o-mini */
+            model: string;
+            /** @example request.receipt */
+            object: string;
+            organization_id: string;
+            /**
+             * @description What of it the hold did not pay for: the operator's, and not charged.
+             * @example 0.00
+             */
+            overrun_usd: string;
+            price: components["schemas"]["ReceiptPrice"];
+            project_id: string;
+            /**
+             * @description What rounding the sum up to a nano-dollar adds.
+             * @example 0.00000000025
+             */
+            rounding_usd: string;
+            /**
+             * @description The sum of the classes, exact.
+             * @example 0.00000286875
+             */
+            subtotal_usd: string;
+            /**
+             * @description The operator's name of the server that answered; `unknown` if the process that asked it
+             *     died.
+             * @example vllm
+             */
+            upstream: string;
         };
         /**
          * @description A response to be made: OpenAI's request. Nothing of it is stored.
@@ -5744,6 +7980,55 @@ export interface components {
              */
             uri: string;
         };
+        /** @description Money that a provider took, or says it did, and that matches no order: nothing was credited. */
+        UnmatchedPayment: {
+            /**
+             * @description How much, tax included, in units of the currency.
+             * @example 25.00
+             */
+            amount: string;
+            /**
+             * @description What the provider calls it.
+             * @example pi_3MtwBwLkdIwHu7ix28a3tqPa
+             */
+            charge: string;
+            /** @example usd */
+            currency: string;
+            /** @example unmatched_7YkQ2nV0bX4cR9sLwA3eTz1M */
+            id: string;
+            /** @example operator.unmatched_payment */
+            object: string;
+            /**
+             * @description The order that it is said to be for.
+             * @example pay_7YkQ2nV0bX4cR9sLwA3eTz1M
+             */
+            payment_id?: string | null;
+            /**
+             * @description `no_order`, `buys_nothing`, `other_provider`, `other_checkout`, `other_currency`,
+             *     `other_amount`, `other_order`, `paid_twice` or `too_much`.
+             * @example other_amount
+             */
+            problem: string;
+            /** @example stripe */
+            provider: string;
+            /**
+             * @description What became of it; null until an operator says so.
+             * @example Given back at the provider
+             */
+            resolution?: string | null;
+            /** Format: int64 */
+            resolved_at?: number | null;
+            /** Format: int64 */
+            seen_at: number;
+        };
+        /** @description What became of money that matches no order. */
+        UnmatchedResolution: {
+            /**
+             * @description One line.
+             * @example Given back at the provider
+             */
+            resolution: string;
+        };
         /** @description A server that runs models, as this process's requests found it since its configuration was read. */
         Upstream: {
             /**
@@ -5943,6 +8228,13 @@ export interface components {
         };
         /** @description A key with its secret, which is shown this once. */
         UserKeyWithSecret: components["schemas"]["UserKey"] & {
+            /**
+             * @description The budget that was made with the key.
+             * @example budget_7YkQ2nV0bX4cR9sLwA3eTz1M
+             */
+            budget_id?: string | null;
+            /** @description The rate limits that were made with it. */
+            rate_limits?: components["schemas"]["RateLimit"][];
             /** @description The secret. It is not kept, and cannot be shown again. */
             value: string;
         };
@@ -5970,6 +8262,16 @@ export interface components {
         VouchedEmail: {
             /** @example ada@example.com */
             email: string;
+        };
+        /** @description What came of an event. */
+        WebhookHeard: {
+            /** @example payment.webhook */
+            object: string;
+            /**
+             * @description Such as `credited`, `told_before` or `ignored`: for who looks at deliveries at Stripe.
+             * @example credited
+             */
+            outcome: string;
         };
         /** @description Why a request was refused, in OpenAI's form. */
         Error: {
@@ -6222,6 +8524,1300 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    retrieve_auto_recharge: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description An organization's auto-recharge. Where it never wanted any, there are no amounts */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "authentication_url": "https://hooks.stripe.com/3d_secure_2/hosted",
+                     *       "available_usd": "12.345",
+                     *       "bought_this_month_usd": "40.02",
+                     *       "declines_in_a_row": 0,
+                     *       "enabled": true,
+                     *       "gave_up": "declined",
+                     *       "in_flight_usd": "15.01",
+                     *       "left_this_month_usd": "59.98",
+                     *       "monthly_cap_usd": "100.00",
+                     *       "object": "billing.auto_recharge",
+                     *       "payment_method_id": "card_4fQxL0aB9cDeFgHiJkLmNoPq",
+                     *       "restore_to_usd": "20.00",
+                     *       "state": "off",
+                     *       "threshold_usd": "5.00",
+                     *       "until": 1796083200
+                     *     }
+                     */
+                    "application/json": components["schemas"]["AutoRecharge"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    update_auto_recharge: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /**
+                 * @example {
+                 *       "enabled": true,
+                 *       "monthly_cap_usd": "100.00",
+                 *       "payment_method_id": "card_4fQxL0aB9cDeFgHiJkLmNoPq",
+                 *       "restore_to_usd": "20.00",
+                 *       "threshold_usd": "5.00"
+                 *     }
+                 */
+                "application/json": components["schemas"]["AutoRechargeChanges"];
+            };
+        };
+        responses: {
+            /** @description An organization's auto-recharge. Where it never wanted any, there are no amounts */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "authentication_url": "https://hooks.stripe.com/3d_secure_2/hosted",
+                     *       "available_usd": "12.345",
+                     *       "bought_this_month_usd": "40.02",
+                     *       "declines_in_a_row": 0,
+                     *       "enabled": true,
+                     *       "gave_up": "declined",
+                     *       "in_flight_usd": "15.01",
+                     *       "left_this_month_usd": "59.98",
+                     *       "monthly_cap_usd": "100.00",
+                     *       "object": "billing.auto_recharge",
+                     *       "payment_method_id": "card_4fQxL0aB9cDeFgHiJkLmNoPq",
+                     *       "restore_to_usd": "20.00",
+                     *       "state": "off",
+                     *       "threshold_usd": "5.00",
+                     *       "until": 1796083200
+                     *     }
+                     */
+                    "application/json": components["schemas"]["AutoRecharge"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedEncoding"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    list_recharges: {
+        parameters: {
+            query?: {
+                /** @description The most rows to answer */
+                limit?: number;
+                /** @description What `next` of the page before was */
+                after?: string;
+                /** @description Whether the oldest come first, or the newest */
+                order?: "asc" | "desc";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of a list */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "amount_usd": "15.01",
+                     *           "authentication_url": "https://hooks.stripe.com/3d_secure_2/hosted",
+                     *           "available_usd": "4.99",
+                     *           "created_at": 1798761600,
+                     *           "ended_at": 1798761600,
+                     *           "failure_code": "insufficient_funds",
+                     *           "failure_message": "The card has too little money.",
+                     *           "id": "pay_4fQxL0aB9cDeFgHiJkLmNoPq",
+                     *           "object": "billing.recharge",
+                     *           "state": "open"
+                     *         }
+                     *       ],
+                     *       "has_more": false,
+                     *       "next": null,
+                     *       "object": "list"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["NextList_RechargeAttempt"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    retrieve_balance: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What an organization has */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "available_usd": "14.95",
+                     *       "balance_usd": "14.98",
+                     *       "credits": [
+                     *         {
+                     *           "amount_usd": "5.00",
+                     *           "created_at": 1798761600,
+                     *           "expires_at": 1798761600,
+                     *           "id": "operator:invoice-2026-11",
+                     *           "kind": "grant",
+                     *           "remaining_usd": "4.98"
+                     *         }
+                     *       ],
+                     *       "granted_usd": "4.98",
+                     *       "held_usd": "0.03",
+                     *       "object": "billing.balance",
+                     *       "overdraft_usd": "0.00",
+                     *       "overdraft_used_usd": "0.00",
+                     *       "purchased_usd": "10.00"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["BillingBalance"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    create_checkout: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Yours for this order */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "amount_usd": "25.00",
+                 *       "save_method": false
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewBillingCheckout"];
+            };
+        };
+        responses: {
+            /** @description A payment */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "amount_usd": "25.00",
+                     *       "card": {
+                     *         "brand": "visa",
+                     *         "last4": "4242"
+                     *       },
+                     *       "created_at": 1798761600,
+                     *       "created_by": "user-7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *       "currency": "usd",
+                     *       "ended_at": 1798761600,
+                     *       "expires_at": 1798761600,
+                     *       "failure": {
+                     *         "code": "insufficient_funds",
+                     *         "message": "Your card has insufficient funds."
+                     *       },
+                     *       "id": "pay_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *       "kind": "checkout",
+                     *       "object": "billing.payment",
+                     *       "provider": "stripe",
+                     *       "refunded_usd": "0.00",
+                     *       "status": "succeeded",
+                     *       "tax_percent": "19",
+                     *       "tax_usd": "4.75",
+                     *       "total_usd": "29.75",
+                     *       "url": "https://checkout.stripe.com/c/pay/cs_a1b2c3"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["BillingPayment"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedEncoding"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    retrieve_checkout: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The payment */
+                checkout_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A payment */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "amount_usd": "25.00",
+                     *       "card": {
+                     *         "brand": "visa",
+                     *         "last4": "4242"
+                     *       },
+                     *       "created_at": 1798761600,
+                     *       "created_by": "user-7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *       "currency": "usd",
+                     *       "ended_at": 1798761600,
+                     *       "expires_at": 1798761600,
+                     *       "failure": {
+                     *         "code": "insufficient_funds",
+                     *         "message": "Your card has insufficient funds."
+                     *       },
+                     *       "id": "pay_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *       "kind": "checkout",
+                     *       "object": "billing.payment",
+                     *       "provider": "stripe",
+                     *       "refunded_usd": "0.00",
+                     *       "status": "succeeded",
+                     *       "tax_percent": "19",
+                     *       "tax_usd": "4.75",
+                     *       "total_usd": "29.75",
+                     *       "url": "https://checkout.stripe.com/c/pay/cs_a1b2c3"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["BillingPayment"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    cancel_checkout: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The payment */
+                checkout_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A payment */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "amount_usd": "25.00",
+                     *       "card": {
+                     *         "brand": "visa",
+                     *         "last4": "4242"
+                     *       },
+                     *       "created_at": 1798761600,
+                     *       "created_by": "user-7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *       "currency": "usd",
+                     *       "ended_at": 1798761600,
+                     *       "expires_at": 1798761600,
+                     *       "failure": {
+                     *         "code": "insufficient_funds",
+                     *         "message": "Your card has insufficient funds."
+                     *       },
+                     *       "id": "pay_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *       "kind": "checkout",
+                     *       "object": "billing.payment",
+                     *       "provider": "stripe",
+                     *       "refunded_usd": "0.00",
+                     *       "status": "succeeded",
+                     *       "tax_percent": "19",
+                     *       "tax_usd": "4.75",
+                     *       "total_usd": "29.75",
+                     *       "url": "https://checkout.stripe.com/c/pay/cs_a1b2c3"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["BillingPayment"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    export_movements: {
+        parameters: {
+            query: {
+                /**
+                 * @description Unix seconds, inclusive
+                 * @example 1793491200
+                 */
+                start_time: number;
+                /** @description Unix seconds, exclusive; now if absent */
+                end_time?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The table. The header `x-farebox-rows` says how many rows it has */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    export_usage: {
+        parameters: {
+            query: {
+                /**
+                 * @description Unix seconds, inclusive
+                 * @example 1793491200
+                 */
+                start_time: number;
+                /** @description Unix seconds, exclusive; now if absent */
+                end_time?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The table. The header `x-farebox-rows` says how many rows it has, exactly if the span is of whole hours */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    list_movements: {
+        parameters: {
+            query?: {
+                /** @description Only those of this kind; may be repeated */
+                kind?: string;
+                /** @description Only those from this second on */
+                start_time?: number;
+                /** @description Only those before this second */
+                end_time?: number;
+                /** @description The most rows to answer */
+                limit?: number;
+                /** @description What `next` of the page before was */
+                after?: string;
+                /** @description Whether the oldest come first, or the newest */
+                order?: "asc" | "desc";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of a list */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "amount_usd": "25.00",
+                     *           "balance_after_usd": "120.99",
+                     *           "created_at": 1798761600,
+                     *           "id": "operator:invoice-2026-11",
+                     *           "kind": "grant",
+                     *           "object": "billing.movement",
+                     *           "reason": "Invoice 7",
+                     *           "request_count": 1
+                     *         }
+                     *       ],
+                     *       "has_more": false,
+                     *       "next": null,
+                     *       "object": "list"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["NextList_BillingMovement"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    retrieve_billing_options: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What can be bought, and how */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "can_pay": false,
+                     *       "currency": "usd",
+                     *       "maximum_usd": "10000.00",
+                     *       "minimum_usd": "5.00",
+                     *       "object": "billing.options",
+                     *       "presets_usd": [
+                     *         "5.00",
+                     *         "10.00",
+                     *         "25.00"
+                     *       ],
+                     *       "provider": "stripe",
+                     *       "tax_percent": "19"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["BillingOptions"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    list_payment_methods: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of a list */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "brand": "visa",
+                     *           "created_at": 1798761600,
+                     *           "exp_month": 12,
+                     *           "exp_year": 2034,
+                     *           "id": "card_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *           "is_default": false,
+                     *           "last4": "4242",
+                     *           "object": "billing.payment_method"
+                     *         }
+                     *       ],
+                     *       "first_id": "card_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *       "has_more": false,
+                     *       "last_id": "card_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *       "object": "list"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["List_BillingMethod"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    create_payment_method: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Yours for this call */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A payment */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "amount_usd": "25.00",
+                     *       "card": {
+                     *         "brand": "visa",
+                     *         "last4": "4242"
+                     *       },
+                     *       "created_at": 1798761600,
+                     *       "created_by": "user-7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *       "currency": "usd",
+                     *       "ended_at": 1798761600,
+                     *       "expires_at": 1798761600,
+                     *       "failure": {
+                     *         "code": "insufficient_funds",
+                     *         "message": "Your card has insufficient funds."
+                     *       },
+                     *       "id": "pay_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *       "kind": "checkout",
+                     *       "object": "billing.payment",
+                     *       "provider": "stripe",
+                     *       "refunded_usd": "0.00",
+                     *       "status": "succeeded",
+                     *       "tax_percent": "19",
+                     *       "tax_usd": "4.75",
+                     *       "total_usd": "29.75",
+                     *       "url": "https://checkout.stripe.com/c/pay/cs_a1b2c3"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["BillingPayment"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    update_payment_method: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The card */
+                payment_method_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "is_default": false
+                 *     }
+                 */
+                "application/json": components["schemas"]["BillingMethodChanges"];
+            };
+        };
+        responses: {
+            /** @description A saved card */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "brand": "visa",
+                     *       "created_at": 1798761600,
+                     *       "exp_month": 12,
+                     *       "exp_year": 2034,
+                     *       "id": "card_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *       "is_default": false,
+                     *       "last4": "4242",
+                     *       "object": "billing.payment_method"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["BillingMethod"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedEncoding"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    delete_payment_method: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The card */
+                payment_method_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Something that is gone */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "deleted": true,
+                     *       "id": "user-7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *       "object": "organization.project.service_account.deleted"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Deleted"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    list_payments: {
+        parameters: {
+            query?: {
+                /** @description The most rows to answer */
+                limit?: number;
+                /** @description What `next` of the page before was */
+                after?: string;
+                /** @description Whether the oldest come first, or the newest */
+                order?: "asc" | "desc";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of a list */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "amount_usd": "25.00",
+                     *           "card": {
+                     *             "brand": "visa",
+                     *             "last4": "4242"
+                     *           },
+                     *           "created_at": 1798761600,
+                     *           "created_by": "user-7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *           "currency": "usd",
+                     *           "ended_at": 1798761600,
+                     *           "expires_at": 1798761600,
+                     *           "failure": {
+                     *             "code": "insufficient_funds",
+                     *             "message": "Your card has insufficient funds."
+                     *           },
+                     *           "id": "pay_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *           "kind": "checkout",
+                     *           "object": "billing.payment",
+                     *           "provider": "stripe",
+                     *           "refunded_usd": "0.00",
+                     *           "status": "succeeded",
+                     *           "tax_percent": "19",
+                     *           "tax_usd": "4.75",
+                     *           "total_usd": "29.75",
+                     *           "url": "https://checkout.stripe.com/c/pay/cs_a1b2c3"
+                     *         }
+                     *       ],
+                     *       "has_more": false,
+                     *       "next": null,
+                     *       "object": "list"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["NextList_BillingPayment"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    retrieve_payment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The payment */
+                payment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A payment, with what of it went back */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "amount_usd": "25.00",
+                     *       "card": {
+                     *         "brand": "visa",
+                     *         "last4": "4242"
+                     *       },
+                     *       "created_at": 1798761600,
+                     *       "created_by": "user-7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *       "currency": "usd",
+                     *       "ended_at": 1798761600,
+                     *       "expires_at": 1798761600,
+                     *       "failure": {
+                     *         "code": "insufficient_funds",
+                     *         "message": "Your card has insufficient funds."
+                     *       },
+                     *       "id": "pay_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *       "kind": "checkout",
+                     *       "object": "billing.payment",
+                     *       "provider": "stripe",
+                     *       "refunded_usd": "0.00",
+                     *       "status": "succeeded",
+                     *       "tax_percent": "19",
+                     *       "tax_usd": "4.75",
+                     *       "total_usd": "29.75",
+                     *       "url": "https://checkout.stripe.com/c/pay/cs_a1b2c3",
+                     *       "refunds": [
+                     *         {
+                     *           "amount_usd": "25.00",
+                     *           "created_at": 1798761600,
+                     *           "ended_at": 1798761600,
+                     *           "failure": "expired_or_canceled_card",
+                     *           "id": "refund_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *           "object": "billing.refund",
+                     *           "payment_id": "pay_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *           "reason": "Ordered twice",
+                     *           "status": "succeeded",
+                     *           "tax_usd": "4.75"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["BillingPaymentDetail"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    retrieve_billing_profile: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description How an organization is named on papers that are issued from now on */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "address": "Hafenstraße 12\n20459 Hamburg",
+                     *       "country": "DE",
+                     *       "email": "books@acme.example",
+                     *       "name": "Acme GmbH",
+                     *       "object": "billing.profile",
+                     *       "tax_id": "DE123456789"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["BillingProfile"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    update_billing_profile: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /**
+                 * @example {
+                 *       "address": "Hafenstraße 12\n20459 Hamburg",
+                 *       "country": "DE",
+                 *       "email": "books@acme.example",
+                 *       "name": "Acme GmbH",
+                 *       "tax_id": "DE123456789"
+                 *     }
+                 */
+                "application/json": components["schemas"]["BillingProfileChanges"];
+            };
+        };
+        responses: {
+            /** @description How an organization is named on papers that are issued from now on */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "address": "Hafenstraße 12\n20459 Hamburg",
+                     *       "country": "DE",
+                     *       "email": "books@acme.example",
+                     *       "name": "Acme GmbH",
+                     *       "object": "billing.profile",
+                     *       "tax_id": "DE123456789"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["BillingProfile"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedEncoding"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    list_billing_receipts: {
+        parameters: {
+            query?: {
+                /** @description The most rows to answer */
+                limit?: number;
+                /** @description The last id of the page before */
+                after?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of a list */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "amount_usd": "25.00",
+                     *           "buyer": {
+                     *             "address": "Hafenstraße 12\n20459 Hamburg",
+                     *             "country": "DE",
+                     *             "email": "books@acme.example",
+                     *             "name": "Acme GmbH",
+                     *             "tax_id": "DE123456789"
+                     *           },
+                     *           "created_at": 1798761600,
+                     *           "currency": "usd",
+                     *           "html_url": "https://ai.example.com/api/billing/receipts/2026-000017.html",
+                     *           "id": "2026-000017",
+                     *           "kind": "receipt",
+                     *           "lines": [
+                     *             {
+                     *               "amount_usd": "25.00",
+                     *               "description": "Prepaid credit"
+                     *             }
+                     *           ],
+                     *           "object": "billing.receipt",
+                     *           "of_receipt": null,
+                     *           "paid_with": {
+                     *             "brand": "visa",
+                     *             "last4": "4242"
+                     *           },
+                     *           "pdf_url": "https://ai.example.com/api/billing/receipts/2026-000017.pdf",
+                     *           "purchase_id": "payment:pay_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *           "reason": null,
+                     *           "seller": {
+                     *             "address": "Hafenstraße 12\n20459 Hamburg",
+                     *             "country": "DE",
+                     *             "email": "books@acme.example",
+                     *             "name": "Acme GmbH",
+                     *             "tax_id": "DE123456789"
+                     *           },
+                     *           "tax_percent": "19",
+                     *           "tax_usd": "4.75",
+                     *           "total_usd": "29.75"
+                     *         }
+                     *       ],
+                     *       "first_id": "2026-000017",
+                     *       "has_more": false,
+                     *       "last_id": "2026-000017",
+                     *       "object": "list"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["List_BillingReceipt"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    retrieve_billing_receipt: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The number; with .html or .pdf after it, the paper in that form
+                 * @example 2026-000017
+                 */
+                number: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The paper of a purchase or a refund. What it says never changes */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "amount_usd": "25.00",
+                     *       "buyer": {
+                     *         "address": "Hafenstraße 12\n20459 Hamburg",
+                     *         "country": "DE",
+                     *         "email": "books@acme.example",
+                     *         "name": "Acme GmbH",
+                     *         "tax_id": "DE123456789"
+                     *       },
+                     *       "created_at": 1798761600,
+                     *       "currency": "usd",
+                     *       "html_url": "https://ai.example.com/api/billing/receipts/2026-000017.html",
+                     *       "id": "2026-000017",
+                     *       "kind": "receipt",
+                     *       "lines": [
+                     *         {
+                     *           "amount_usd": "25.00",
+                     *           "description": "Prepaid credit"
+                     *         }
+                     *       ],
+                     *       "object": "billing.receipt",
+                     *       "of_receipt": null,
+                     *       "paid_with": {
+                     *         "brand": "visa",
+                     *         "last4": "4242"
+                     *       },
+                     *       "pdf_url": "https://ai.example.com/api/billing/receipts/2026-000017.pdf",
+                     *       "purchase_id": "payment:pay_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *       "reason": null,
+                     *       "seller": {
+                     *         "address": "Hafenstraße 12\n20459 Hamburg",
+                     *         "country": "DE",
+                     *         "email": "books@acme.example",
+                     *         "name": "Acme GmbH",
+                     *         "tax_id": "DE123456789"
+                     *       },
+                     *       "tax_percent": "19",
+                     *       "tax_usd": "4.75",
+                     *       "total_usd": "29.75"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["BillingReceipt"];
+                    "text/html": string;
+                    "application/pdf": number[];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    redeem_code: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "code": "7YKQ2-N0BX4-CR9SA-W3ETZ"
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewRedemption"];
+            };
+        };
+        responses: {
+            /** @description Credit that a code was exchanged for */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "amount_usd": "10.00",
+                     *       "balance_usd": "24.98",
+                     *       "created_at": 1798761600,
+                     *       "expires_at": 1798761600,
+                     *       "id": "code:9f86d081884c7d659a2feaa0c55ad015",
+                     *       "object": "billing.redemption",
+                     *       "reason": "Conference 2026"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["BillingRedemption"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedEncoding"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    list_billing_statements: {
+        parameters: {
+            query?: {
+                /** @description The most rows to answer */
+                limit?: number;
+                /** @description The last id of the page before */
+                after?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of a list */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "closing_usd": "64.759084333",
+                     *           "ends_at": 1796083200,
+                     *           "id": "2026-11",
+                     *           "is_final": false,
+                     *           "object": "billing.statement",
+                     *           "opening_usd": "12.345678901",
+                     *           "starts_at": 1793491200
+                     *         }
+                     *       ],
+                     *       "first_id": "2026-11",
+                     *       "has_more": false,
+                     *       "last_id": "2026-11",
+                     *       "object": "list"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["List_BillingStatementSummary"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    retrieve_billing_statement: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The month, UTC; with .html, .pdf or .csv after it, it is in that form
+                 * @example 2026-11
+                 */
+                month: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What a month came to. `closing_usd` is exactly `opening_usd`, and all `movements`, less */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "closing_usd": "64.759084333",
+                     *       "ends_at": 1796083200,
+                     *       "id": "2026-11",
+                     *       "is_final": false,
+                     *       "object": "billing.statement",
+                     *       "opening_usd": "12.345678901",
+                     *       "starts_at": 1793491200,
+                     *       "admitted_before_usd": "0.001004",
+                     *       "csv_url": "https://ai.example.com/api/billing/statements/2026-11.csv",
+                     *       "html_url": "https://ai.example.com/api/billing/statements/2026-11.html",
+                     *       "movements": [
+                     *         {
+                     *           "amount_usd": "50.00",
+                     *           "count": 2,
+                     *           "kind": "purchase"
+                     *         }
+                     *       ],
+                     *       "pdf_url": "https://ai.example.com/api/billing/statements/2026-11.pdf",
+                     *       "settled_after_usd": "0.007002003",
+                     *       "usage": [
+                     *         {
+                     *           "amount_usd": "1.234567891",
+                     *           "input_tokens": 5678901,
+                     *           "model": "gpt-4o-mini",
+                     *           "output_tokens": 234567,
+                     *           "project_id": "proj_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *           "project_name": "Search",
+                     *           "requests": 1234
+                     *         }
+                     *       ],
+                     *       "usage_usd": "2.469135782"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["BillingStatement"];
+                    "text/html": string;
+                    "application/pdf": number[];
+                    "text/csv": string;
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     list_budgets: {
         parameters: {
             query?: {
@@ -7988,6 +11584,274 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    list_code_batches: {
+        parameters: {
+            query?: {
+                /** @description The most rows to answer */
+                limit?: number;
+                /** @description What `next` of the page before was */
+                after?: string;
+                /** @description Whether the oldest come first, or the newest */
+                order?: "asc" | "desc";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of a list */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "amount_usd": "10.00",
+                     *           "code_count": 50,
+                     *           "created_at": 1798761600,
+                     *           "credit_days": 90,
+                     *           "disabled_at": 1798761600,
+                     *           "expires_at": 1798761600,
+                     *           "id": "codes_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *           "max_uses": 1,
+                     *           "note": "Conference 2026",
+                     *           "object": "operator.code_batch",
+                     *           "once_per_organization": false,
+                     *           "state": "active",
+                     *           "use_count": 12
+                     *         }
+                     *       ],
+                     *       "has_more": false,
+                     *       "next": null,
+                     *       "object": "list"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["NextList_CodeBatch"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    create_code_batch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "amount_usd": "10.00",
+                 *       "code_count": 50,
+                 *       "credit_days": 90,
+                 *       "expires_at": 1798761600,
+                 *       "max_uses": 1,
+                 *       "note": "Conference 2026",
+                 *       "once_per_organization": false
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewCodeBatch"];
+            };
+        };
+        responses: {
+            /** @description Redeem codes that were just made. Nobody can show them again */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "amount_usd": "10.00",
+                     *       "code_count": 50,
+                     *       "created_at": 1798761600,
+                     *       "credit_days": 90,
+                     *       "disabled_at": 1798761600,
+                     *       "expires_at": 1798761600,
+                     *       "id": "codes_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *       "max_uses": 1,
+                     *       "note": "Conference 2026",
+                     *       "object": "operator.code_batch",
+                     *       "once_per_organization": false,
+                     *       "state": "active",
+                     *       "use_count": 12,
+                     *       "codes": [
+                     *         "7YKQ2-N0BX4-CR9SA-W3ETZ"
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["MadeCodeBatch"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedEncoding"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    retrieve_code_batch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The batch */
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Redeem codes that were made together */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "amount_usd": "10.00",
+                     *       "code_count": 50,
+                     *       "created_at": 1798761600,
+                     *       "credit_days": 90,
+                     *       "disabled_at": 1798761600,
+                     *       "expires_at": 1798761600,
+                     *       "id": "codes_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *       "max_uses": 1,
+                     *       "note": "Conference 2026",
+                     *       "object": "operator.code_batch",
+                     *       "once_per_organization": false,
+                     *       "state": "active",
+                     *       "use_count": 12
+                     *     }
+                     */
+                    "application/json": components["schemas"]["CodeBatch"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    disable_code_batch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The batch */
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Redeem codes that were made together */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "amount_usd": "10.00",
+                     *       "code_count": 50,
+                     *       "created_at": 1798761600,
+                     *       "credit_days": 90,
+                     *       "disabled_at": 1798761600,
+                     *       "expires_at": 1798761600,
+                     *       "id": "codes_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *       "max_uses": 1,
+                     *       "note": "Conference 2026",
+                     *       "object": "operator.code_batch",
+                     *       "once_per_organization": false,
+                     *       "state": "active",
+                     *       "use_count": 12
+                     *     }
+                     */
+                    "application/json": components["schemas"]["CodeBatch"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    list_code_uses: {
+        parameters: {
+            query?: {
+                /** @description The most rows to answer */
+                limit?: number;
+                /** @description What `next` of the page before was */
+                after?: string;
+                /** @description Whether the oldest come first, or the newest */
+                order?: "asc" | "desc";
+            };
+            header?: never;
+            path: {
+                /** @description The batch */
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of a list */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "actor": "user-7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *           "code_hint": "7YKQ…",
+                     *           "created_at": 1798761600,
+                     *           "id": "code:9f86d081884c7d659a2feaa0c55ad015",
+                     *           "object": "operator.code_use",
+                     *           "organization_id": "org-7YkQ2nV0bX4cR9sLwA3eTz1M"
+                     *         }
+                     *       ],
+                     *       "has_more": false,
+                     *       "next": null,
+                     *       "object": "list"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["NextList_CodeUse"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     count_jobs: {
         parameters: {
             query?: never;
@@ -9483,6 +13347,294 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    preview_markup: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The organization */
+                organization_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "basis_points": 1250,
+                 *       "end_time": 1798761600,
+                 *       "model": "gpt-4o-mini",
+                 *       "start_time": 1796083200
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewMarkupPreview"];
+            };
+        };
+        responses: {
+            /** @description What a markup would have changed of an organization's bill */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "billed_usd": "12.00",
+                     *       "difference_usd": "1.50",
+                     *       "is_exact": false,
+                     *       "proposed_usd": "13.50",
+                     *       "requests": 12000,
+                     *       "basis_points": 1250,
+                     *       "end_time": 1798761600,
+                     *       "models": [
+                     *         {
+                     *           "billed_usd": "12.00",
+                     *           "difference_usd": "1.50",
+                     *           "is_exact": false,
+                     *           "proposed_usd": "13.50",
+                     *           "requests": 12000,
+                     *           "model": "gpt-4o-mini"
+                     *         }
+                     *       ],
+                     *       "object": "operator.markup_preview",
+                     *       "organization_id": "org-7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *       "start_time": 1796083200
+                     *     }
+                     */
+                    "application/json": components["schemas"]["MarkupPreview"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedEncoding"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    list_markups: {
+        parameters: {
+            query?: {
+                /** @description The most rows to answer */
+                limit?: number;
+                /** @description The last id of the page before */
+                after?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The organization */
+                organization_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of a list */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "basis_points": 1250,
+                     *           "created_at": 1798761600,
+                     *           "effective_at": 1798761600,
+                     *           "ended_at": 1798761600,
+                     *           "id": "markup_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *           "model": "gpt-4o-mini",
+                     *           "object": "operator.markup",
+                     *           "organization_id": "org-7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *           "state": "to_come"
+                     *         }
+                     *       ],
+                     *       "first_id": "markup_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *       "has_more": false,
+                     *       "last_id": "markup_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *       "object": "list"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["List_OrganizationMarkup"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    create_markup: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The organization */
+                organization_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "basis_points": 1250,
+                 *       "effective_at": 1798761600,
+                 *       "model": "gpt-4o-mini"
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewOrganizationMarkup"];
+            };
+        };
+        responses: {
+            /** @description A markup of an organization */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "basis_points": 1250,
+                     *       "created_at": 1798761600,
+                     *       "effective_at": 1798761600,
+                     *       "ended_at": 1798761600,
+                     *       "id": "markup_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *       "model": "gpt-4o-mini",
+                     *       "object": "operator.markup",
+                     *       "organization_id": "org-7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *       "state": "to_come"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["OrganizationMarkup"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedEncoding"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    end_markup: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The organization */
+                organization_id: string;
+                /** @description The markup */
+                markup_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A markup of an organization */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "basis_points": 1250,
+                     *       "created_at": 1798761600,
+                     *       "effective_at": 1798761600,
+                     *       "ended_at": 1798761600,
+                     *       "id": "markup_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *       "model": "gpt-4o-mini",
+                     *       "object": "operator.markup",
+                     *       "organization_id": "org-7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *       "state": "to_come"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["OrganizationMarkup"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    list_organization_movements: {
+        parameters: {
+            query?: {
+                /** @description Only those of this kind; may be repeated */
+                kind?: string;
+                /** @description Only those from this second on */
+                start_time?: number;
+                /** @description Only those before this second */
+                end_time?: number;
+                /** @description The most rows to answer */
+                limit?: number;
+                /** @description What `next` of the page before was */
+                after?: string;
+                /** @description Whether the oldest come first, or the newest */
+                order?: "asc" | "desc";
+            };
+            header?: never;
+            path: {
+                /** @description The organization */
+                organization_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of a list */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "amount_usd": "25.00",
+                     *           "balance_after_usd": "120.99",
+                     *           "created_at": 1798761600,
+                     *           "id": "operator:invoice-2026-11",
+                     *           "kind": "grant",
+                     *           "object": "billing.movement",
+                     *           "reason": "Invoice 7",
+                     *           "request_count": 1
+                     *         }
+                     *       ],
+                     *       "has_more": false,
+                     *       "next": null,
+                     *       "object": "list"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["NextList_BillingMovement"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     resume_organization: {
         parameters: {
             query?: never;
@@ -9570,6 +13722,379 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["OperatorOrganization"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedEncoding"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    list_all_payments: {
+        parameters: {
+            query?: {
+                /** @description The most rows to answer */
+                limit?: number;
+                /** @description What `next` of the page before was */
+                after?: string;
+                /** @description Whether the oldest come first, or the newest */
+                order?: "asc" | "desc";
+                /** @description Only this organization's */
+                organization_id?: string;
+                /** @description Only `open`, `processing`, `succeeded`, `failed`, `cancelled` or `expired` */
+                state?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of a list */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "amount_usd": "25.00",
+                     *           "card": {
+                     *             "brand": "visa",
+                     *             "last4": "4242"
+                     *           },
+                     *           "created_at": 1798761600,
+                     *           "created_by": "user-7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *           "currency": "usd",
+                     *           "ended_at": 1798761600,
+                     *           "expires_at": 1798761600,
+                     *           "failure": {
+                     *             "code": "insufficient_funds",
+                     *             "message": "Your card has insufficient funds."
+                     *           },
+                     *           "id": "pay_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *           "kind": "checkout",
+                     *           "object": "billing.payment",
+                     *           "provider": "stripe",
+                     *           "refunded_usd": "0.00",
+                     *           "status": "succeeded",
+                     *           "tax_percent": "19",
+                     *           "tax_usd": "4.75",
+                     *           "total_usd": "29.75",
+                     *           "url": "https://checkout.stripe.com/c/pay/cs_a1b2c3",
+                     *           "charge": "pi_3MtwBwLkdIwHu7ix28a3tqPa",
+                     *           "organization_id": "org-7YkQ2nV0bX4cR9sLwA3eTz1M"
+                     *         }
+                     *       ],
+                     *       "has_more": false,
+                     *       "next": null,
+                     *       "object": "list"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["NextList_OperatorPayment"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    list_payment_reconciliations: {
+        parameters: {
+            query?: {
+                /** @description The most rows to answer */
+                limit?: number;
+                /** @description What `next` of the page before was */
+                after?: string;
+                /** @description Whether the oldest come first, or the newest */
+                order?: "asc" | "desc";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of a list */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "begun_at": 1798761600,
+                     *           "differences": 1,
+                     *           "ended_at": 1798761600,
+                     *           "failure": "failure",
+                     *           "from": 1,
+                     *           "id": "reconciliation_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *           "movements": 1,
+                     *           "object": "operator.payment_reconciliation",
+                     *           "provider": "stripe",
+                     *           "settled": 1,
+                     *           "state": "matched",
+                     *           "until": 1,
+                     *           "user_id": "user-7YkQ2nV0bX4cR9sLwA3eTz1M"
+                     *         }
+                     *       ],
+                     *       "has_more": false,
+                     *       "next": null,
+                     *       "object": "list"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["NextList_PaymentReconciliation"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    reconcile_payments: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /**
+                 * @example {
+                 *       "days": 7
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewPaymentReconciliation"];
+            };
+        };
+        responses: {
+            /** @description A comparison of the payment provider's books with ours */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "begun_at": 1798761600,
+                     *       "differences": 1,
+                     *       "ended_at": 1798761600,
+                     *       "failure": "failure",
+                     *       "from": 1,
+                     *       "id": "reconciliation_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *       "movements": 1,
+                     *       "object": "operator.payment_reconciliation",
+                     *       "provider": "stripe",
+                     *       "settled": 1,
+                     *       "state": "matched",
+                     *       "until": 1,
+                     *       "user_id": "user-7YkQ2nV0bX4cR9sLwA3eTz1M"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["PaymentReconciliation"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedEncoding"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    retrieve_payment_reconciliation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The comparison */
+                reconciliation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A comparison, with what is not the same */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "begun_at": 1798761600,
+                     *       "differences": 1,
+                     *       "ended_at": 1798761600,
+                     *       "failure": "failure",
+                     *       "from": 1,
+                     *       "id": "reconciliation_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *       "movements": 1,
+                     *       "object": "operator.payment_reconciliation",
+                     *       "provider": "stripe",
+                     *       "settled": 1,
+                     *       "state": "matched",
+                     *       "until": 1,
+                     *       "user_id": "user-7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *       "found": [
+                     *         {
+                     *           "currency": "usd",
+                     *           "kind": "charge",
+                     *           "ours_usd": "25.00",
+                     *           "payment_id": "payment id",
+                     *           "problem": "other_amount",
+                     *           "reference": "pi_3MtwBwLkdIwHu7ix28a3tqPa",
+                     *           "theirs": "24.00"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["PaymentReconciliationDetail"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    retrieve_any_payment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The payment */
+                payment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A payment, with what of it went back, as operators see it */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "amount_usd": "25.00",
+                     *       "card": {
+                     *         "brand": "visa",
+                     *         "last4": "4242"
+                     *       },
+                     *       "created_at": 1798761600,
+                     *       "created_by": "user-7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *       "currency": "usd",
+                     *       "ended_at": 1798761600,
+                     *       "expires_at": 1798761600,
+                     *       "failure": {
+                     *         "code": "insufficient_funds",
+                     *         "message": "Your card has insufficient funds."
+                     *       },
+                     *       "id": "pay_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *       "kind": "checkout",
+                     *       "object": "billing.payment",
+                     *       "provider": "stripe",
+                     *       "refunded_usd": "0.00",
+                     *       "status": "succeeded",
+                     *       "tax_percent": "19",
+                     *       "tax_usd": "4.75",
+                     *       "total_usd": "29.75",
+                     *       "url": "https://checkout.stripe.com/c/pay/cs_a1b2c3",
+                     *       "refunds": [
+                     *         {
+                     *           "amount_usd": "25.00",
+                     *           "created_at": 1798761600,
+                     *           "ended_at": 1798761600,
+                     *           "failure": "expired_or_canceled_card",
+                     *           "id": "refund_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *           "object": "billing.refund",
+                     *           "payment_id": "pay_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *           "reason": "Ordered twice",
+                     *           "status": "succeeded",
+                     *           "tax_usd": "4.75"
+                     *         }
+                     *       ],
+                     *       "charge": "pi_3MtwBwLkdIwHu7ix28a3tqPa",
+                     *       "organization_id": "org-7YkQ2nV0bX4cR9sLwA3eTz1M"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["OperatorPaymentDetail"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    refund_payment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The payment */
+                payment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "amount_usd": "25.00",
+                 *       "key": "ticket-4711",
+                 *       "reason": "Ordered twice"
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewPaymentRefund"];
+            };
+        };
+        responses: {
+            /** @description Money that went back, or is about to */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "amount_usd": "25.00",
+                     *       "created_at": 1798761600,
+                     *       "ended_at": 1798761600,
+                     *       "failure": "expired_or_canceled_card",
+                     *       "id": "refund_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *       "object": "billing.refund",
+                     *       "payment_id": "pay_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *       "reason": "Ordered twice",
+                     *       "status": "succeeded",
+                     *       "tax_usd": "4.75"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["BillingRefund"];
                 };
             };
             400: components["responses"]["BadRequest"];
@@ -9760,6 +14285,120 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    list_unmatched_payments: {
+        parameters: {
+            query?: {
+                /** @description The most rows to answer */
+                limit?: number;
+                /** @description What `next` of the page before was */
+                after?: string;
+                /** @description Whether the oldest come first, or the newest */
+                order?: "asc" | "desc";
+                /** @description `unresolved` (the usual), or `all` */
+                show?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of a list */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "amount": "25.00",
+                     *           "charge": "pi_3MtwBwLkdIwHu7ix28a3tqPa",
+                     *           "currency": "usd",
+                     *           "id": "unmatched_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *           "object": "operator.unmatched_payment",
+                     *           "payment_id": "pay_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *           "problem": "other_amount",
+                     *           "provider": "stripe",
+                     *           "resolution": "Given back at the provider",
+                     *           "resolved_at": 1798761600,
+                     *           "seen_at": 1798761600
+                     *         }
+                     *       ],
+                     *       "has_more": false,
+                     *       "next": null,
+                     *       "object": "list"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["NextList_UnmatchedPayment"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    resolve_unmatched_payment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The money */
+                unmatched_payment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "resolution": "Given back at the provider"
+                 *     }
+                 */
+                "application/json": components["schemas"]["UnmatchedResolution"];
+            };
+        };
+        responses: {
+            /** @description Money that a provider took, or says it did, and that matches no order: nothing was credited */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "amount": "25.00",
+                     *       "charge": "pi_3MtwBwLkdIwHu7ix28a3tqPa",
+                     *       "currency": "usd",
+                     *       "id": "unmatched_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *       "object": "operator.unmatched_payment",
+                     *       "payment_id": "pay_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *       "problem": "other_amount",
+                     *       "provider": "stripe",
+                     *       "resolution": "Given back at the provider",
+                     *       "resolved_at": 1798761600,
+                     *       "seen_at": 1798761600
+                     *     }
+                     */
+                    "application/json": components["schemas"]["UnmatchedPayment"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedEncoding"];
             429: components["responses"]["TooMany"];
             500: components["responses"]["ServerError"];
             503: components["responses"]["Unavailable"];
@@ -10520,6 +15159,51 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    hear_of_stripe: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The time, and HMAC-SHA256 of time and body with the webhook's secret */
+                "Stripe-Signature": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description An event, as Stripe writes it */
+        requestBody: {
+            content: {
+                /** @example {} */
+                "application/json": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description What came of an event */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "object": "payment.webhook",
+                     *       "outcome": "credited"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["WebhookHeard"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedEncoding"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     list_keys: {
         parameters: {
             query?: {
@@ -10619,6 +15303,11 @@ export interface operations {
             content: {
                 /**
                  * @example {
+                 *       "budget": {
+                 *         "window": "month",
+                 *         "limit_usd": "12.50",
+                 *         "force": "hard"
+                 *       },
                  *       "expires_in_seconds": 1,
                  *       "ip_ranges": [
                  *         "203.0.113.0/24"
@@ -10628,6 +15317,12 @@ export interface operations {
                  *       ],
                  *       "name": "Nightly build",
                  *       "permissions": "all",
+                 *       "rate_limits": [
+                 *         {
+                 *           "model": "gpt-4o-mini",
+                 *           "requests_per_minute": 500
+                 *         }
+                 *       ],
                  *       "resources": {
                  *         "models": "read",
                  *         "chat_completions": "request"
@@ -10683,6 +15378,23 @@ export interface operations {
                      *         "models": "read",
                      *         "chat_completions": "request"
                      *       },
+                     *       "budget_id": "budget_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *       "rate_limits": [
+                     *         {
+                     *           "concurrent_requests": 1,
+                     *           "id": "proj_7YkQ2nV0bX4cR9sLwA3eTz1M:gpt-4o-mini",
+                     *           "model": "gpt-4o-mini",
+                     *           "object": "rate_limit",
+                     *           "requests_per_day": 1,
+                     *           "requests_per_minute": 500,
+                     *           "scope": {
+                     *             "type": "project",
+                     *             "id": "proj_7YkQ2nV0bX4cR9sLwA3eTz1M"
+                     *           },
+                     *           "tokens_per_day": 1,
+                     *           "tokens_per_minute": 200000
+                     *         }
+                     *       ],
                      *       "value": "(shown once)"
                      *     }
                      */
@@ -10974,6 +15686,23 @@ export interface operations {
                      *         "models": "read",
                      *         "chat_completions": "request"
                      *       },
+                     *       "budget_id": "budget_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *       "rate_limits": [
+                     *         {
+                     *           "concurrent_requests": 1,
+                     *           "id": "proj_7YkQ2nV0bX4cR9sLwA3eTz1M:gpt-4o-mini",
+                     *           "model": "gpt-4o-mini",
+                     *           "object": "rate_limit",
+                     *           "requests_per_day": 1,
+                     *           "requests_per_minute": 500,
+                     *           "scope": {
+                     *             "type": "project",
+                     *             "id": "proj_7YkQ2nV0bX4cR9sLwA3eTz1M"
+                     *           },
+                     *           "tokens_per_day": 1,
+                     *           "tokens_per_minute": 200000
+                     *         }
+                     *       ],
                      *       "value": "(shown once)"
                      *     }
                      */
@@ -11150,6 +15879,80 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    retrieve_request_receipt: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The answer's `x-request-id` */
+                request_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What a request cost, and why */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "admitted_at": 1798761600,
+                     *       "api_key_id": "key_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *       "balance_after_usd": "4.999997131",
+                     *       "classes": [
+                     *         {
+                     *           "amount_usd": "0.00000151875",
+                     *           "class": "input",
+                     *           "unit_price_usd": "0.16875",
+                     *           "units": 9
+                     *         }
+                     *       ],
+                     *       "cost_usd": "0.000002869",
+                     *       "duration_ms": 1480,
+                     *       "ended_at": 1798761602,
+                     *       "endpoint": "chat",
+                     *       "flags": [
+                     *         {
+                     *           "flag": "estimated",
+                     *           "meaning": "Tokens were counted here, at least in part: the model's server did not tell."
+                     *         }
+                     *       ],
+                     *       "held_usd": "0.0042",
+                     *       "id": "req_019b77a1c2f07d3e9a6b1c2d3e4f5a6b",
+                     *       "integrity": {
+                     *         "batch": 7,
+                     *         "chain": "node:main",
+                     *         "hash": "8740fa7c2c565aea438e5a41b6efbcaff1c058f4e926c76e1326a97448213077",
+                     *         "previous_hash": "f2b45298ba75b82333a7e416c5e06da3232ac42cd68beb848cc45db126912025"
+                     *       },
+                     *       "model": "gpt-4o-mini",
+                     *       "object": "request.receipt",
+                     *       "organization_id": "org-7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *       "overrun_usd": "0.00",
+                     *       "price": {
+                     *         "effective_at": 1798675200,
+                     *         "id": "price_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *         "markup_basis_points": 1250
+                     *       },
+                     *       "project_id": "proj_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *       "rounding_usd": "0.00000000025",
+                     *       "subtotal_usd": "0.00000286875",
+                     *       "upstream": "vllm"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RequestReceipt"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             500: components["responses"]["ServerError"];
             503: components["responses"]["Unavailable"];
         };
@@ -12395,6 +17198,9 @@ export interface operations {
                      *           "created_at": 1798761600,
                      *           "expires_at": 1798761600,
                      *           "id": "key_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *           "ip_ranges": [
+                     *             "203.0.113.0/24"
+                     *           ],
                      *           "last_used_at": 1798761600,
                      *           "name": "deploy",
                      *           "object": "organization.admin_api_key",
@@ -12438,6 +17244,9 @@ export interface operations {
                 /**
                  * @example {
                  *       "expires_in_seconds": 2592000,
+                 *       "ip_ranges": [
+                 *         "203.0.113.0/24"
+                 *       ],
                  *       "name": "Terraform"
                  *     }
                  */
@@ -12456,6 +17265,9 @@ export interface operations {
                      *       "created_at": 1798761600,
                      *       "expires_at": 1798761600,
                      *       "id": "key_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *       "ip_ranges": [
+                     *         "203.0.113.0/24"
+                     *       ],
                      *       "last_used_at": 1798761600,
                      *       "name": "deploy",
                      *       "object": "organization.admin_api_key",
@@ -12508,6 +17320,9 @@ export interface operations {
                      *       "created_at": 1798761600,
                      *       "expires_at": 1798761600,
                      *       "id": "key_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *       "ip_ranges": [
+                     *         "203.0.113.0/24"
+                     *       ],
                      *       "last_used_at": 1798761600,
                      *       "name": "deploy",
                      *       "object": "organization.admin_api_key",
@@ -12528,6 +17343,73 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    update_admin_api_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The key */
+                key_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /**
+                 * @example {
+                 *       "expires_in_seconds": 2592000,
+                 *       "ip_ranges": [
+                 *         "203.0.113.0/24"
+                 *       ],
+                 *       "name": "Terraform"
+                 *     }
+                 */
+                "application/json": components["schemas"]["AdminApiKeyChanges"];
+            };
+        };
+        responses: {
+            /** @description A key of the Administration API */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "created_at": 1798761600,
+                     *       "expires_at": 1798761600,
+                     *       "id": "key_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *       "ip_ranges": [
+                     *         "203.0.113.0/24"
+                     *       ],
+                     *       "last_used_at": 1798761600,
+                     *       "name": "deploy",
+                     *       "object": "organization.admin_api_key",
+                     *       "owner": {
+                     *         "created_at": 1798761600,
+                     *         "id": "user-7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *         "name": "Ada Lovelace",
+                     *         "object": "organization.user",
+                     *         "role": "owner",
+                     *         "type": "user"
+                     *       },
+                     *       "redacted_value": "sk-admin-fare...x7Qz"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["AdminApiKey"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedEncoding"];
             500: components["responses"]["ServerError"];
             503: components["responses"]["Unavailable"];
         };
@@ -18503,6 +23385,87 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    retrieve_receipt: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The answer's `x-request-id` */
+                request_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The receipt */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "req_019b77a1c2f07d3e9a6b1c2d3e4f5a6b",
+                     *       "object": "request.receipt",
+                     *       "organization_id": "org-7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *       "project_id": "proj_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *       "api_key_id": "key_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *       "model": "gpt-4o-mini",
+                     *       "endpoint": "chat",
+                     *       "upstream": "vllm",
+                     *       "admitted_at": 1798761600,
+                     *       "ended_at": 1798761602,
+                     *       "duration_ms": 1480,
+                     *       "price": {
+                     *         "id": "price_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *         "effective_at": 1798675200,
+                     *         "markup_basis_points": 1250
+                     *       },
+                     *       "classes": [
+                     *         {
+                     *           "class": "input",
+                     *           "units": 9,
+                     *           "unit_price_usd": "0.16875",
+                     *           "amount_usd": "0.00000151875"
+                     *         },
+                     *         {
+                     *           "class": "output",
+                     *           "units": 2,
+                     *           "unit_price_usd": "0.675",
+                     *           "amount_usd": "0.00000135"
+                     *         },
+                     *         {
+                     *           "class": "request",
+                     *           "units": 1,
+                     *           "unit_price_usd": "0.00",
+                     *           "amount_usd": "0.00"
+                     *         }
+                     *       ],
+                     *       "subtotal_usd": "0.00000286875",
+                     *       "rounding_usd": "0.00000000025",
+                     *       "overrun_usd": "0.00",
+                     *       "cost_usd": "0.000002869",
+                     *       "held_usd": "0.0042",
+                     *       "balance_after_usd": "4.999997131",
+                     *       "flags": [],
+                     *       "integrity": {
+                     *         "chain": "node:main",
+                     *         "batch": 7,
+                     *         "hash": "8740fa7c2c565aea438e5a41b6efbcaff1c058f4e926c76e1326a97448213077",
+                     *         "previous_hash": "f2b45298ba75b82333a7e416c5e06da3232ac42cd68beb848cc45db126912025"
+                     *       }
+                     *     }
+                     */
+                    "application/json": Record<string, never>;
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             500: components["responses"]["ServerError"];
             503: components["responses"]["Unavailable"];
         };

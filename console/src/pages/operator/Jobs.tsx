@@ -13,7 +13,7 @@ import { Paged } from '../../ui/Paged';
 import { Answered, Empty } from '../../ui/States';
 import { useAction } from '../../ui/useAction';
 import { When } from '../../ui/When';
-import { StateBadge } from './StateBadge';
+import { StateBadge } from '../../ui/StateBadge';
 
 type Job = Schemas['OperatorJob'];
 

@@ -11,7 +11,7 @@ import { Page } from '../../ui/Page';
 import { Answered } from '../../ui/States';
 import { useAction } from '../../ui/useAction';
 import { When } from '../../ui/When';
-import { StateBadge } from './StateBadge';
+import { StateBadge } from '../../ui/StateBadge';
 
 const REFRESH_MS = 5_000;
 const RUNNING_MS = 500;

@@ -18,7 +18,7 @@ import { useAction } from '../../ui/useAction';
 import { When } from '../../ui/When';
 import { amountProblem } from '../limits/amount';
 import { refreshModels } from './Models';
-import { StateBadge } from './StateBadge';
+import { StateBadge } from '../../ui/StateBadge';
 
 type Price = Schemas['Price'];
 

@@ -15,7 +15,7 @@ import { Answered } from '../../ui/States';
 import { useAction } from '../../ui/useAction';
 import { amountProblem } from '../limits/amount';
 import { Facts } from '../../ui/Facts';
-import { StateBadge } from './StateBadge';
+import { StateBadge } from '../../ui/StateBadge';
 
 type Detail = Schemas['OperatorOrganizationDetail'];
 

@@ -11,7 +11,7 @@ import { Page } from '../../ui/Page';
 import { Paged } from '../../ui/Paged';
 import { Empty } from '../../ui/States';
 import { When } from '../../ui/When';
-import { StateBadge } from './StateBadge';
+import { StateBadge } from '../../ui/StateBadge';
 
 type Organization = Schemas['OperatorOrganization'];
 

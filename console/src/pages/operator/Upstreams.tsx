@@ -10,7 +10,7 @@ import { Paged } from '../../ui/Paged';
 import { Empty } from '../../ui/States';
 import { useAction } from '../../ui/useAction';
 import { When } from '../../ui/When';
-import { StateBadge } from './StateBadge';
+import { StateBadge } from '../../ui/StateBadge';
 
 type Upstream = Schemas['Upstream'];
 
