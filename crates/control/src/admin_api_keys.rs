@@ -119,8 +119,8 @@ struct NewAdminApiKey {
     /// How long it is to work; for good, if absent.
     #[schema(example = 2_592_000, minimum = 1, maximum = 31_536_000)]
     expires_in_seconds: Option<i64>,
-    /// IPv4 and IPv6 addresses, and networks in CIDR's notation, that it may be used from. Absent or
-    /// null: all.
+    /// IPv4 and IPv6 addresses, and networks in CIDR's notation, that it may be used from. Absent
+    /// or null: all.
     #[schema(example = json!(["203.0.113.0/24"]), min_items = 1, max_items = 50)]
     ip_ranges: Option<Vec<String>>,
 }

@@ -1,7 +1,7 @@
 //! What nobody waits for, done now and then: writes when admin keys were last used, goes on with
 //! payments that were left half done, compares them with the provider's books, lets credit go that
-//! expired, tells of statements that are ready, and forgets sessions, sign-ups, codes and links that
-//! are over.
+//! expired, tells of statements that are ready, and forgets sessions, sign-ups, codes and links
+//! that are over.
 
 use std::time::Duration;
 

@@ -266,8 +266,8 @@ pub fn is_final(
     Ok(tx.query_one(sql, &params)?.int(0)? == 0)
 }
 
-/// Tells organizations that their statement of a month is ready: those in which anything moved, once
-/// each, and at most so many of them. Says how many.
+/// Tells organizations that their statement of a month is ready: those in which anything moved,
+/// once each, and at most so many of them. Says how many.
 ///
 /// # Errors
 /// [`StoreError`].

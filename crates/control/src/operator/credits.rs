@@ -46,7 +46,8 @@ pub(crate) struct Credit {
     #[schema(example = "Invoice 7")]
     reason: String,
     created_at: i64,
-    /// What the organization has now: paid in and not spent; below 0 if it spent of its credit line.
+    /// What the organization has now: paid in and not spent; below 0 if it spent of its credit
+    /// line.
     #[schema(example = "120.99")]
     balance_usd: String,
 }

@@ -52,8 +52,8 @@ pub(crate) struct CreditLine {
 /// A credit line as it shall be.
 #[derive(Clone, Debug, ToSchema)]
 pub(crate) struct NewCreditLine {
-    /// A decimal number of US dollars, at most 1,000,000; 0 ends the line. It cannot be less than what of
-    /// it is spent or held.
+    /// A decimal number of US dollars, at most 1,000,000; 0 ends the line. It cannot be less than
+    /// what of it is spent or held.
     #[schema(value_type = String, example = "500.00")]
     line_usd: Nusd,
     /// One line, which the organization's audit log tells too.

@@ -19,8 +19,8 @@ const DESCRIPTION_CHARS: usize = 500;
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "describes a body that is read field by field")]
 pub(crate) struct NewWebhookEndpoint {
-    /// It begins with `https://`, and its host is on the public internet, unless only its own machine
-    /// reaches the installation.
+    /// It begins with `https://`, and its host is on the public internet, unless only its own
+    /// machine reaches the installation.
     #[schema(
         example = "https://example.com/farebox",
         min_length = 1,

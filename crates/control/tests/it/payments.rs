@@ -1,5 +1,5 @@
-//! Paying by card, on the pages of the test provider: every test card, and everything that people do
-//! twice, too late or not at all.
+//! Paying by card, on the pages of the test provider: every test card, and everything that people
+//! do twice, too late or not at all.
 
 use http::Method;
 use serde_json::{Value, json};

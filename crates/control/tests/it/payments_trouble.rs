@@ -216,8 +216,8 @@ async fn payments_go_back_in_whole_or_in_part_and_never_twice() {
         let much = operator.post(&path, &ask(Some("3.01"), "b")).await.json();
         assert!(much["error"]["message"].as_str().unwrap().contains("only 3.00"), "{much}");
         assert_eq!(world.bought_cents().await, 300);
-        // The provider is away, or its answer is: the credit is out of reach, and the caretaker goes
-        // on.
+        // The provider is away, or its answer is: the credit is out of reach, and the caretaker
+        // goes on.
         for (state, key, left) in [(DOWN, "c", 200), (LOST, "d", 100)] {
             line.is(state);
             let pending = operator.post(&path, &ask(Some("1.00"), key)).await.json();

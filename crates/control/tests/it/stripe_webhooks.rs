@@ -188,7 +188,8 @@ async fn an_event_is_a_hint_and_the_object_counts() {
     .await;
 }
 
-/// What Stripe itself says is not that of the order: the money is kept apart, and an operator sees it.
+/// What Stripe itself says is not that of the order: the money is kept apart, and an operator sees
+/// it.
 #[tokio::test(flavor = "multi_thread")]
 async fn money_that_is_not_that_of_the_order_is_not_credited() {
     type Change = fn(&mut Value, &str);

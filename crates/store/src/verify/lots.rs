@@ -1,8 +1,8 @@
 //! Works out every credit lot again, from the transfers alone.
 //!
 //! A wallet's transfers say in which order they were committed. Taken in that order by the rules of
-//! [`domain::credit`], they must leave of every lot what is kept of it, when what was spent since it
-//! was kept is taken too. Some organizations are in memory at a time.
+//! [`domain::credit`], they must leave of every lot what is kept of it, when what was spent since
+//! it was kept is taken too. Some organizations are in memory at a time.
 
 use std::collections::{BTreeMap, BTreeSet};
 
