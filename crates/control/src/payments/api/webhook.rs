@@ -80,7 +80,10 @@ async fn heard(
         }),
         // Stripe sends it again, for days.
         Err(trouble) => {
-            tracing::warn!(event = notice.id, kind = notice.kind, %trouble, "an event of Stripe's was not taken in");
+            tracing::warn!(
+                event = notice.id, kind = notice.kind, %trouble,
+                "an event of Stripe's was not taken in"
+            );
             Err(match trouble {
                 Trouble::Provider(_) => PaymentRefusal::ProviderDown.into(),
                 Trouble::Store(error) => error.into(),
