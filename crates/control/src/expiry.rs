@@ -26,7 +26,8 @@ impl Control {
                     Ok(amount) => all += amount,
                     // The others' credit is not to wait for it.
                     Err(error) => {
-                        tracing::warn!(%organization, %error, "credit does not expire; trying again");
+                        let what = "credit does not expire; trying again";
+                        tracing::warn!(%organization, %error, "{what}");
                     }
                 }
                 last = Some(organization);

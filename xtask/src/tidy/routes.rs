@@ -20,6 +20,7 @@ const UNDOCUMENTED: &[&str] = &[
     "health.rs",
     "metrics.rs",
     "openapi.rs",
+    "test_provider/pages.rs",
 ];
 
 /// Refuses routes registered without a document.

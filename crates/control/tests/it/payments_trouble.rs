@@ -235,7 +235,8 @@ async fn payments_go_back_in_whole_or_in_part_and_never_twice() {
         assert_eq!((&rest["amount_usd"], &rest["status"]), (&json!("1.00"), &json!("succeeded")));
         assert_eq!((world.bought_cents().await, count(&world, "refund").await), (0, 4));
         let payment = operator.get(&format!("/api/operator/payments/{id}")).await.json();
-        assert_eq!((&payment["status"], &payment["refunded_usd"]), (&json!("refunded"), &json!("5.00")));
+        let back = (&payment["status"], &payment["refunded_usd"]);
+        assert_eq!(back, (&json!("refunded"), &json!("5.00")));
         assert_eq!(payment["refunds"].as_array().unwrap().len(), 4);
         let nothing = operator.post(&path, &ask(None, "f")).await;
         assert_eq!(nothing.status, 400);

@@ -1,3 +1,5 @@
+//! Which credit pays for what: by tables, and by any order of what can happen to it.
+
 use proptest::prelude::*;
 
 use super::*;
@@ -312,7 +314,8 @@ proptest! {
             }
             prop_assert_eq!(lots.remaining(), nusd(has));
             let all = lots.in_order();
-            prop_assert!(all.iter().all(|it| it.remaining >= Nusd::ZERO && it.remaining <= it.amount));
+            let is_sound = |it: &Lot| it.remaining >= Nusd::ZERO && it.remaining <= it.amount;
+            prop_assert!(all.iter().all(is_sound));
             prop_assert!(all.is_sorted_by(|a, b| a.place() <= b.place()));
         }
     }
