@@ -4,6 +4,41 @@
  */
 
 export interface paths {
+    "/api/alert_settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Retrieve who gets the mails of alerts. */
+        get: operations["retrieve_alert_settings"];
+        put?: never;
+        /** Decide who gets the mails of alerts. */
+        post: operations["update_alert_settings"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alerts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List what the organization was told of. */
+        get: operations["list_alerts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/billing/auto_recharge": {
         parameters: {
             query?: never;
@@ -1274,6 +1309,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/operator/organizations/{organization_id}/overdraft": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Retrieve an organization's credit line. */
+        get: operations["retrieve_overdraft"];
+        put?: never;
+        /** Open, raise, lower or end what an organization may spend before it pays. */
+        post: operations["set_overdraft"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/operator/organizations/{organization_id}/resume": {
         parameters: {
             query?: never;
@@ -1464,6 +1517,61 @@ export interface paths {
         put?: never;
         /** Say what became of money that matches no order. */
         post: operations["resolve_unmatched_payment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operator/upstream_costs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Report what upstreams earned and cost, by day (UTC). */
+        get: operations["list_upstream_costs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operator/upstream_costs/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Import what an upstream says it is owed, as OpenAI's costs API tells it.
+         * @description The latest word on a day replaces what was said of it before. A day that is over and off by more
+         *     than is let pass is told to every operator, once.
+         */
+        post: operations["import_upstream_costs"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operator/upstream_drifts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Compare what upstreams say they are owed with our books, on the days that they told of. */
+        get: operations["list_upstream_drifts"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2168,6 +2276,131 @@ export interface paths {
         get: operations["start_sso"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhook_endpoints": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List webhook endpoints. */
+        get: operations["list_webhook_endpoints"];
+        put?: never;
+        /**
+         * Create a webhook endpoint.
+         * @description Its secret is shown this once.
+         */
+        post: operations["create_webhook_endpoint"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhook_endpoints/{endpoint_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Retrieve a webhook endpoint. */
+        get: operations["retrieve_webhook_endpoint"];
+        put?: never;
+        /** Change a webhook endpoint, or switch it off or on again. */
+        post: operations["update_webhook_endpoint"];
+        /** Delete a webhook endpoint, with the log of what was sent to it. */
+        delete: operations["delete_webhook_endpoint"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhook_endpoints/{endpoint_id}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List what was sent to a webhook endpoint, or is to be; kept for 30 days. */
+        get: operations["list_webhook_deliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhook_endpoints/{endpoint_id}/deliveries/{delivery_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Retrieve what was sent, with every try and how it was answered. */
+        get: operations["retrieve_webhook_delivery"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhook_endpoints/{endpoint_id}/deliveries/{delivery_id}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send an event again, with the id that it had; nothing is done if it waits to be sent. */
+        post: operations["replay_webhook_delivery"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhook_endpoints/{endpoint_id}/rotate_secret": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Give a webhook endpoint a new secret, shown this once; the one before signs too for a while. */
+        post: operations["rotate_webhook_secret"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhook_endpoints/{endpoint_id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send an event of the type `test` to a webhook endpoint. */
+        post: operations["test_webhook_endpoint"];
         delete?: never;
         options?: never;
         head?: never;
@@ -3510,6 +3743,60 @@ export interface components {
             /** @example user */
             type: string;
         };
+        /** @description Something that the organization was told of, once. */
+        Alert: {
+            /** Format: int64 */
+            created_at: number;
+            /** @description Its facts by name, as they are in events. */
+            data: Record<string, never>;
+            /**
+             * @description Also the id of its events.
+             * @example alert_2nV0bX4cR9sLwA3eTz1M7YkQ
+             */
+            id: string;
+            /** @example low_balance */
+            kind: string;
+            /** @example alert */
+            object: string;
+        };
+        /** @description Who gets the mails of an organization's alerts. */
+        AlertSettings: {
+            /**
+             * @description Below which balance the organization is told; `0.00`: never.
+             * @example 1.00
+             */
+            low_balance_usd: string;
+            /**
+             * @description For each kind of alert: `owners`, `billing` (the address of the billing profile; the owners
+             *     if there is none), `owners_and_billing` or `nobody`. Webhooks are told in any case.
+             * @example {
+             *       "low_balance": "owners_and_billing",
+             *       "receipt": "billing"
+             *     }
+             */
+            mails: {
+                [key: string]: string;
+            };
+            /** @example alert_settings */
+            object: string;
+        };
+        /** @description What is to change of an organization's alerts; what is absent stays. */
+        AlertSettingsChanges: {
+            /**
+             * @description Below which balance the organization is told, a decimal number of US dollars; 0: never.
+             * @example 5.00
+             */
+            low_balance_usd?: string | null;
+            /**
+             * @description Who gets the mails of these kinds: `owners`, `billing`, `owners_and_billing` or `nobody`.
+             * @example {
+             *       "low_balance": "billing"
+             *     }
+             */
+            mails?: {
+                [key: string]: string;
+            } | null;
+        };
         /** @description The wallets of all organizations together. */
         AllWallets: {
             /**
@@ -3781,9 +4068,10 @@ export interface components {
             threshold_usd?: string | null;
         };
         /**
-         * @description How auto-recharge stands: `off`, `armed` (it waits for the wallet to run low), `in_flight` (a card
-         *     is charged), `backing_off` (it was declined, and is left alone for a while), `gave_up` (Farebox
-         *     switched it off), `needs_authentication` (its bank waits for its owner), or `cap_reached`.
+         * @description How auto-recharge stands: `off`, `armed` (it waits for the wallet to run low), `in_flight` (a
+         *     card is charged), `backing_off` (it was declined, and is left alone for a while), `gave_up`
+         *     (Farebox switched it off), `needs_authentication` (its bank waits for its owner), or
+         *     `cap_reached`.
          * @enum {string}
          */
         AutoRechargeState: "off" | "armed" | "in_flight" | "backing_off" | "gave_up" | "needs_authentication" | "cap_reached";
@@ -4408,6 +4696,22 @@ export interface components {
             object: string;
         };
         /** @description Buckets of usage or costs. */
+        BucketPage_UpstreamCost: {
+            data: components["schemas"]["Bucket_UpstreamCost"][];
+            has_more: boolean;
+            next_page?: string | null;
+            /** @example page */
+            object: string;
+        };
+        /** @description Buckets of usage or costs. */
+        BucketPage_UpstreamDrift: {
+            data: components["schemas"]["Bucket_UpstreamDrift"][];
+            has_more: boolean;
+            next_page?: string | null;
+            /** @example page */
+            object: string;
+        };
+        /** @description Buckets of usage or costs. */
         BucketPage_UsageResult: {
             data: components["schemas"]["Bucket_UsageResult"][];
             has_more: boolean;
@@ -4422,6 +4726,26 @@ export interface components {
             /** @example bucket */
             object: string;
             results: components["schemas"]["CostsResult"][];
+            /** Format: int64 */
+            start_time: number;
+        };
+        /** @description What happened in a stretch of time; empty ones are listed too. */
+        Bucket_UpstreamCost: {
+            /** Format: int64 */
+            end_time: number;
+            /** @example bucket */
+            object: string;
+            results: components["schemas"]["UpstreamCost"][];
+            /** Format: int64 */
+            start_time: number;
+        };
+        /** @description What happened in a stretch of time; empty ones are listed too. */
+        Bucket_UpstreamDrift: {
+            /** Format: int64 */
+            end_time: number;
+            /** @example bucket */
+            object: string;
+            results: components["schemas"]["UpstreamDrift"][];
             /** Format: int64 */
             start_time: number;
         };
@@ -4842,7 +5166,8 @@ export interface components {
             /** @example 25.00 */
             amount_usd: string;
             /**
-             * @description What the organization has now: paid in and not spent.
+             * @description What the organization has now: paid in and not spent; below 0 if it spent of its credit
+             *     line.
              * @example 120.99
              */
             balance_usd: string;
@@ -4863,6 +5188,32 @@ export interface components {
             organization_id: string;
             /** @example Invoice 7 */
             reason: string;
+        };
+        /** @description What an organization may spend before it pays. */
+        CreditLine: {
+            /**
+             * @description What new requests may use.
+             * @example 479.50
+             */
+            available_usd: string;
+            /**
+             * @description What was paid in or given, and not spent; below 0 if some of the line is spent.
+             * @example -20.50
+             */
+            balance_usd: string;
+            /**
+             * @description The line; 0 if there is none.
+             * @example 500.00
+             */
+            line_usd: string;
+            /** @example operator.overdraft */
+            object: string;
+            organization_id: string;
+            /**
+             * @description What of it is spent.
+             * @example 20.50
+             */
+            used_usd: string;
         };
         /**
          * @description The currency of a spend limit: US dollars.
@@ -5184,6 +5535,7 @@ export interface components {
             /** @example operator.job_counts */
             object: string;
             sms: components["schemas"]["ChannelCounts"];
+            webhook: components["schemas"]["ChannelCounts"];
         };
         /** @description Whose a key is. */
         KeyOwner: {
@@ -5722,8 +6074,8 @@ export interface components {
              */
             expires_in_seconds?: number | null;
             /**
-             * @description IPv4 and IPv6 addresses, and networks in CIDR's notation, that it may be used from. Absent or
-             *     null: all.
+             * @description IPv4 and IPv6 addresses, and networks in CIDR's notation, that it may be used from. Absent
+             *     or null: all.
              * @example [
              *       "203.0.113.0/24"
              *     ]
@@ -5828,6 +6180,12 @@ export interface components {
              */
             amount_usd: string;
             /**
+             * Format: int64
+             * @description From when on what is left of it lapses, in Unix seconds; never if absent. Of a gift only.
+             * @example 1800000000
+             */
+            expires_at?: number | null;
+            /**
              * @description Yours for this call: made again with the same key, it moves no more money. Visible ASCII.
              * @example invoice-2026-11
              */
@@ -5835,6 +6193,25 @@ export interface components {
             /**
              * @description One line, which the organization's audit log tells too.
              * @example Invoice 7
+             */
+            reason: string;
+        };
+        /** @description A credit line as it shall be. */
+        NewCreditLine: {
+            /**
+             * @description Yours for this call: made again with the same key, it changes nothing more. Visible ASCII.
+             * @example line-2026-11
+             */
+            key: string;
+            /**
+             * @description A decimal number of US dollars, at most 1,000,000; 0 ends the line. It cannot be less than
+             *     what of it is spent or held.
+             * @example 500.00
+             */
+            line_usd: string;
+            /**
+             * @description One line, which the organization's audit log tells too.
+             * @example Pays by invoice, approved by Dana
              */
             reason: string;
         };
@@ -6251,6 +6628,35 @@ export interface components {
                 [key: string]: string;
             } | null;
         };
+        /** @description An endpoint to be made. */
+        NewWebhookEndpoint: {
+            /** @example Pages whoever is on call */
+            description?: string | null;
+            /**
+             * @description The kinds of alerts that it is told of. Absent or null: all.
+             * @example [
+             *       "low_balance",
+             *       "recharge_failed"
+             *     ]
+             */
+            kinds?: string[] | null;
+            type?: components["schemas"]["WebhookForm"] | null;
+            /**
+             * @description It begins with `https://`, and its host is on the public internet, unless only its own
+             *     machine reaches the installation.
+             * @example https://example.com/farebox
+             */
+            url: string;
+        };
+        /** @description One page of a list. */
+        NextList_Alert: {
+            data: components["schemas"]["Alert"][];
+            has_more: boolean;
+            /** @description What to send as `after` for the next page; null on the last one. */
+            next?: string | null;
+            /** @example list */
+            object: string;
+        };
         /** @description One page of a list. */
         NextList_AssignedRole: {
             data: components["schemas"]["AssignedRole"][];
@@ -6395,6 +6801,24 @@ export interface components {
             /** @example list */
             object: string;
         };
+        /** @description One page of a list. */
+        NextList_WebhookDelivery: {
+            data: components["schemas"]["WebhookDelivery"][];
+            has_more: boolean;
+            /** @description What to send as `after` for the next page; null on the last one. */
+            next?: string | null;
+            /** @example list */
+            object: string;
+        };
+        /** @description One page of a list. */
+        NextList_WebhookEndpoint: {
+            data: components["schemas"]["WebhookEndpoint"][];
+            has_more: boolean;
+            /** @description What to send as `after` for the next page; null on the last one. */
+            next?: string | null;
+            /** @example list */
+            object: string;
+        };
         /** @description Who is told, and how. */
         NotificationChannel: {
             /**
@@ -6440,7 +6864,7 @@ export interface components {
         /** @description A message in the queue, without what it says. */
         OperatorJob: {
             /**
-             * @description `mail` or `sms`.
+             * @description `mail`, `sms` or `webhook`.
              * @example mail
              */
             channel: string;
@@ -6477,7 +6901,7 @@ export interface components {
              * @example email_code
              */
             template: string;
-            /** @description The address or number that it goes to. */
+            /** @description The address, number or webhook endpoint that it goes to. */
             to: string;
             /**
              * Format: int32
@@ -8092,6 +8516,89 @@ export interface components {
             /** Format: int64 */
             took_us: number;
         };
+        /**
+         * @description What an upstream earned and cost on a day, by our books. A grouping field is null unless it was
+         *     asked for.
+         */
+        UpstreamCost: {
+            /**
+             * @description What it costs the operator.
+             * @example 7.25
+             */
+            cost_usd: string;
+            /** Format: int64 */
+            input_tokens: number;
+            /**
+             * @description Revenue less cost.
+             * @example 5.25
+             */
+            margin_usd: string;
+            /** @example gpt-4o-mini */
+            model?: string | null;
+            /** Format: int64 */
+            num_model_requests: number;
+            /** @example operator.upstream_cost */
+            object: string;
+            /** Format: int64 */
+            output_tokens: number;
+            /**
+             * @description What customers were charged.
+             * @example 12.50
+             */
+            revenue_usd: string;
+            /** @example openai */
+            upstream_id?: string | null;
+        };
+        /** @description What an upstream says it is owed. */
+        UpstreamCostsImport: {
+            /**
+             * @description A page as OpenAI's `GET /v1/organization/costs` answers it, in daily buckets; by line item,
+             *     if models are to be compared.
+             */
+            costs: unknown;
+            /** @example openai */
+            upstream_id: string;
+        };
+        /** @description What became of an import. */
+        UpstreamCostsImported: {
+            /** @description The days that were over, are off by more than is let pass, and were not told of before. */
+            alarmed_days: number[];
+            /** @description The days that were told of. */
+            days: number;
+            /** @description Whether they said anything that was not known. */
+            is_new: boolean;
+            /** @example operator.upstream_costs_import */
+            object: string;
+            upstream_id: string;
+        };
+        /** @description What an upstream's word and our books say of a day: of one model, or of all together. */
+        UpstreamDrift: {
+            /**
+             * @description Of ours; null if there is none.
+             * @example 2.06
+             */
+            difference_percent?: string | null;
+            /**
+             * @description Theirs less ours.
+             * @example 0.15
+             */
+            difference_usd: string;
+            /** @description Whether that is let pass. Null for a model. */
+            is_tolerated?: boolean | null;
+            /**
+             * @description Null: all of the day. Line items of the upstream that name no model of ours are only there.
+             * @example gpt-4o-mini
+             */
+            model?: string | null;
+            /** @example operator.upstream_drift */
+            object: string;
+            /** @example 7.25 */
+            ours_usd: string;
+            /** @example 7.40 */
+            theirs_usd: string;
+            /** @example openai */
+            upstream_id: string;
+        };
         /** @description The latest failure. */
         UpstreamFailure: {
             /** Format: int64 */
@@ -8263,6 +8770,128 @@ export interface components {
             /** @example ada@example.com */
             email: string;
         };
+        /** @description What is sent to an endpoint about one event. */
+        WebhookDelivery: {
+            /**
+             * Format: int64
+             * @description How often it was tried.
+             */
+            attempts: number;
+            /** Format: int64 */
+            created_at: number;
+            /**
+             * Format: int64
+             * @description When it was taken or given up.
+             */
+            ended_at?: number | null;
+            /**
+             * @description The event, whose `webhook-id` this is in every try.
+             * @example alert_2nV0bX4cR9sLwA3eTz1M7YkQ
+             */
+            event_id: string;
+            /**
+             * @description A kind of alert, or `test`.
+             * @example low_balance
+             */
+            event_type: string;
+            /** @example delivery_7YkQ2nV0bX4cR9sLwA3eTz1M */
+            id: string;
+            /**
+             * Format: int64
+             * @description The status of the latest answer; null if there was none.
+             * @example 204
+             */
+            last_response_status?: number | null;
+            /** @example webhook_delivery */
+            object: string;
+            /**
+             * @description `waiting` (for the first or another try), `delivered` or `failed`.
+             * @example delivered
+             */
+            status: string;
+        };
+        /** @description A delivery with the event and every try. */
+        WebhookDeliveryDetails: components["schemas"]["WebhookDelivery"] & {
+            /** @description The event. A chat gets the same facts in words. */
+            event: Record<string, never>;
+            /** @description The tries, oldest first. */
+            tries: components["schemas"]["WebhookTry"][];
+        };
+        /** @description An address that alerts are sent to. */
+        WebhookEndpoint: {
+            /** Format: int64 */
+            created_at: number;
+            /** @example Pages whoever is on call */
+            description: string;
+            /** Format: int64 */
+            disabled_at?: number | null;
+            /**
+             * @description Why it is switched off: `by_hand`, `failing` (it took nothing for five days) or `gone` (it
+             *     answered 410).
+             * @example failing
+             */
+            disabled_reason?: string | null;
+            /**
+             * Format: int64
+             * @description Until when events carry a signature of the secret before the last rotation, too.
+             */
+            earlier_secret_expires_at?: number | null;
+            /** @description Whether alerts are sent to it. */
+            enabled: boolean;
+            /**
+             * Format: int64
+             * @description Since when it took nothing; null if the latest try worked.
+             */
+            failing_since?: number | null;
+            /** @example webhook_7YkQ2nV0bX4cR9sLwA3eTz1M */
+            id: string;
+            /**
+             * @description The kinds of alerts that it is told of; null means all.
+             * @example [
+             *       "low_balance",
+             *       "recharge_failed"
+             *     ]
+             */
+            kinds?: string[] | null;
+            /** @example webhook_endpoint */
+            object: string;
+            type: components["schemas"]["WebhookForm"];
+            /**
+             * @description Of a chat's endpoint only the host: the address lets whoever has it write there.
+             * @example https://example.com/farebox
+             */
+            url: string;
+        };
+        /** @description What is to change of an endpoint; what is absent stays. */
+        WebhookEndpointChanges: {
+            /** @example Pages whoever is on call */
+            description?: string | null;
+            /** @description False switches it off: nothing is sent, and what happens meanwhile is not sent later. */
+            enabled?: boolean | null;
+            /**
+             * @description In place of all that were named before; null: all.
+             * @example [
+             *       "low_balance"
+             *     ]
+             */
+            kinds?: string[] | null;
+            /** @example https://example.com/farebox */
+            url?: string | null;
+        };
+        /** @description An endpoint with its secret, which is shown this once. */
+        WebhookEndpointWithSecret: components["schemas"]["WebhookEndpoint"] & {
+            /**
+             * @description What events are signed with. It cannot be shown again. Null for a chat's endpoint.
+             * @example whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw
+             */
+            secret?: string | null;
+        };
+        /**
+         * @description What is sent: `standard`, signed events as Standard Webhooks says; or `slack`, messages as
+         *     Slack's incoming webhooks take them.
+         * @enum {string}
+         */
+        WebhookForm: "standard" | "slack";
         /** @description What came of an event. */
         WebhookHeard: {
             /** @example payment.webhook */
@@ -8272,6 +8901,39 @@ export interface components {
              * @example credited
              */
             outcome: string;
+        };
+        /** @description How a secret is to be rotated. */
+        WebhookSecretRotation: {
+            /**
+             * Format: int64
+             * @description How long events carry a signature of the secret before, too; a day if absent.
+             * @example 86400
+             */
+            overlap_seconds?: number | null;
+        };
+        /** @description A try to deliver an event. */
+        WebhookTry: {
+            /** Format: int64 */
+            at: number;
+            /**
+             * @description Why there was no answer.
+             * @example example.com did not answer in time
+             */
+            failure?: string | null;
+            /** @description How the answer begins: at most a thousand bytes of it. */
+            response?: string | null;
+            /**
+             * Format: int32
+             * @description The answer's status; null if there was no answer.
+             * @example 500
+             */
+            response_status?: number | null;
+            /**
+             * Format: int64
+             * @description How long it took, in milliseconds.
+             * @example 84
+             */
+            took_ms: number;
         };
         /** @description Why a request was refused, in OpenAI's form. */
         Error: {
@@ -8524,6 +9186,140 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    retrieve_alert_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Who gets the mails of an organization's alerts */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "low_balance_usd": "1.00",
+                     *       "mails": {
+                     *         "low_balance": "owners_and_billing",
+                     *         "receipt": "billing"
+                     *       },
+                     *       "object": "alert_settings"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["AlertSettings"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    update_alert_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /**
+                 * @example {
+                 *       "low_balance_usd": "5.00",
+                 *       "mails": {
+                 *         "low_balance": "billing"
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["AlertSettingsChanges"];
+            };
+        };
+        responses: {
+            /** @description Who gets the mails of an organization's alerts */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "low_balance_usd": "1.00",
+                     *       "mails": {
+                     *         "low_balance": "owners_and_billing",
+                     *         "receipt": "billing"
+                     *       },
+                     *       "object": "alert_settings"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["AlertSettings"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedEncoding"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    list_alerts: {
+        parameters: {
+            query?: {
+                /** @description The most rows to answer */
+                limit?: number;
+                /** @description What `next` of the page before was */
+                after?: string;
+                /** @description Whether the oldest come first, or the newest */
+                order?: "asc" | "desc";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of a list */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "created_at": 1798761600,
+                     *           "data": {},
+                     *           "id": "alert_2nV0bX4cR9sLwA3eTz1M7YkQ",
+                     *           "kind": "low_balance",
+                     *           "object": "alert"
+                     *         }
+                     *       ],
+                     *       "has_more": false,
+                     *       "next": null,
+                     *       "object": "list"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["NextList_Alert"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     retrieve_auto_recharge: {
         parameters: {
             query?: never;
@@ -11881,6 +12677,12 @@ export interface operations {
                      *         "done": 1,
                      *         "running": 1,
                      *         "waiting": 1
+                     *       },
+                     *       "webhook": {
+                     *         "dead": 1,
+                     *         "done": 1,
+                     *         "running": 1,
+                     *         "waiting": 1
                      *       }
                      *     }
                      */
@@ -13250,6 +14052,7 @@ export interface operations {
                 /**
                  * @example {
                  *       "amount_usd": "25.00",
+                 *       "expires_at": 1800000000,
                  *       "key": "invoice-2026-11",
                  *       "reason": "Invoice 7"
                  *     }
@@ -13306,6 +14109,7 @@ export interface operations {
                 /**
                  * @example {
                  *       "amount_usd": "25.00",
+                 *       "expires_at": 1800000000,
                  *       "key": "invoice-2026-11",
                  *       "reason": "Invoice 7"
                  *     }
@@ -13631,6 +14435,98 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    retrieve_overdraft: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The organization */
+                organization_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What an organization may spend before it pays */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "available_usd": "479.50",
+                     *       "balance_usd": "-20.50",
+                     *       "line_usd": "500.00",
+                     *       "object": "operator.overdraft",
+                     *       "organization_id": "org-7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *       "used_usd": "20.50"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["CreditLine"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    set_overdraft: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The organization */
+                organization_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "key": "line-2026-11",
+                 *       "line_usd": "500.00",
+                 *       "reason": "Pays by invoice, approved by Dana"
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewCreditLine"];
+            };
+        };
+        responses: {
+            /** @description What an organization may spend before it pays */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "available_usd": "479.50",
+                     *       "balance_usd": "-20.50",
+                     *       "line_usd": "500.00",
+                     *       "object": "operator.overdraft",
+                     *       "organization_id": "org-7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *       "used_usd": "20.50"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["CreditLine"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedEncoding"];
+            429: components["responses"]["TooMany"];
             500: components["responses"]["ServerError"];
             503: components["responses"]["Unavailable"];
         };
@@ -14400,6 +15296,188 @@ export interface operations {
             413: components["responses"]["TooLarge"];
             415: components["responses"]["UnsupportedEncoding"];
             429: components["responses"]["TooMany"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    list_upstream_costs: {
+        parameters: {
+            query: {
+                /** @description The first second of the first day */
+                start_time: number;
+                /** @description The end; now, if absent */
+                end_time?: number;
+                /** @description upstream_id, model */
+                group_by?: string[];
+                /** @description Only these upstreams */
+                upstream_ids?: string[];
+                /** @description Only these models */
+                models?: string[];
+                /** @description How many days; 7 if absent */
+                limit?: number;
+                /** @description The next_page of an answer */
+                page?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Buckets of usage or costs */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "end_time": 1798761600,
+                     *           "object": "bucket",
+                     *           "results": [
+                     *             {
+                     *               "cost_usd": "7.25",
+                     *               "input_tokens": 1,
+                     *               "margin_usd": "5.25",
+                     *               "model": "gpt-4o-mini",
+                     *               "num_model_requests": 1,
+                     *               "object": "operator.upstream_cost",
+                     *               "output_tokens": 1,
+                     *               "revenue_usd": "12.50",
+                     *               "upstream_id": "openai"
+                     *             }
+                     *           ],
+                     *           "start_time": 1798761600
+                     *         }
+                     *       ],
+                     *       "has_more": false,
+                     *       "next_page": null,
+                     *       "object": "page"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["BucketPage_UpstreamCost"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    import_upstream_costs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "costs": 1,
+                 *       "upstream_id": "openai"
+                 *     }
+                 */
+                "application/json": components["schemas"]["UpstreamCostsImport"];
+            };
+        };
+        responses: {
+            /** @description What became of an import */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "alarmed_days": [
+                     *         1
+                     *       ],
+                     *       "days": 1,
+                     *       "is_new": false,
+                     *       "object": "operator.upstream_costs_import",
+                     *       "upstream_id": "upstream id"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["UpstreamCostsImported"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedEncoding"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    list_upstream_drifts: {
+        parameters: {
+            query: {
+                /** @description The first second of the first day */
+                start_time: number;
+                /** @description The end; now, if absent */
+                end_time?: number;
+                /** @description Only these upstreams */
+                upstream_ids?: string[];
+                /** @description How many days; 7 if absent */
+                limit?: number;
+                /** @description The next_page of an answer */
+                page?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Buckets of usage or costs */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "end_time": 1798761600,
+                     *           "object": "bucket",
+                     *           "results": [
+                     *             {
+                     *               "difference_percent": "2.06",
+                     *               "difference_usd": "0.15",
+                     *               "is_tolerated": false,
+                     *               "model": "gpt-4o-mini",
+                     *               "object": "operator.upstream_drift",
+                     *               "ours_usd": "7.25",
+                     *               "theirs_usd": "7.40",
+                     *               "upstream_id": "openai"
+                     *             }
+                     *           ],
+                     *           "start_time": 1798761600
+                     *         }
+                     *       ],
+                     *       "has_more": false,
+                     *       "next_page": null,
+                     *       "object": "page"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["BucketPage_UpstreamDrift"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             500: components["responses"]["ServerError"];
             503: components["responses"]["Unavailable"];
         };
@@ -16858,6 +17936,536 @@ export interface operations {
             };
             400: components["responses"]["BadRequest"];
             404: components["responses"]["NotFound"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    list_webhook_endpoints: {
+        parameters: {
+            query?: {
+                /** @description The most rows to answer */
+                limit?: number;
+                /** @description What `next` of the page before was */
+                after?: string;
+                /** @description Whether the oldest come first, or the newest */
+                order?: "asc" | "desc";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of a list */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "created_at": 1798761600,
+                     *           "description": "Pages whoever is on call",
+                     *           "disabled_at": 1798761600,
+                     *           "disabled_reason": "failing",
+                     *           "earlier_secret_expires_at": 1798761600,
+                     *           "enabled": true,
+                     *           "failing_since": 1,
+                     *           "id": "webhook_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *           "kinds": [
+                     *             "low_balance",
+                     *             "recharge_failed"
+                     *           ],
+                     *           "object": "webhook_endpoint",
+                     *           "type": "standard",
+                     *           "url": "https://example.com/farebox"
+                     *         }
+                     *       ],
+                     *       "has_more": false,
+                     *       "next": null,
+                     *       "object": "list"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["NextList_WebhookEndpoint"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    create_webhook_endpoint: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "description": "Pages whoever is on call",
+                 *       "kinds": [
+                 *         "low_balance",
+                 *         "recharge_failed"
+                 *       ],
+                 *       "type": "standard",
+                 *       "url": "https://example.com/farebox"
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewWebhookEndpoint"];
+            };
+        };
+        responses: {
+            /** @description An endpoint with its secret, which is shown this once */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "created_at": 1798761600,
+                     *       "description": "Pages whoever is on call",
+                     *       "disabled_at": 1798761600,
+                     *       "disabled_reason": "failing",
+                     *       "earlier_secret_expires_at": 1798761600,
+                     *       "enabled": true,
+                     *       "failing_since": 1,
+                     *       "id": "webhook_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *       "kinds": [
+                     *         "low_balance",
+                     *         "recharge_failed"
+                     *       ],
+                     *       "object": "webhook_endpoint",
+                     *       "type": "standard",
+                     *       "url": "https://example.com/farebox",
+                     *       "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["WebhookEndpointWithSecret"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedEncoding"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    retrieve_webhook_endpoint: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The endpoint */
+                endpoint_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description An address that alerts are sent to */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "created_at": 1798761600,
+                     *       "description": "Pages whoever is on call",
+                     *       "disabled_at": 1798761600,
+                     *       "disabled_reason": "failing",
+                     *       "earlier_secret_expires_at": 1798761600,
+                     *       "enabled": true,
+                     *       "failing_since": 1,
+                     *       "id": "webhook_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *       "kinds": [
+                     *         "low_balance",
+                     *         "recharge_failed"
+                     *       ],
+                     *       "object": "webhook_endpoint",
+                     *       "type": "standard",
+                     *       "url": "https://example.com/farebox"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["WebhookEndpoint"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    update_webhook_endpoint: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The endpoint */
+                endpoint_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /**
+                 * @example {
+                 *       "description": "Pages whoever is on call",
+                 *       "enabled": true,
+                 *       "kinds": [
+                 *         "low_balance"
+                 *       ],
+                 *       "url": "https://example.com/farebox"
+                 *     }
+                 */
+                "application/json": components["schemas"]["WebhookEndpointChanges"];
+            };
+        };
+        responses: {
+            /** @description An address that alerts are sent to */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "created_at": 1798761600,
+                     *       "description": "Pages whoever is on call",
+                     *       "disabled_at": 1798761600,
+                     *       "disabled_reason": "failing",
+                     *       "earlier_secret_expires_at": 1798761600,
+                     *       "enabled": true,
+                     *       "failing_since": 1,
+                     *       "id": "webhook_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *       "kinds": [
+                     *         "low_balance",
+                     *         "recharge_failed"
+                     *       ],
+                     *       "object": "webhook_endpoint",
+                     *       "type": "standard",
+                     *       "url": "https://example.com/farebox"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["WebhookEndpoint"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedEncoding"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    delete_webhook_endpoint: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The endpoint */
+                endpoint_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Something that is gone */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "deleted": true,
+                     *       "id": "user-7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *       "object": "organization.project.service_account.deleted"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Deleted"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    list_webhook_deliveries: {
+        parameters: {
+            query?: {
+                /** @description The most rows to answer */
+                limit?: number;
+                /** @description What `next` of the page before was */
+                after?: string;
+                /** @description Whether the oldest come first, or the newest */
+                order?: "asc" | "desc";
+            };
+            header?: never;
+            path: {
+                /** @description The endpoint */
+                endpoint_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of a list */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "attempts": 1,
+                     *           "created_at": 1798761600,
+                     *           "ended_at": 1798761600,
+                     *           "event_id": "alert_2nV0bX4cR9sLwA3eTz1M7YkQ",
+                     *           "event_type": "low_balance",
+                     *           "id": "delivery_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *           "last_response_status": 204,
+                     *           "object": "webhook_delivery",
+                     *           "status": "delivered"
+                     *         }
+                     *       ],
+                     *       "has_more": false,
+                     *       "next": null,
+                     *       "object": "list"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["NextList_WebhookDelivery"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    retrieve_webhook_delivery: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The endpoint */
+                endpoint_id: string;
+                /** @description The delivery */
+                delivery_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A delivery with the event and every try */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "attempts": 1,
+                     *       "created_at": 1798761600,
+                     *       "ended_at": 1798761600,
+                     *       "event_id": "alert_2nV0bX4cR9sLwA3eTz1M7YkQ",
+                     *       "event_type": "low_balance",
+                     *       "id": "delivery_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *       "last_response_status": 204,
+                     *       "object": "webhook_delivery",
+                     *       "status": "delivered",
+                     *       "event": {},
+                     *       "tries": [
+                     *         {
+                     *           "at": 1,
+                     *           "failure": "example.com did not answer in time",
+                     *           "response": "response",
+                     *           "response_status": 500,
+                     *           "took_ms": 84
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["WebhookDeliveryDetails"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    replay_webhook_delivery: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The endpoint */
+                endpoint_id: string;
+                /** @description The delivery */
+                delivery_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What is sent to an endpoint about one event */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "attempts": 1,
+                     *       "created_at": 1798761600,
+                     *       "ended_at": 1798761600,
+                     *       "event_id": "alert_2nV0bX4cR9sLwA3eTz1M7YkQ",
+                     *       "event_type": "low_balance",
+                     *       "id": "delivery_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *       "last_response_status": 204,
+                     *       "object": "webhook_delivery",
+                     *       "status": "delivered"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["WebhookDelivery"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    rotate_webhook_secret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The endpoint */
+                endpoint_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /**
+                 * @example {
+                 *       "overlap_seconds": 86400
+                 *     }
+                 */
+                "application/json": components["schemas"]["WebhookSecretRotation"];
+            };
+        };
+        responses: {
+            /** @description An endpoint with its secret, which is shown this once */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "created_at": 1798761600,
+                     *       "description": "Pages whoever is on call",
+                     *       "disabled_at": 1798761600,
+                     *       "disabled_reason": "failing",
+                     *       "earlier_secret_expires_at": 1798761600,
+                     *       "enabled": true,
+                     *       "failing_since": 1,
+                     *       "id": "webhook_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *       "kinds": [
+                     *         "low_balance",
+                     *         "recharge_failed"
+                     *       ],
+                     *       "object": "webhook_endpoint",
+                     *       "type": "standard",
+                     *       "url": "https://example.com/farebox",
+                     *       "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["WebhookEndpointWithSecret"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedEncoding"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    test_webhook_endpoint: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The endpoint */
+                endpoint_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What is sent to an endpoint about one event */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "attempts": 1,
+                     *       "created_at": 1798761600,
+                     *       "ended_at": 1798761600,
+                     *       "event_id": "alert_2nV0bX4cR9sLwA3eTz1M7YkQ",
+                     *       "event_type": "low_balance",
+                     *       "id": "delivery_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *       "last_response_status": 204,
+                     *       "object": "webhook_delivery",
+                     *       "status": "delivered"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["WebhookDelivery"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
             500: components["responses"]["ServerError"];
             503: components["responses"]["Unavailable"];
         };
