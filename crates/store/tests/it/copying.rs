@@ -61,7 +61,7 @@ async fn copied_telling(
 }
 
 /// A row in each table that operators write to, beside prices.
-const OPERATED: [&str; 16] = [
+const OPERATED: [&str; 18] = [
     "INSERT INTO price_withdrawals SELECT id, 1 FROM prices",
     "INSERT INTO markups SELECT 'markup_1', id, 'm', -50, 1, 2 FROM organizations",
     "INSERT INTO markup_ends VALUES ('markup_1', 3)",
@@ -69,6 +69,8 @@ const OPERATED: [&str; 16] = [
     "INSERT INTO redeem_codes VALUES ('d', 'codes_1', '7YKQ…')",
     "INSERT INTO redeem_uses SELECT 'd', id, 'codes_1', 'code:d', 'u', 1 FROM organizations",
     "INSERT INTO disabled_models VALUES ('m', 1)",
+    "INSERT INTO upstream_costs VALUES ('u', 86400000000, 'é, input', -5, 1)",
+    "INSERT INTO upstream_drifts VALUES ('u', 86400000000, 1, 2, 3)",
     "INSERT INTO settings VALUES ('signup', '{}', 1)",
     "INSERT INTO alerts SELECT 'alert_1', id, 'receipt', 'é', '{}', 5 FROM organizations",
     "INSERT INTO low_balances SELECT id, 5, 1, 2 FROM organizations",
@@ -92,7 +94,11 @@ const PAPERS: [&str; 4] = [
 ];
 
 /// A row in each table about payments by card.
-const PAYMENTS: [&str; 10] = [
+const PAYMENTS: [&str; 12] = [
+    "INSERT INTO payment_reconciliations
+     VALUES ('recon_1', 'test', 'different', NULL, 1, 2, 1, 0, 1, NULL, 3, 4, 5)",
+    "INSERT INTO payment_differences
+     VALUES ('recon_1', 'charge', 'ch_1', 'é', NULL, NULL, -5, 'usd')",
     "INSERT INTO payments (id, organization_id, kind, state, amount_nusd, tax_nusd, tax_percent,
          currency, provider, saves_method, method_id, card_brand, created_at_us, looked_at_us)
      SELECT 'pay_1', id, 'recharge', 'open', 5, 1, '19', 'usd', 'p', 0, 'card_1', 'é', 1, 2

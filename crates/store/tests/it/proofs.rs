@@ -326,7 +326,13 @@ fn of_records(books: &Books) -> Vec<Corruption> {
         ),
         (
             format!("DELETE FROM usage_records WHERE id = '{plain}'"),
-            &["explained", "reported money", "reported usage", "batches"],
+            &[
+                "explained",
+                "reported money",
+                "reported usage",
+                "reported upstreams",
+                "batches",
+            ],
             says(plain, 53, 0),
         ),
         (
@@ -338,6 +344,7 @@ fn of_records(books: &Books) -> Vec<Corruption> {
                 "charged",
                 "explained",
                 "reported money",
+                "reported upstreams",
                 "priced",
                 "batches",
             ],
@@ -371,7 +378,13 @@ fn of_prices(books: &Books) -> Vec<Corruption> {
         ),
         (
             on_record("upstream_cost_nusd = 6", plain),
-            &["upstream cost", "reported money", "priced", "batches"],
+            &[
+                "upstream cost",
+                "reported money",
+                "reported upstreams",
+                "priced",
+                "batches",
+            ],
             says(plain, 6, 5),
         ),
         (
@@ -453,7 +466,7 @@ fn of_hours(books: &Books) -> Vec<Corruption> {
         (
             "UPDATE upstream_days SET upstream_cost_nusd = upstream_cost_nusd + 1".into(),
             &["reported upstreams"],
-            format!("u m of node:main at {day_at_us}: is 72 units"),
+            format!("up m of node:main at {day_at_us}: is 72 units"),
         ),
         (
             "UPDATE usage_user_days SET user_id = 'user-other'".into(),
