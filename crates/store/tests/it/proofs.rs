@@ -172,6 +172,7 @@ fn corruptions(books: &Books) -> Vec<Corruption> {
         of_prices(books),
         of_hours(books),
         of_lots(books),
+        of_payments(books),
         of_purchases(books),
         of_batched_rows(books),
         of_batches(),
@@ -530,6 +531,21 @@ fn of_lots(books: &Books) -> Vec<Corruption> {
             format!("spent since of {trader}"),
         ),
     ]
+}
+
+fn of_payments(books: &Books) -> Vec<Corruption> {
+    vec![(
+        format!(
+            "INSERT INTO payments (id, organization_id, kind, state, amount_nusd, tax_nusd,
+                     tax_percent, currency, provider, saves_method, created_at_us, looked_at_us,
+                     ended_at_us)
+                 VALUES ('pay_ghost', '{}', 'checkout', 'succeeded', 50, 0, '0', 'usd', 'test', 0,
+                     1, 1, 1)",
+            books.customer.organization
+        ),
+        &["paid"],
+        says("pay_ghost", 0, 50),
+    )]
 }
 
 fn of_purchases(books: &Books) -> Vec<Corruption> {
