@@ -91,7 +91,7 @@ test('a newcomer signs up, makes a key, and gets a first answer', async ({ page 
   await expect(page.getByText(/cost \$0\.0000/)).toBeVisible();
   await expect(page.getByText('First request answered')).toBeVisible();
 
-  const stored = await page.evaluate(() => JSON.stringify({ ...localStorage, ...sessionStorage }));
+  const stored = await page.evaluate(() => JSON.stringify([localStorage, sessionStorage]));
   expect(stored).not.toContain('sk-');
 });
 

@@ -65,7 +65,7 @@ function Form({ options }: { options: Options }) {
       <Chip.Group
         value={values.amount_usd}
         onChange={(amount) => {
-          setFieldValue('amount_usd', amount as string);
+          setFieldValue('amount_usd', amount);
         }}
       >
         <Group gap="xs" role="group" aria-label="Amounts">
