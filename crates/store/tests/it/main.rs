@@ -41,6 +41,7 @@ mod people_signups;
 mod price_book;
 mod price_previews;
 mod proofs;
+mod proofs_credit;
 mod receipts;
 mod recharges;
 mod redeem_codes;

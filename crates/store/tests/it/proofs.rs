@@ -9,10 +9,10 @@ use store::verify::{self, Report, SHOWN};
 use store::{Store, StoreError, Tx};
 use testkit::on_each_database;
 
-use crate::credit_world::{Till, cents};
 use crate::fixture::{
     Customer, answered, assert_verified, claim, execute, report, serve, settlement,
 };
+use crate::proofs_credit;
 
 /// Ends a write without keeping it, and hands out what `verify` found in it.
 #[derive(Debug)]
@@ -69,9 +69,9 @@ async fn found_after(store: &Store, sqlite: bool, sql: String) -> Report {
 
 /// A grant of 1000; one request charged 50 of the 73 it used, whose answer is kept; one charged 53;
 /// one open hold of 200.
-struct Books {
-    customer: Customer,
-    trader: Customer,
+pub(crate) struct Books {
+    pub(crate) customer: Customer,
+    pub(crate) trader: Customer,
     overrun: String,
     plain: String,
     hour_at_us: i64,
@@ -100,7 +100,7 @@ async fn books(store: &Store) -> Books {
         let ticket = ledger.settle(settlement);
         ticket.durable().await.expect("durable");
     }
-    let trader = trader(store).await;
+    let trader = proofs_credit::trader(store).await;
     customer.return_leases(store).await;
     lease_of_a_budget(store, &customer).await;
     let hour_at_us = overrun.admitted_at.floor(HOUR_US).0;
@@ -112,28 +112,6 @@ async fn books(store: &Store) -> Books {
         plain,
         hour_at_us,
     }
-}
-
-/// Somebody who bought for 1000 cents and 190 of tax, got 100 back, and 50 more that did not reach
-/// them; whose bank took 300 back in vain, and 119 until now; and who may spend 500 more.
-async fn trader(store: &Store) -> Customer {
-    let trader = Customer::new(store, 0).await;
-    let till = Till::of(store, &trader);
-    assert!(till.buy("pay_1", cents(1_000), cents(190)).await);
-    till.lend("line_1", cents(500)).await.expect("a line");
-    trader.return_leases(store).await;
-    let refund = till.refund("refund_1", "pay_1", cents(100)).await;
-    refund.expect("it is there");
-    let refund = till.refund("refund_2", "pay_1", cents(50)).await;
-    refund.expect("it is there");
-    assert!(till.refund_failed("refund_2").await);
-    for (dispute, total) in [("dp_1", 300), ("dp_2", 119)] {
-        let disputed = till.dispute(dispute, "pay_1", cents(total)).await;
-        disputed.expect("it is booked");
-    }
-    assert!(till.decide("dp_1", true).await);
-    trader.return_leases(store).await;
-    trader
 }
 
 /// A hard budget in which all of that counts, and of which 7 more are leased.
@@ -161,7 +139,7 @@ async fn lease_of_a_budget(store: &Store, customer: &Customer) {
 }
 
 /// What is done, the checks that then fail, and what the first of them says.
-type Corruption = (String, &'static [&'static str], String);
+pub(crate) type Corruption = (String, &'static [&'static str], String);
 
 fn corruptions(books: &Books) -> Vec<Corruption> {
     [
@@ -171,16 +149,16 @@ fn corruptions(books: &Books) -> Vec<Corruption> {
         of_records(books),
         of_prices(books),
         of_hours(books),
-        of_lots(books),
-        of_payments(books),
-        of_purchases(books),
+        proofs_credit::of_lots(books),
+        proofs_credit::of_payments(books),
+        proofs_credit::of_purchases(books),
         of_batched_rows(books),
         of_batches(),
     ]
     .concat()
 }
 
-fn says(place: &str, is: i64, should: i64) -> String {
+pub(crate) fn says(place: &str, is: i64, should: i64) -> String {
     let off_by = is - should;
     format!("{place}: is {is} nUSD, should be {should} nUSD, off by {off_by}")
 }
@@ -473,140 +451,6 @@ fn of_hours(books: &Books) -> Vec<Corruption> {
             "UPDATE usage_user_days SET user_id = 'user-other'".into(),
             &["reported people"],
             at_user_day("0 units, should be 72 units, off by -72"),
-        ),
-    ]
-}
-
-/// What is told of a place of the trader's, in cents.
-fn told(books: &Books, place: &str, is: i64, should: i64) -> String {
-    let cent = 10_000_000;
-    let place = format!("{place} of {}", books.trader.organization);
-    says(&place, is * cent, should * cent)
-}
-
-fn of_lots(books: &Books) -> Vec<Corruption> {
-    let trader = &books.trader.organization;
-    let told = |place: &str, is: i64, should: i64| told(books, place, is, should);
-    let on_lot =
-        |change: &str, id: &str| format!("UPDATE credit_lots SET {change} WHERE id = '{id}'");
-    let less = "remaining_nusd = remaining_nusd - 10000000";
-    let on_watermark = |change: &str| {
-        format!("UPDATE credit_watermarks SET {change} WHERE organization_id = '{trader}'")
-    };
-    vec![
-        (on_lot(less, "pay_1"), &["lots"], told("pay_1", 799, 800)),
-        (
-            on_lot("amount_nusd = 9000000000", "pay_1"),
-            &["lots"],
-            told("pay_1", 900, 1_000),
-        ),
-        (
-            "DELETE FROM credit_lots WHERE id = 'overdraft'".into(),
-            &["lots"],
-            told("overdraft", 0, 500),
-        ),
-        (
-            format!("INSERT INTO credit_lots VALUES ('{trader}', 'g', 'grant', 5, 5, NULL, 0)"),
-            &["lots"],
-            says(&format!("g of {trader}"), 5, 0),
-        ),
-        (
-            "UPDATE credit_lots SET organization_id = 'org-ghost' WHERE id = 'pay_1'".into(),
-            &["accounts", "lots"],
-            says("wallet:org-ghost", 8_000_000_000, 0),
-        ),
-        (
-            on_watermark("allocated_nusd = allocated_nusd - 10000000"),
-            &["lots"],
-            told("pay_1", 799, 800),
-        ),
-        (
-            on_watermark("allocated_nusd = allocated_nusd + 10000000"),
-            &["lots"],
-            told("spent since", -1, 0),
-        ),
-        (
-            on_watermark("organization_id = 'org-ghost'"),
-            &["lots"],
-            format!("spent since of {trader}"),
-        ),
-    ]
-}
-
-fn of_payments(books: &Books) -> Vec<Corruption> {
-    vec![(
-        format!(
-            "INSERT INTO payments (id, organization_id, kind, state, amount_nusd, tax_nusd,
-                     tax_percent, currency, provider, saves_method, created_at_us, looked_at_us,
-                     ended_at_us)
-                 VALUES ('pay_ghost', '{}', 'checkout', 'succeeded', 50, 0, '0', 'usd', 'test', 0,
-                     1, 1, 1)",
-            books.customer.organization
-        ),
-        &["paid"],
-        says("pay_ghost", 0, 50),
-    )]
-}
-
-fn of_purchases(books: &Books) -> Vec<Corruption> {
-    let trader = &books.trader.organization;
-    let told = |place: &str, is: i64, should: i64| told(books, place, is, should);
-    let on = |table: &str, change: &str, id: &str| {
-        format!("UPDATE {table} SET {change} WHERE id = '{id}' AND organization_id = '{trader}'")
-    };
-    vec![
-        (
-            on("transfers", "code = 'adjustment'", "refund_1"),
-            &["accounts of codes", "purchases", "batches"],
-            says("refund_1", 1_000_000_000, 0),
-        ),
-        (
-            on("purchase_refunds", "amount_nusd = 990000000", "refund_1"),
-            &["purchases", "given back"],
-            told("refund_1", 100, 99),
-        ),
-        (
-            on("purchase_refunds", "failed_at_us = 1", "refund_1"),
-            &["purchases", "given back"],
-            told("refund_1:failed", 0, 100),
-        ),
-        (
-            on(
-                "purchase_disputes",
-                "taken_nusd = taken_nusd - 10000000,
-                lost_nusd = lost_nusd + 10000000",
-                "dp_2",
-            ),
-            &["purchases"],
-            told("dp_2", 100, 99),
-        ),
-        (
-            on("purchase_disputes", "state = 'lost'", "dp_1"),
-            &["purchases", "given back"],
-            told("dp_1:won", 253, 0),
-        ),
-        (
-            on(
-                "purchases",
-                "refunded_nusd = refunded_nusd + 10000000",
-                "pay_1",
-            ),
-            &["given back"],
-            told("pay_1", 1, 0),
-        ),
-        (
-            on(
-                "purchases",
-                "disputed_tax_nusd = disputed_tax_nusd + 1",
-                "pay_1",
-            ),
-            &["given back"],
-            says(&format!("pay_1 of {trader}"), 1, 0),
-        ),
-        (
-            on("purchases", "tax_nusd = tax_nusd + 10000000", "pay_1"),
-            &["purchases"],
-            told("pay_1:tax", 190, 191),
         ),
     ]
 }
