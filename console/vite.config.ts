@@ -1,5 +1,5 @@
 import react from '@vitejs/plugin-react';
-import { defineConfig } from 'vite';
+import { defineConfig } from 'vitest/config';
 import { themeCss } from './src/theme/plugin.ts';
 
 /** The server that `npm run dev` and `npm run preview` put the console in front of. */
@@ -19,6 +19,7 @@ export default defineConfig({
   plugins: [react(), themeCss()],
   server: { proxy: Object.fromEntries(served.map((path) => [path, server])) },
   preview: { headers: { 'content-security-policy': contentSecurityPolicy } },
+  test: { include: ['src/**/*.test.ts'], setupFiles: ['src/testing.ts'] },
   build: {
     // Data URLs would need a hole in the content security policy.
     assetsInlineLimit: 0,

@@ -1,8 +1,5 @@
-import { expect, test, vi } from 'vitest';
-
-vi.stubGlobal('window', { location: { origin: 'https://farebox.example', hash: '' } });
-vi.stubGlobal('localStorage', { getItem: () => null });
-const { safeReturn } = await import('./entry');
+import { expect, test } from 'vitest';
+import { safeReturn } from './entry';
 
 test.each([
   ['/limits?tab=rates', '/limits?tab=rates'],
