@@ -61,7 +61,7 @@ for _ in $(seq 200); do
   sleep 0.1
 done
 
-(cd console && FAREBOX_BASE_URL="http://127.0.0.1:$port" npm run --silent e2e) || {
+(cd console && FAREBOX_BASE_URL="http://127.0.0.1:$port" npm run --silent e2e -- "$@") || {
   tail -n 40 "$folder/log" >&2
   fail "Browser tests failed; the end of the server's log is above."
 }

@@ -1,7 +1,7 @@
 import AxeBuilder from '@axe-core/playwright';
 import type { Page } from '@playwright/test';
 import { expect, test } from './page.ts';
-import { codeFor, freshEmail, freshPhone, PASSWORD, signIn } from './people.ts';
+import { codeFor, freshEmail, freshPhone, inMessage, PASSWORD, signIn } from './people.ts';
 
 test.skip(process.env.FAREBOX_BASE_URL === undefined, 'these need a server');
 
@@ -152,15 +152,10 @@ test('an invite is accepted by a second person, who sees less', async ({ page, b
   await page.getByRole('button', { name: 'Send the invite' }).click();
   await expect(page.getByText(email)).toBeVisible();
 
-  const { data } = (await (await page.request.get('/api/outbox?limit=50')).json()) as {
-    data: { to: string; text: string }[];
-  };
-  const mail = data.find(({ to }) => to === email);
-  const link = /https?:\S+\/accept-invite#\S+/.exec(mail?.text ?? '')?.[0];
-  expect(link).toBeDefined();
+  const link = await inMessage(page, email, /https?:\S+\/accept-invite#\S+/);
 
   const other = await (await browser.newContext()).newPage();
-  await other.goto(link ?? '');
+  await other.goto(link);
   await expect(other.getByText('Acme')).toBeVisible();
   await other.getByRole('link', { name: 'Create an account' }).click();
   await other.getByLabel('Name').fill('Guest');

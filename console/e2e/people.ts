@@ -10,15 +10,23 @@ export async function signIn(page: Page, email = OWNER): Promise<void> {
   expect(answer.ok(), await answer.text()).toBe(true);
 }
 
-/** The six digits of the latest message to somebody. */
-export async function codeFor(page: Page, to: string): Promise<string> {
-  const { data } = (await (await page.request.get('/api/outbox?limit=50')).json()) as {
-    data: { to: string; text: string }[];
+/** What the latest message to somebody holds of this form; it may be under way. */
+export async function inMessage(page: Page, to: string, form: RegExp): Promise<string> {
+  let found: string | undefined;
+  const look = async () => {
+    const { data } = (await (await page.request.get('/api/outbox?limit=50')).json()) as {
+      data: { to: string; text: string }[];
+    };
+    found = form.exec(data.find((one) => one.to === to)?.text ?? '')?.[0];
+    return found;
   };
-  const message = data.find((one) => one.to === to);
-  const code = /\b\d{6}\b/.exec(message?.text ?? '')?.[0];
-  if (code === undefined) throw new Error(`no code for ${to} in the outbox`);
-  return code;
+  await expect.poll(look, { message: `a message to ${to}` }).toBeDefined();
+  return found ?? '';
+}
+
+/** The six digits of the latest message to somebody. */
+export function codeFor(page: Page, to: string): Promise<string> {
+  return inMessage(page, to, /\b\d{6}\b/);
 }
 
 let count = 0;

@@ -17,10 +17,12 @@ export function Plain({ title, text, children, foot }: PlainProps) {
   return (
     <div className={classes.page}>
       <title>{`${title} · Farebox`}</title>
-      <Anchor component={Link} to="/" className={classes.brand} underline="never">
-        <Logo />
-        <span>Farebox</span>
-      </Anchor>
+      <header>
+        <Anchor component={Link} to="/" className={classes.brand} underline="never">
+          <Logo />
+          <span>Farebox</span>
+        </Anchor>
+      </header>
       <main className={classes.main}>
         <Paper className={classes.box}>
           <Title order={1} className={classes.title}>

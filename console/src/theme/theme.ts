@@ -56,6 +56,8 @@ export const resolver: CSSVariablesResolver = () => ({
     '--farebox-good': '#0d6e63',
     '--farebox-bad': '#b3261e',
     '--farebox-waiting': '#7a5800',
+    '--mantine-color-yellow-light-color': '#6b4d00',
+    '--mantine-color-red-light-color': '#a3211a',
   },
   dark: {
     '--mantine-color-body': '#0f1514',

@@ -397,7 +397,7 @@ const WRONG_FILES: &[(&str, &str)] = &[
     ),
     (
         "[payments]\nkind = \"stripe\"",
-        "`payments.kind` cannot be \"stripe\" in this version yet: use \"test\"",
+        "`payments.secret_key_env` is missing: name the variable that holds the secret key",
     ),
     (
         "[log]\nlevel = \"infos\"",
