@@ -14,7 +14,7 @@ export function OutboxHint() {
   return (
     <Text size="sm" c="dimmed">
       This installation sends nothing: messages are in its{' '}
-      <Anchor component={Link} to="/outbox" target="_blank" size="sm">
+      <Anchor component={Link} to="/outbox" target="_blank" size="sm" underline="always">
         outbox
       </Anchor>
       .

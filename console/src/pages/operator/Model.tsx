@@ -1,6 +1,6 @@
 import { Button, Group, Stack, Text, TextInput } from '@mantine/core';
 import { useMutation, useQuery } from '@tanstack/react-query';
-import { useParams } from '@tanstack/react-router';
+import { useRouterState } from '@tanstack/react-router';
 import { api, data } from '../../api/client';
 import { messageOf } from '../../api/error';
 import { usePaged } from '../../api/paged';
@@ -22,9 +22,13 @@ import { StateBadge } from '../../ui/StateBadge';
 
 type Price = Schemas['Price'];
 
+const PLACE = '/operator/models/';
+
 /** One model: where it runs, what it costs, and what another price would change. */
 export default function Model() {
-  const { _splat: id = '' }: { _splat?: string } = useParams({ strict: false });
+  // A model's name may have slashes: it is the rest of the address.
+  const path = useRouterState({ select: (state) => state.location.pathname });
+  const id = decodeURIComponent(path.slice(PLACE.length));
   const model = useQuery({
     queryKey: ['operator', 'models', id],
     queryFn: ({ signal }) =>
