@@ -32,7 +32,7 @@ const VIEWS: [path: string, title: string | RegExp][] = [
   ['/operator/users', 'Users'],
   ['/operator/upstreams', 'Upstreams'],
   ['/operator/models', 'Models and prices'],
-  ['/operator/models/hello-1', 'hello-1'],
+  ['/operator/model/hello-1', 'hello-1'],
   ['/operator/jobs', 'Messages'],
   ['/operator/ledger', 'Ledger'],
   ['/operator/settings', 'Installation'],

@@ -22,7 +22,7 @@ import { StateBadge } from '../../ui/StateBadge';
 
 type Price = Schemas['Price'];
 
-const PLACE = '/operator/models/';
+const PLACE = '/operator/model/';
 
 /** One model: where it runs, what it costs, and what another price would change. */
 export default function Model() {

@@ -25,7 +25,7 @@ const COLUMNS: Column<Model>[] = [
   {
     name: 'Model',
     cell: ({ id }) => (
-      <Anchor component={Link} to={`/operator/models/${id}`} fw={550}>
+      <Anchor component={Link} to={`/operator/model/${id}`} fw={550}>
         {id}
       </Anchor>
     ),
