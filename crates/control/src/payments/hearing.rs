@@ -1,6 +1,7 @@
 //! Hears what providers tell by themselves. News are hints: what they are about is asked for, and
 //! the answer counts, so that news which are forged, old, twice or out of order do no harm.
 
+use domain::alert::{Alert, AlertEvent};
 use domain::id::PaymentId;
 use domain::money::Nusd;
 use domain::payment::{DisputeState, RefundState};
@@ -9,7 +10,7 @@ use store::audit::{Event, Kind};
 use store::payments::{
     self, DisputeChange, DisputeTold, ElsewhereRefunded, Payment, RefundHeard, Told,
 };
-use store::{StoreError, Tx};
+use store::{StoreError, Tx, alerts};
 
 use super::orders::look;
 use super::provider::{About, Notice, PaymentProvider, ProviderDispute, ProviderRefund};
@@ -281,12 +282,15 @@ pub(crate) async fn disputed(
             entropy: control.entropy,
             is_called_off: false,
         };
-        let now = control.now();
+        let (now, entropy) = (control.now(), control.entropy);
         let write = move |tx: &mut Tx<'_>| -> Result<_, StoreError> {
             let change = payments::dispute_told(tx, &told, now)?;
             if let Some(change) = change.as_ref().filter(|it| it.before != Some(it.after)) {
                 let event = told_of(change, &told);
                 taking.tell(tx, &change.payment.organization, event, now)?;
+                if change.after.holds_money() {
+                    alerts::raise(tx, &alert_of(change, &told), now, entropy)?;
+                }
             }
             Ok(change)
         };
@@ -308,4 +312,15 @@ fn told_of(change: &DisputeChange, told: &DisputeTold) -> Event {
         "taken_usd": change.taken.to_usd(),
     });
     Event::new(Kind::PaymentDisputed, &change.payment.id).data(detail)
+}
+
+/// What the organization is told, once for each dispute, when the bank takes the money.
+fn alert_of(change: &DisputeChange, told: &DisputeTold) -> Alert {
+    let event = AlertEvent::PaymentDisputed {
+        payment: change.payment.id.to_string(),
+        amount: told.gross,
+        reason: told.reason.clone(),
+    };
+    let cause = format!("{}:{}", told.provider, told.reference);
+    Alert::new(&change.payment.organization, cause, event)
 }

@@ -13,6 +13,7 @@ use farebox_control::payments::{
 use http::HeaderMap;
 use serde_json::{Value, json};
 use store::StoreError;
+use store::jobs::Claimed;
 use testkit::{TestDatabase, on_each_database};
 
 use crate::paying_world::page;
@@ -283,6 +284,7 @@ async fn a_disputed_payment_leaves_the_wallet_and_returns_if_it_is_won() {
             world.type_in(&page(&order), "4000000000000259").await;
             world.comes_to(id, "disputed").await;
             assert_eq!(world.bought_cents().await, before);
+            assert_eq!(told_of_disputes(&world).await, 1);
             world
                 .send_form(
                     &format!("{}/dispute", page(&order)),
@@ -291,7 +293,15 @@ async fn a_disputed_payment_leaves_the_wallet_and_returns_if_it_is_won() {
                 .await;
             world.comes_to(id, status).await;
             assert_eq!(world.bought_cents().await, before + cents, "{outcome}");
+            assert_eq!(told_of_disputes(&world).await, 0, "once is enough");
         }
     })
     .await;
+}
+
+/// How many mails about disputes there are since the last look.
+async fn told_of_disputes(world: &World) -> usize {
+    let sent = world.sent().await;
+    let is_it = |message: &&Claimed| &*message.template == "payment_disputed";
+    sent.iter().filter(is_it).count()
 }
