@@ -13,22 +13,33 @@ from pathlib import Path
 
 from installation import OPERATOR, PASSWORD
 
+CODE = r"\b(\d{6})\b"
 BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
 
 
 class Person:
     """Signed up and signed in; in an organization of their own, or in the one that invited them."""
 
-    def __init__(self, base_url, email, invite=None):
+    def __init__(self, base_url, email, invite=None, phone=None):
         self.origin = base_url.removesuffix("/v1")
         self.email = email
         self.cookie = ""
         account = {"email": email, "password": PASSWORD, "organization": "Own"}
         account |= {"invite": invite} if invite else {}
         begun = self.call("POST", "/api/signup", account)
-        code = {"id": begun["id"], "code": self.mail(r"\b(\d{6})\b")}
-        assert self.call("POST", "/api/signup/email_code", code)["status"] == "complete"
+        code = {"id": begun["id"], "code": self.mail(CODE)}
+        shown = self.call("POST", "/api/signup/email_code", code)
+        if phone:
+            shown = self.confirm_phone(shown, phone)
+        assert shown["status"] == "complete"
         self.id = self.call("GET", "/api/me")["id"]
+
+    def confirm_phone(self, shown, phone):
+        assert shown["status"] == "phone_required"
+        shown = self.call("POST", "/api/signup/phone", {"id": shown["id"], "phone": phone})
+        assert shown["status"] == "phone_code_required"
+        code = {"id": shown["id"], "code": self.message(phone.replace(" ", ""), CODE)}
+        return self.call("POST", "/api/signup/phone_code", code)
 
     @classmethod
     def operator(cls, base_url):
@@ -49,24 +60,33 @@ class Person:
 
     def call(self, method, path, body=None):
         """The answer's JSON; urllib raises for a refusal."""
+        _, answered = self.fetch(path, method, body)
+        return json.loads(answered)
+
+    def fetch(self, path, method="GET", body=None):
+        """The answer's headers and bytes; urllib raises for a refusal."""
         headers = {"content-type": "application/json", "cookie": self.cookie}
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.origin + path, data, headers, method=method)
         with urllib.request.urlopen(request, timeout=30) as answer:
             self.cookie = (answer.headers["set-cookie"] or self.cookie).split(";")[0]
-            return json.loads(answer.read())
+            return answer.headers, answer.read()
 
     def mail(self, pattern):
         """What the pattern finds in the latest mail to this person."""
+        return self.message(self.email, pattern)
+
+    def message(self, to, pattern):
+        """What the pattern finds in the latest message to this address or number."""
         for _ in range(300):
             with urllib.request.urlopen(self.origin + "/api/outbox", timeout=30) as answer:
                 messages = json.loads(answer.read())["data"]
-            texts = [message["text"] for message in messages if message["to"] == self.email]
+            texts = [message["text"] for message in messages if message["to"] == to]
             found = [match for text in texts[:1] if (match := re.search(pattern, text))]
             if found:
                 return found[0][1]
             time.sleep(0.1)
-        raise AssertionError(f"no mail to {self.email} matches {pattern}")
+        raise AssertionError(f"no message to {to} matches {pattern}")
 
 
 def new_key(prefix):
