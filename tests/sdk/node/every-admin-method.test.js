@@ -296,10 +296,13 @@ test('keys of a project', async () => {
   await assert.rejects(ask(calls), OpenAI.PermissionDeniedError);
   const shown = await apiKeys.retrieve(made[0].id, { project_id });
   assert.equal(shown.owner.service_account.id, account.id);
-  // It goes with its service account.
-  await assert.rejects(apiKeys.delete(made[0].id, { project_id }), OpenAI.BadRequestError);
-  await serviceAccounts.delete(account.id, { project_id });
+  assert.ok((await apiKeys.delete(made[0].id, { project_id })).deleted);
   await assert.rejects(ask(calls), OpenAI.AuthenticationError);
+  // The account and its other keys go on until it is deleted.
+  const others = client(made[1].value);
+  assert.equal(await ask(others), text);
+  await serviceAccounts.delete(account.id, { project_id });
+  await assert.rejects(ask(others), OpenAI.AuthenticationError);
 });
 
 test('a key of a person', async () => {

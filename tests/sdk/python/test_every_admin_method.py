@@ -280,17 +280,20 @@ def test_keys_of_a_project(world):
     with pytest.raises(openai.PermissionDeniedError):
         ask(client)
     assert keys.retrieve(**first).owner.service_account.id == account.id
-    with pytest.raises(openai.BadRequestError):
-        keys.delete(**first)  # It goes with its service account.
-    assert accounts.delete(account.id, project_id=world.other).deleted
+    assert keys.delete(**first).deleted
     with pytest.raises(openai.AuthenticationError):
         ask(client)
+    # The account and its other keys go on until it is deleted.
+    another = OpenAI(api_key=made[1].value, base_url=world.base_url, max_retries=0)
+    assert ask(another) == TEXT
+    assert accounts.delete(account.id, project_id=world.other).deleted
+    with pytest.raises(openai.AuthenticationError):
+        ask(another)
     told = [entry.type for entry in world.organization.audit_logs.list(resource_ids=[made[0].id])]
-    assert told[::-1][:2] == ["api_key.created", "api_key.updated"]
+    assert told[::-1] == ["api_key.created", "api_key.updated", "api_key.deleted"]
 
 
 def test_a_persons_key(world):
-    """It is deleted by name, unlike a service account's."""
     spare = Installation("1")
     try:
         made = spare.made
