@@ -20,6 +20,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "sdk"))
 from installation import Installation  # noqa: E402
+from people import Person  # noqa: E402
 from seed import DAY_US, DAYS, Seed  # noqa: E402
 
 RUNS = 9
@@ -34,12 +35,13 @@ def say(text):
 
 
 class Server:
-    """A seeded installation, asked with its admin key."""
+    """A seeded installation, asked with its admin key, and by its operator."""
 
     def __init__(self, keys, records):
         self.installation = Installation("5", before_serving=lambda it: self.seed(it, keys, records))
         self.made = self.installation.made
         self.began_s = time.monotonic() - self.seeded_at
+        self.cookie = Person.operator(self.made["base_url"]).cookie
 
     def seed(self, installation, keys, records):
         path = Path(installation.folder.name, "farebox.db")
@@ -59,6 +61,8 @@ class Server:
         base = self.made["base_url"]
         url = (base.removesuffix("/v1") if path.startswith("/api") else base) + path
         headers = {"authorization": f"Bearer {self.made['admin_key']}"}
+        if path.startswith("/api/operator/"):
+            headers = {"cookie": self.cookie}
         with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=300) as it:
             return it.read()
 
@@ -125,6 +129,7 @@ def questions(server):
     for group in ["line_item", "project_id"]:
         yield f"… by {group}", f"{costs}&group_by[]={group}"
     yield from questions_of_money(server, start)
+    yield from questions_of_operators(server)
     month = f"/organization/costs?start_time={start}&limit=31"
     yield "costs by day and key, 31 days", f"{month}&group_by[]=api_key_id"
 
@@ -140,6 +145,38 @@ def questions_of_money(server, start):
     yield "movements of a kind that is rare", f"{movements}&kind=refund"
     yield "movements of a day", f"{movements}&start_time={start}&end_time={start + DAY_S}"
     yield "receipt of a request", f"/api/receipts/{server.seeded.somewhere}"
+    payments = "/api/billing/payments?limit=100"
+    yield "payments, newest", f"{payments}&order=desc"
+    yield "payments, a page in the middle", f"{payments}&after=pay_{0:012}{count // 2:012}"
+    yield "recharges, newest", "/api/billing/auto_recharge/recharges?limit=100&order=desc"
+    receipts, middle = "/api/billing/receipts", server.seeded.receipt_in_the_middle
+    yield "receipts, newest", f"{receipts}?limit=100"
+    yield "receipts, a page in the middle", f"{receipts}?limit=100&after={middle}"
+    yield "receipt of a purchase", f"{receipts}/{middle}"
+    yield "… as PDF", f"{receipts}/{middle}.pdf"
+    statements = "/api/billing/statements"
+    yield "statements, the latest twelve", statements
+    yield "statement of this month", f"{statements}/{month_of(start + 30 * DAY_S)}"
+    yield "statement of a month that is over", f"{statements}/{month_of(start - 60 * DAY_S)}"
+    yield "… as PDF", f"{statements}/{month_of(start - 60 * DAY_S)}.pdf"
+    day = f"start_time={start}&end_time={start + DAY_S}"
+    yield "export of a day's requests", f"/api/billing/exports/usage?{day}"
+    yield "export of all movements but usage", "/api/billing/exports/movements?start_time=0"
+
+
+def questions_of_operators(server):
+    """What is asked about all organizations."""
+    yield "operator: organizations", "/api/operator/organizations?limit=100"
+    yield "operator: people", "/api/operator/users?limit=100"
+    yield "operator: payments of all, newest", "/api/operator/payments?limit=100&order=desc"
+    yield "operator: the ledger at a glance", "/api/operator/ledger"
+    largest = f"/api/operator/organizations/{server.made['organization_id']}"
+    yield "operator: an organization", largest
+    yield "operator: its movements, newest", f"{largest}/movements?limit=100&order=desc"
+
+
+def month_of(second):
+    return time.strftime("%Y-%m", time.gmtime(second))
 
 
 def plans(server, path):

@@ -7,6 +7,7 @@ server would have written: also a transfer for each charge, and a hundred thousa
 for them; but not the hashes of the chain, which no list reads.
 """
 
+import json
 import random
 import secrets
 import sqlite3
@@ -61,6 +62,7 @@ class Seed:
         self.usage()
         self.sums()
         self.money()
+        self.papers()
         self.audit_log()
         self.database.execute("COMMIT")
         self.database.close()
@@ -80,6 +82,7 @@ class Seed:
             self.organizations.append((named, first, keys, projects, people, share))
             first += keys
         others = self.organizations[1:]
+        self.database.execute("UPDATE organizations SET created_at_us = ?", (self.start,))
         insert = self.insert
         insert("organizations", "INSERT INTO organizations (id, name, created_at_us) VALUES (?, ?, ?)",
                ((named, named, self.start) for named, *_ in others))
@@ -195,7 +198,7 @@ class Seed:
                     ((named, each * (count - 3)) for named, _, each, count in paid))
         moved = "organization_id, id, debit_account, credit_account, amount_nusd, code, request_id," \
             " reason, actor, at_us, chain, batch, wallet_debits_nusd, wallet_credits_nusd"
-        bought = list(self.bought(paid))
+        self.purchases_made = bought = list(self.bought(paid))
         self.insert(f"{len(bought):,} purchases", f"INSERT INTO transfers ({moved}) VALUES (?, ?,"
                     " 'payments:test', ?, ?, 'purchase', NULL, 'Credit', 'farebox', ?, 'control', ?, 0, ?)",
                     ((named, id, f"wallet:{named}", each, at, place + 2, each * (number + 1))
@@ -210,6 +213,31 @@ class Seed:
             " SUM(cost_nusd) OVER (ORDER BY id), ? FROM usage_records WHERE organization_id = ?",
             ((each * count, named) for named, _, each, count in paid),
         )
+
+    def papers(self):
+        """Of each purchase its payment, of which every third was a recharge, and its receipt."""
+        buyer, seller = ["Acme", "", "", "", ""], ["Fare & Co. KG", "", "", "", ""]
+        content = {"seller": seller, "buyer": buyer, "tax_percent": "0",
+                   "paid_with": ["visa", "4242"], "reason": None}
+        rows = [(named, id, each, at, place) for place, (named, id, _, each, _, at)
+                in enumerate(sorted(self.purchases_made, key=lambda it: it[5]))]
+        kind = ["checkout", "checkout", "recharge"]
+        self.insert("payments", "INSERT INTO payments (id, organization_id, kind, state, amount_nusd,"
+                    " tax_nusd, tax_percent, currency, provider, saves_method, card_brand, card_last4,"
+                    " created_at_us, looked_at_us, ended_at_us)"
+                    " VALUES (?, ?, ?, 'succeeded', ?, 0, '0', 'usd', 'test', 0, 'visa', '4242', ?, ?, ?)",
+                    ((id, named, kind[place % 3], each, at, at, at)
+                     for named, id, each, at, place in rows))
+        self.insert("recharges", "INSERT INTO recharges VALUES (?, ?, ?, 0, 'succeeded', ?, ?, ?)",
+                    ((id, named, each, at, at, at)
+                     for named, id, each, at, place in rows if place % 3 == 2))
+        self.insert("receipts", "INSERT INTO receipts VALUES (?, ?, 'receipt', 2026, ?, ?, ?, NULL, ?,"
+                    " ?, 0, ?)",
+                    ((named, f"2026-{place + 1:06}", place + 1, id, id, at, each,
+                      json.dumps(content | {"lines": [["Prepaid credit", each]]}))
+                     for named, id, each, at, place in rows))
+        numbers = [place + 1 for named, *_, place in rows if named == self.made["organization_id"]]
+        self.receipt_in_the_middle = f"2026-{numbers[len(numbers) // 2]:06}"
 
     def purchases(self):
         """Of each organization: what it spent, what each of its purchases was, and how many."""
