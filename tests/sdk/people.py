@@ -20,6 +20,8 @@ BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
 class Person:
     """Signed up and signed in; in an organization of their own, or in the one that invited them."""
 
+    key = None
+
     def __init__(self, base_url, email, invite=None, phone=None):
         self.origin = base_url.removesuffix("/v1")
         self.email = email
@@ -42,10 +44,16 @@ class Person:
         return self.call("POST", "/api/signup/phone_code", code)
 
     @classmethod
+    def stranger(cls, base_url, email):
+        """Not signed in."""
+        person = cls.__new__(cls)
+        person.origin, person.email, person.cookie = base_url.removesuffix("/v1"), email, ""
+        return person
+
+    @classmethod
     def operator(cls, base_url):
         """Who set the installation up, signed in."""
-        person = cls.__new__(cls)
-        person.origin, person.email, person.cookie = base_url.removesuffix("/v1"), OPERATOR, ""
+        person = cls.stranger(base_url, OPERATOR)
         person.call("POST", "/api/sessions", {"email": OPERATOR, "password": PASSWORD})
         return person
 
@@ -53,8 +61,7 @@ class Person:
     def invited(cls, organization, base_url, email, role="reader"):
         """Invited into an organization by the SDK's client of it, and come."""
         organization.invites.create(email=email, role=role)
-        person = cls.__new__(cls)
-        person.origin, person.email = base_url.removesuffix("/v1"), email
+        person = cls.stranger(base_url, email)
         person.__init__(base_url, email, person.mail(r"#(\S+)"))
         return person
 
@@ -66,10 +73,12 @@ class Person:
     def fetch(self, path, method="GET", body=None):
         """The answer's headers and bytes; urllib raises for a refusal."""
         headers = {"content-type": "application/json", "cookie": self.cookie}
+        headers |= {"authorization": f"Bearer {self.key}"} if self.key else {}
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.origin + path, data, headers, method=method)
         with urllib.request.urlopen(request, timeout=30) as answer:
             self.cookie = (answer.headers["set-cookie"] or self.cookie).split(";")[0]
+            self.status = answer.status
             return answer.headers, answer.read()
 
     def mail(self, pattern):
