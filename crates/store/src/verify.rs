@@ -7,6 +7,7 @@
 mod chains;
 mod credit;
 mod lots;
+mod papers;
 mod priced;
 mod roll_ups;
 
@@ -64,6 +65,7 @@ const HEED_ROWS: u64 = 10_000;
 /// The most violations that a check lists.
 pub const SHOWN: usize = 20;
 
+#[derive(Clone, Copy)]
 struct Invariant<'a> {
     name: &'static str,
     claim: &'static str,
@@ -336,9 +338,10 @@ pub fn verify_heeding(
         tx.batch("SET LOCAL statement_timeout = 0")?;
     }
     // The walks over lots, over what requests cost and of the chains are the last steps.
-    let steps = INVARIANTS.len() + credit::INVARIANTS.len() + roll_ups::ALL.len() + 3;
+    let invariants = [INVARIANTS, credit::INVARIANTS, papers::INVARIANTS].concat();
+    let steps = invariants.len() + roll_ups::ALL.len() + 3;
     let mut checks = Vec::with_capacity(steps);
-    for invariant in INVARIANTS.iter().chain(credit::INVARIANTS) {
+    for invariant in &invariants {
         heed(checks.len(), steps)?;
         checks.push(prove(tx, invariant)?);
     }

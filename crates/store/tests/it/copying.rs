@@ -88,9 +88,10 @@ const OPERATED: [&str; 18] = [
 const PAPERS: [&str; 4] = [
     "INSERT INTO billing_profiles SELECT id, 'é', 'a', 'DE', '', '', 1 FROM organizations",
     "INSERT INTO seller VALUES (1, 'A-', 'é', 'a', 'DE', 't', 'e', 5)",
-    "INSERT INTO receipt_series VALUES ('receipt', 2026, 1, 5)",
+    "INSERT INTO receipt_series VALUES ('credit_note', 2026, 1, 5)",
     "INSERT INTO receipts
-     SELECT id, 'A', 'credit_note', 2026, 1, 'r', 'p', 'B', 5, 6, 1, '{}' FROM organizations",
+     SELECT id, 'A-CN-2026-000001', 'credit_note', 2026, 1, 'r', 'p', 'B', 5, 6, 1, '{}'
+     FROM organizations",
 ];
 
 /// A row in each table about payments by card.

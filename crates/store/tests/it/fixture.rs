@@ -167,6 +167,14 @@ impl Customer {
         customer
     }
 
+    /// What is more than a wallet, such as papers, is of an organization that was founded.
+    pub(crate) async fn found(&self, store: &Store) {
+        let id = &self.organization;
+        let sql =
+            format!("INSERT INTO organizations (id, name, created_at_us) VALUES ('{id}', '', 0)");
+        execute(store, &sql).await.expect("it is written");
+    }
+
     pub(crate) async fn grant(&self, store: &Store, amount_nusd: i64) -> Result<(), GrantError> {
         let id = PriceId::random(entropy).to_string();
         self.grant_as(store, &id, amount_nusd).await

@@ -43,6 +43,7 @@ mod price_previews;
 mod proofs;
 mod proofs_credit;
 mod receipts;
+mod proofs_papers;
 mod recharges;
 mod redeem_codes;
 mod request_receipts;

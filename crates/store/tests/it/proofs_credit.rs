@@ -94,7 +94,7 @@ pub(crate) fn of_payments(books: &Books) -> Vec<Corruption> {
                      1, 1, 1)",
             books.customer.organization
         ),
-        &["paid"],
+        &["paid", "receipted"],
         says("pay_ghost", 0, 50),
     )]
 }
