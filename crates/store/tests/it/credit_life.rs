@@ -1,5 +1,7 @@
 //! Random lives of credit, beside an oracle that knows no shortcuts: after each step every lot has
-//! what the oracle says, and every invariant of the books holds.
+//! what the oracle says, every invariant of the books holds, and the statements of all months are
+//! the ledger, to the nano-dollar. Grants, codes, expiries, purchases, recharges with their
+//! receipts, refunds, disputes, corrections, credit lines and usage: all of it in one life.
 //!
 //! The oracle takes from its lots when a request is settled; the store whenever it comes to it.
 //! `FAREBOX_CREDIT_LIVES` says how many lives there are, on each database.
@@ -7,19 +9,22 @@
 use std::sync::Arc;
 
 use domain::hold::Hold;
-use domain::id::OrganizationId;
+use domain::id::{OrganizationId, RequestId};
 use domain::money::Nusd;
+use domain::month::Month;
+use domain::recharge::Rules;
 use domain::time::{AtUs, DAY_US, HOUR_US};
 use domain::usage::Usage;
-use domain::window::Span;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use store::{Store, StoreError, Tx, credits, statements, verify, wallets};
+use store::redeem_codes::RedeemError;
+use store::{Settlement, Store, StoreError, Tx, credits, statements, verify, wallets};
 use testkit::TestDatabase;
 
 use crate::credit_oracle::{Oracle, Refused};
 use crate::credit_world::{NOW, Till, cents};
-use crate::fixture::{Customer, lease_everything, serve, settlement};
+use crate::fixture::{Customer, entropy, lease_everything, serve, settlement};
+use crate::statements::by_transfers;
 
 /// How many lives there are where nobody says.
 const LIVES: usize = 6;
@@ -33,6 +38,7 @@ enum Step {
     Give { cents: i64, days: Option<i64> },
     Redeem { cents: i64, days: Option<i64> },
     Buy { cents: i64, tax: i64 },
+    Recharge { below: i64, above: i64 },
     Refund { which: Which, cents: i64 },
     RefundFailed { which: Which },
     Dispute { which: Which, cents: i64 },
@@ -48,11 +54,15 @@ enum Step {
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let which = any::<Which>;
-    let days = || prop::option::of(1..6_i64);
+    // Most things happen within days; some months end.
+    let days = || prop::option::of(prop_oneof![4 => 1..6_i64, 1 => 6..60_i64]);
+    let hours = prop_oneof![6 => 1..60_i64, 1 => 10 * 24..45 * 24_i64];
     let step = prop_oneof![
         4 => (1..900_i64, days()).prop_map(|(cents, days)| Step::Give { cents, days }),
         1 => (1..900_i64, days()).prop_map(|(cents, days)| Step::Redeem { cents, days }),
         4 => (1..2_000_i64, 0..400_i64).prop_map(|(cents, tax)| Step::Buy { cents, tax }),
+        3 => (1..2_000_i64, 500..1_500_i64)
+            .prop_map(|(below, above)| Step::Recharge { below, above }),
         3 => (which(), 1..900_i64).prop_map(|(which, cents)| Step::Refund { which, cents }),
         1 => which().prop_map(|which| Step::RefundFailed { which }),
         2 => (which(), 1..2_500_i64).prop_map(|(which, cents)| Step::Dispute { which, cents }),
@@ -62,27 +72,32 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         9 => (4..9_000_000_000_i64).prop_map(|nusd| Step::Hold { nusd }),
         7 => (which(), 0..101_i64).prop_map(|(which, percent)| Step::Settle { which, percent }),
         2 => which().prop_map(|which| Step::Release { which }),
-        4 => (1..60_i64).prop_map(|hours| Step::Pass { hours }),
+        4 => hours.prop_map(|hours| Step::Pass { hours }),
         4 => Just(Step::Expire),
     ];
     prop::collection::vec(step, 1..=STEPS)
 }
 
 /// What must be true of an organization's books after each step, beside what the oracle says.
-fn check(tx: &mut Tx<'_>, organization: &OrganizationId) -> Result<(), StoreError> {
+fn check(tx: &mut Tx<'_>, organization: &OrganizationId, now: AtUs) -> Result<(), StoreError> {
     let report = verify::verify(tx)?;
     assert!(report.holds(), "{:#?}", report.checks);
-    let all = Span {
-        start: AtUs(0),
-        end: NOW.plus(900 * DAY_US).floor(DAY_US),
-    };
-    let statement = statements::of(tx, organization, all, all.end)?;
+    let mut carried = Nusd::ZERO;
+    let mut at = NOW;
+    while at <= now {
+        let month = Month::of(at).expect("a month");
+        let span = month.span().expect("a span");
+        let found = statements::of(tx, organization, span, now)?;
+        assert_eq!(
+            found.opening, carried,
+            "{month} begins where the last ended"
+        );
+        let wallet = by_transfers(tx, organization, span.end)?;
+        assert_eq!(found.closing, wallet, "{month} is the ledger");
+        (carried, at) = (found.closing, span.end);
+    }
     let wallet = wallets::get(tx, organization)?.unwrap_or_default();
-    assert_eq!(
-        statement.closing,
-        wallet.balance(),
-        "the statement is the ledger"
-    );
+    assert_eq!(carried, wallet.balance(), "the last is what is there");
     Ok(())
 }
 
@@ -100,6 +115,8 @@ impl Life {
     async fn new(database: &TestDatabase) -> Self {
         let store = serve(database).await;
         let customer = Customer::new(&store, 0).await;
+        customer.found(&store).await;
+        Till::of(&store, &customer).save_card().await;
         Life {
             store,
             customer,
@@ -125,14 +142,15 @@ impl Life {
         // What is leased is not free; here it is asked for again whenever it is needed.
         self.customer.return_leases(&self.store).await;
         match step {
-            Step::Give { cents: n, days } => self.give(n, days, false).await,
-            Step::Redeem { cents: n, days } => self.give(n, days, true).await,
+            Step::Give { cents: n, days } => self.give(n, days).await,
+            Step::Redeem { cents: n, days } => self.redeem(n, days).await,
             Step::Buy { cents: n, tax } => {
                 let id = self.name("pay");
                 assert!(self.till().buy(&id, cents(n), cents(tax)).await);
                 assert!(!self.till().buy(&id, cents(n), cents(tax)).await);
                 self.oracle.buy(&id, cents(n), cents(tax));
             }
+            Step::Recharge { below, above } => self.recharge(below, above).await,
             Step::Refund { which, cents: n } => self.refund(which, n).await,
             Step::RefundFailed { which } => {
                 if let Some(id) = self.oracle.refund_id(which) {
@@ -175,17 +193,40 @@ impl Life {
         self.compare().await;
     }
 
-    async fn give(&mut self, n: i64, days: Option<i64>, redeems: bool) {
-        let id = self.name(if redeems { "code" } else { "grant" });
+    async fn give(&mut self, n: i64, days: Option<i64>) {
+        let id = self.name("grant");
         let expires_at = days.map(|days| self.now.plus(days * DAY_US));
         for is_new in [true, false] {
-            let given = match redeems {
-                true => self.till().redeem(&id, cents(n), expires_at).await,
-                false => self.till().give(&id, cents(n), expires_at).await,
-            };
+            let given = self.till().give(&id, cents(n), expires_at).await;
             assert_eq!(given.expect("it is given"), is_new);
         }
         self.oracle.give(&id, cents(n), expires_at);
+    }
+
+    async fn redeem(&mut self, n: i64, days: Option<i64>) {
+        self.name("code");
+        let code = self.till().code(cents(n), days).await;
+        let redeemed = self.till().redeem(&code).await.expect("it is given");
+        let again = self.till().redeem(&code).await;
+        assert!(matches!(again, Err(RedeemError::UsedHere)), "{again:?}");
+        let expires_at = days.map(|days| self.now.plus(days * DAY_US));
+        self.oracle.give(&redeemed.id, cents(n), expires_at);
+    }
+
+    async fn recharge(&mut self, below: i64, above: i64) {
+        self.name("recharge");
+        let rules = Rules {
+            threshold: cents(below),
+            restore_to: cents(below + above),
+            monthly_cap: None,
+        };
+        let recharged = self.till().recharge(rules).await;
+        let amount = recharged.as_ref().map(|it| it.amount);
+        assert_eq!(amount, self.oracle.missing(below, below + above));
+        if let Some(payment) = recharged {
+            let id = payment.purchase_id();
+            self.oracle.buy(&id, payment.amount, payment.tax);
+        }
     }
 
     async fn refund(&mut self, which: Which, n: i64) {
@@ -226,7 +267,11 @@ impl Life {
             return;
         }
         lease_everything(&self.store).await;
-        let hold = self.customer.hold(nusd);
+        let hold = Arc::new(Hold {
+            id: RequestId::random(self.now, entropy),
+            admitted_at: self.now,
+            ..Hold::clone(&self.customer.hold(nusd))
+        });
         let held = self.store.ledger().hold(hold.clone());
         held.durable().await.expect("it is free");
         self.oracle.hold(hold.amount);
@@ -237,7 +282,11 @@ impl Life {
         // A token costs a nUSD, and the request three.
         let tokens = (hold.amount.get() - 3) * percent / 100;
         let used = Usage::text(u64::try_from(tokens).expect("above zero"), 0);
-        let settled = self.store.ledger().settle(settlement(hold, used));
+        let settled = Settlement {
+            ended_at: self.now,
+            ..settlement(hold, used)
+        };
+        let settled = self.store.ledger().settle(settled);
         settled.durable().await.expect("it is durable");
         self.oracle.end(hold.amount, Nusd::new(tokens + 3));
     }
@@ -274,8 +323,8 @@ impl Life {
         assert_eq!(lots.collect::<Vec<_>>(), self.oracle.left());
         let standing = self.till().standing().await;
         assert_eq!(standing, self.oracle.standing());
-        let of = self.customer.organization.clone();
-        let checked = self.store.read(move |tx| check(tx, &of)).await;
+        let (of, now) = (self.customer.organization.clone(), self.now);
+        let checked = self.store.read(move |tx| check(tx, &of, now)).await;
         checked.expect("it is read");
     }
 }

@@ -300,6 +300,17 @@ impl Oracle {
         Nusd::new(self.free())
     }
 
+    /// What a recharge buys, if so many cents or more are not available: as many as are wanted, but
+    /// no less than 500.
+    pub(crate) fn missing(&self, threshold: i64, restore_to: i64) -> Option<Nusd> {
+        let free = self.free();
+        let mut bought = 500;
+        while free + bought * CENT < restore_to * CENT {
+            bought += 1;
+        }
+        (free < threshold * CENT).then(|| Nusd::new(bought * CENT))
+    }
+
     pub(crate) fn hold(&mut self, amount: Nusd) {
         self.held += amount.get();
     }

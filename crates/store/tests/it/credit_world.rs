@@ -1,18 +1,25 @@
 //! Customers who buy, and what else moves their credit, in few words.
 
 use domain::credit::Lot;
+use domain::id::PaymentId;
 use domain::money::Nusd;
+use domain::payment::{Bounds, Card, TaxRate};
+use domain::recharge::Rules;
+use domain::redeem_code::RedeemCode;
 use domain::time::AtUs;
 use store::adjustments::{self, Adjustment, AdjustmentError};
 use store::credits::{self, Standing};
 use store::grants::{self, Grant, GrantError};
 use store::overdrafts::{self, Changed, Overdraft, OverdraftError};
+use store::payments::{self, Paid, Payment, SavedMethod, Settled, settle_payment};
 use store::purchases::{
     self, Decided, Dispute, DisputeError, Disputed, Failed, Purchase, Refund, RefundError, Refunded,
 };
+use store::recharges::{self, Begun};
+use store::redeem_codes::{self, RedeemError, Redeemed};
 use store::{Store, StoreError};
 
-use crate::fixture::{Customer, lease_everything};
+use crate::fixture::{Customer, entropy, lease_everything};
 
 /// So many cents.
 pub(crate) fn cents(cents: i64) -> Nusd {
@@ -72,15 +79,92 @@ impl<'a> Till<'a> {
         given
     }
 
-    pub(crate) async fn redeem(
-        &self,
-        id: &str,
-        amount: Nusd,
-        expires_at: Option<AtUs>,
-    ) -> Result<bool, GrantError> {
-        let (grant, now) = (self.grant(id, amount, expires_at), self.now);
-        let redeem = move |tx: &mut store::Tx<'_>| grants::redeem(tx, &grant, now);
+    /// A code that is worth so much to one organization, for so many days.
+    pub(crate) async fn code(&self, amount: Nusd, credit_days: Option<i64>) -> RedeemCode {
+        let terms = redeem_codes::Terms {
+            amount,
+            max_uses: 1,
+            once_per_organization: false,
+            expires_at: None,
+            credit_days,
+            note: "Welcome".into(),
+        };
+        let now = self.now;
+        let make = move |tx: &mut store::Tx<'_>| redeem_codes::make(tx, terms, 1, now, entropy);
+        let made: Result<_, StoreError> = self.store.write(make).await;
+        made.expect("it is made").1.remove(0)
+    }
+
+    pub(crate) async fn redeem(&self, code: &RedeemCode) -> Result<Redeemed, RedeemError> {
+        let (of, code, now) = (self.customer.organization.clone(), code.clone(), self.now);
+        let redeem =
+            move |tx: &mut store::Tx<'_>| redeem_codes::redeem(tx, &of, &code, "user-1", now);
         self.store.write(redeem).await
+    }
+
+    /// A card that recharges are charged to.
+    pub(crate) async fn save_card(&self) {
+        let card = SavedMethod {
+            organization: self.customer.organization.clone(),
+            provider: "test".into(),
+            reference: "pm_1".into(),
+            card: Card {
+                brand: "visa".into(),
+                last4: "4242".into(),
+            },
+            exp_month: 12,
+            exp_year: 2030,
+        };
+        let save = move |tx: &mut store::Tx<'_>| payments::save_method(tx, &card, entropy, NOW);
+        self.store.write(save).await.expect("it is saved");
+    }
+
+    /// A recharge by these rules, if the wallet needs one: begun, paid, and told of twice.
+    pub(crate) async fn recharge(&self, rules: Rules) -> Option<Payment> {
+        let settings = recharges::Settings {
+            rules,
+            method: None,
+            is_enabled: true,
+        };
+        let terms = recharges::Terms {
+            provider: "test".into(),
+            bounds: Bounds {
+                minimum: cents(500),
+                maximum: cents(1_000_000),
+            },
+            tax_rate: TaxRate::parse("19").expect("a rate"),
+            currency: "usd".into(),
+        };
+        let (of, now) = (self.customer.organization.clone(), self.now);
+        let begin = move |tx: &mut store::Tx<'_>| -> Result<_, StoreError> {
+            recharges::set(tx, &of, &settings, now)?;
+            let id = PaymentId::random(entropy);
+            recharges::begin(tx, &of, &id, &terms, (now, entropy))
+        };
+        let payment = match self.store.write(begin).await.expect("it is written") {
+            Begun::Payment(payment) => *payment,
+            Begun::Nothing => return None,
+            other => panic!("{other:?}"),
+        };
+        let paid = Paid {
+            provider: "test".into(),
+            payment: Some(payment.id.clone()),
+            checkout: None,
+            charge: format!("pi_{}", payment.id),
+            amount: payment.gross(),
+            currency: "usd".into(),
+            card: None,
+        };
+        let settle = move |tx: &mut store::Tx<'_>| -> Result<_, StoreError> {
+            let Settled::Credited(settled) = settle_payment(tx, &paid, entropy, now)? else {
+                panic!("it is paid")
+            };
+            recharges::follow(tx, &settled, (now, entropy))?;
+            let again = settle_payment(tx, &paid, entropy, now)?;
+            assert!(matches!(again, Settled::Before(_)), "{again:?}");
+            Ok(*settled)
+        };
+        Some(self.store.write(settle).await.expect("it is settled"))
     }
 
     fn grant(&self, id: &str, amount: Nusd, expires_at: Option<AtUs>) -> Grant {

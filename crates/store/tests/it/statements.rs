@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use domain::hold::Hold;
-use domain::id::RequestId;
+use domain::id::{OrganizationId, RequestId};
 use domain::money::Nusd;
 use domain::month::Month;
 use domain::time::{AtUs, DAY_US, HOUR_US, MINUTE_US};
@@ -15,7 +15,7 @@ use proptest::test_runner::{Config, TestRunner};
 use store::adjustments::{self, Adjustment};
 use store::grants::{self, Grant};
 use store::statements::{self, Statement};
-use store::{Settlement, Store, StoreError};
+use store::{Settlement, Store, StoreError, Tx};
 use testkit::{TestDatabase, on_each_database};
 
 use crate::fixture::{Customer, assert_verified, entropy, lease_everything, number, serve};
@@ -151,16 +151,22 @@ async fn statement(store: &Store, customer: &Customer, span: Span) -> Statement 
     read.await.expect("it is read")
 }
 
-/// What the wallet had by the transfers before an instant, added up one by one.
-async fn by_transfers(store: &Store, customer: &Customer, before: AtUs) -> Nusd {
-    let organization = &customer.organization;
-    let sql = format!(
-        "SELECT CAST(COALESCE(SUM(credit_nusd - debit_nusd), 0) AS BIGINT) FROM postings
-         WHERE organization_id = '{organization}' AND account_id = 'wallet:{organization}'
-           AND at_us < {}",
-        before.0
-    );
-    Nusd::new(number(store, &sql).await)
+/// What a wallet had by the transfers before an instant, added up one by one.
+pub(crate) fn by_transfers(
+    tx: &mut Tx<'_>,
+    organization: &OrganizationId,
+    before: AtUs,
+) -> Result<Nusd, StoreError> {
+    let sql = "SELECT CAST(COALESCE(SUM(credit_nusd - debit_nusd), 0) AS BIGINT) FROM postings
+               WHERE organization_id = $1 AND account_id = 'wallet:' || $1 AND at_us < $2";
+    let params = [organization.as_str().into(), before.0.into()];
+    tx.query_one(sql, &params)?.int(0).map(Nusd::new)
+}
+
+async fn wallet_before(store: &Store, customer: &Customer, before: AtUs) -> Nusd {
+    let organization = customer.organization.clone();
+    let read = store.read(move |tx| by_transfers(tx, &organization, before));
+    read.await.expect("it is read")
 }
 
 async fn statements_are_the_ledger(database: &TestDatabase, steps: &[Step]) {
@@ -170,14 +176,14 @@ async fn statements_are_the_ledger(database: &TestDatabase, steps: &[Step]) {
     for (index, step) in steps.iter().enumerate() {
         take(&store, &customer, index, step).await;
     }
-    let mut carried = by_transfers(&store, &customer, first().span().expect("a span").start).await;
+    let mut carried = wallet_before(&store, &customer, first().span().expect("a span").start).await;
     for (month, span) in months() {
         let found = statement(&store, &customer, span).await;
         assert_eq!(
             found.opening, carried,
             "{month} begins where the last ended"
         );
-        let wallet = by_transfers(&store, &customer, span.end).await;
+        let wallet = wallet_before(&store, &customer, span.end).await;
         assert_eq!(
             found.closing, wallet,
             "{month} ends with what the wallet had"
