@@ -37,6 +37,12 @@ export const theme = createTheme({
   fontFamily:
     'Inter, ui-sans-serif, system-ui, -apple-system, "Segoe UI", Roboto, Helvetica, Arial, sans-serif',
   headings: { fontWeight: '650' },
+  components: {
+    Modal: {
+      defaultProps: { closeButtonProps: { 'aria-label': 'Close' } },
+      styles: { title: { fontSize: '1.125rem', fontWeight: 650 } },
+    },
+  },
 });
 
 /**
@@ -50,6 +56,8 @@ export const resolver: CSSVariablesResolver = () => ({
     '--mantine-color-text': '#16211f',
     '--mantine-color-dimmed': '#52605d',
     '--mantine-color-anchor': 'var(--mantine-color-fare-8)',
+    '--mantine-color-error': '#b3261e',
+    '--mantine-color-placeholder': '#66736f',
     '--farebox-card': '#ffffff',
     '--farebox-line': '#dfe6e4',
     '--farebox-well': '#f3f6f5',
@@ -67,6 +75,8 @@ export const resolver: CSSVariablesResolver = () => ({
     '--mantine-color-default': '#1e2927',
     '--mantine-color-default-hover': '#283431',
     '--mantine-color-default-border': '#34423e',
+    '--mantine-color-error': '#ff9b91',
+    '--mantine-color-placeholder': '#8d9b97',
     '--farebox-card': '#161e1c',
     '--farebox-line': '#2a3532',
     '--farebox-well': '#0b100f',

@@ -1,4 +1,4 @@
-import { Tabs } from '@mantine/core';
+import { Stack, Tabs } from '@mantine/core';
 import { useNavigate, useSearch } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 
@@ -31,7 +31,7 @@ export function Choices({ label, choices }: { label: string; choices: Choice[] }
       </Tabs.List>
       {choices.map(({ id, view }) => (
         <Tabs.Panel key={id} value={id}>
-          {view}
+          <Stack gap="lg">{view}</Stack>
         </Tabs.Panel>
       ))}
     </Tabs>
