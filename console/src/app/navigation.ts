@@ -1,5 +1,6 @@
 import {
   IconAdjustmentsHorizontal,
+  IconBell,
   IconBook2,
   IconBuilding,
   IconBuildingBank,
@@ -51,6 +52,7 @@ export const areas: Area[] = [
       { to: '/members', name: 'Members', icon: IconUsers },
       { to: '/billing', name: 'Billing', icon: IconCreditCard },
       { to: '/limits', name: 'Limits', icon: IconGauge },
+      { to: '/alerts', name: 'Alerts', icon: IconBell },
       { to: '/audit-log', name: 'Audit log', icon: IconHistory },
       { to: '/settings', name: 'Settings', icon: IconSettings },
     ],

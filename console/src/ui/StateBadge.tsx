@@ -3,6 +3,7 @@ import { Badge } from '@mantine/core';
 const COLORS: Record<string, string> = {
   active: 'fare',
   answering: 'fare',
+  delivered: 'fare',
   done: 'fare',
   in_force: 'fare',
   passed: 'fare',
@@ -18,6 +19,7 @@ const COLORS: Record<string, string> = {
   planned: 'yellow',
   unknown: 'gray',
   not_started: 'gray',
+  off: 'gray',
   past: 'gray',
   withdrawn: 'gray',
 };
