@@ -46,7 +46,7 @@ export function Deliveries({ endpoint }: { endpoint: Endpoint }) {
     read: (place, signal) =>
       data(
         api.GET('/api/webhook_endpoints/{endpoint_id}/deliveries', {
-          params: { path: { endpoint_id: endpoint.id }, query: { limit: 50, ...place } },
+          params: { path: { endpoint_id: endpoint.id }, query: { limit: 50, order: 'desc', ...place } },
           signal,
         }),
       ),

@@ -34,7 +34,12 @@ export function History() {
     key: ['alerts'],
     every: REFRESH_MS,
     read: (place, signal) =>
-      data(api.GET('/api/alerts', { params: { query: { limit: 50, ...place } }, signal })),
+      data(
+        api.GET('/api/alerts', {
+          params: { query: { limit: 50, order: 'desc', ...place } },
+          signal,
+        }),
+      ),
   });
   return (
     <Paged

@@ -1,39 +1,39 @@
-import { Button } from '@mantine/core';
+import { Button, Group, Select, Text } from '@mantine/core';
 import { IconDownload } from '@tabler/icons-react';
+import { useNavigate, useSearch } from '@tanstack/react-router';
 import { api, data } from '../../api/client';
 import { usePaged } from '../../api/paged';
 import type { Schemas } from '../../api/types';
 import { DataTable, type Column } from '../../ui/DataTable';
-import { ListWith } from '../../ui/List';
 import { Money } from '../../ui/Money';
 import { Paged } from '../../ui/Paged';
 import { Empty } from '../../ui/States';
 import { When } from '../../ui/When';
+import { MOVEMENTS } from './movement';
 
 type Movement = Schemas['BillingMovement'];
 
-const WORDS: Record<string, string> = {
-  usage: 'Usage of a day',
-  grant: 'Granted',
-  purchase: 'Purchased',
-  adjustment: 'Corrected by the operator',
-  refund: 'Refunded',
-  expiry: 'Expired',
-  dispute: 'Disputed at the bank',
-  dispute_won: 'Dispute won',
-  overdraft: 'Overdraft granted',
-  overdraft_ended: 'Overdraft ended',
-};
-
-const COLUMNS: Column<Movement>[] = [
-  { name: 'When', cell: (movement) => <When at={movement.created_at} as="day" /> },
+export const MOVEMENT_COLUMNS: Column<Movement>[] = [
+  {
+    name: 'When',
+    cell: ({ created_at: at, kind }) => <When at={at} as={kind === 'usage' ? 'day' : 'minute'} />,
+  },
   {
     name: 'What',
     cell: ({ kind, request_count: requests }) =>
-      `${WORDS[kind] ?? kind}${requests ? `, ${requests.toLocaleString()} requests` : ''}`,
+      `${MOVEMENTS[kind] ?? kind}${requests ? `, ${requests.toLocaleString()} requests` : ''}`,
   },
   { name: 'Why', cell: ({ reason }) => reason ?? '' },
-  { name: 'Amount', align: 'right', cell: (movement) => <Money amount={movement.amount_usd} /> },
+  {
+    name: 'Amount',
+    align: 'right',
+    cell: ({ amount_usd: amount }) => (
+      <Text span size="sm" c={amount.startsWith('-') ? 'inherit' : 'var(--farebox-good)'}>
+        {!amount.startsWith('-') && '+'}
+        <Money amount={amount} />
+      </Text>
+    ),
+  },
   {
     name: 'Balance after',
     align: 'right',
@@ -41,18 +41,34 @@ const COLUMNS: Column<Movement>[] = [
   },
 ];
 
-/** Everything that moved the balance. */
+/** Everything that moved the balance; the address says of which kind. */
 export function Movements() {
+  const { kind }: { kind?: string } = useSearch({ strict: false });
+  const navigate = useNavigate();
   const movements = usePaged<Movement>({
-    key: ['billing', 'movements'],
+    key: ['billing', 'movements', kind],
     read: (place, signal) =>
       data(
-        api.GET('/api/billing/movements', { params: { query: { limit: 50, ...place } }, signal }),
+        api.GET('/api/billing/movements', {
+          params: { query: { limit: 50, order: 'desc', ...place, ...(kind && { kind }) } },
+          signal,
+        }),
       ),
   });
   return (
-    <ListWith
-      actions={
+    <>
+      <Group justify="space-between" align="flex-end">
+        <Select
+          label="Kind"
+          placeholder="All"
+          clearable
+          data={Object.entries(MOVEMENTS).map(([value, label]) => ({ value, label }))}
+          value={kind ?? null}
+          onChange={(chosen) => {
+            const search = (before: object) => ({ ...before, kind: chosen ?? undefined });
+            void navigate({ to: '.', search });
+          }}
+        />
         <Button
           component="a"
           href="/api/billing/exports/movements"
@@ -61,16 +77,26 @@ export function Movements() {
         >
           Download CSV
         </Button>
-      }
-    >
+      </Group>
       <Paged
         query={movements}
-        empty={<Empty title="Nothing moved yet" text="Credit and usage appear here." />}
+        empty={
+          kind ? (
+            <Empty title="None of this kind" text="Choose another kind, or all." />
+          ) : (
+            <Empty title="Nothing moved yet" text="Credit and usage appear here." />
+          )
+        }
       >
         {(rows) => (
-          <DataTable label="Movements" columns={COLUMNS} rows={rows} keyOf={(row) => row.id} />
+          <DataTable
+            label="Movements"
+            columns={MOVEMENT_COLUMNS}
+            rows={rows}
+            keyOf={(row) => row.id}
+          />
         )}
       </Paged>
-    </ListWith>
+    </>
   );
 }

@@ -3,26 +3,35 @@ import { api, data } from '../../api/client';
 import { usePaged } from '../../api/paged';
 import type { Schemas } from '../../api/types';
 import { DataTable, type Column } from '../../ui/DataTable';
+import { Detail, DetailLink, useDetail } from '../../ui/Detail';
 import { Money } from '../../ui/Money';
 import { Paged } from '../../ui/Paged';
+import { StateBadge } from '../../ui/StateBadge';
 import { Empty } from '../../ui/States';
 import { When } from '../../ui/When';
-import { StateBadge } from '../../ui/StateBadge';
 import { cardName } from './Methods';
+import { PaymentDetail } from './PaymentDetail';
+import { PAYMENT_KINDS } from './payment';
 
 type Payment = Schemas['BillingPayment'];
 
-const KINDS: Record<string, string> = {
-  checkout: 'Purchase',
-  recharge: 'Auto-recharge',
-  setup: 'Card saved',
-};
-
 const COLUMNS: Column<Payment>[] = [
+  {
+    name: 'What',
+    cell: ({ id, kind }) => (
+      <DetailLink name="payment" id={id}>
+        {PAYMENT_KINDS[kind] ?? kind}
+      </DetailLink>
+    ),
+  },
   { name: 'When', cell: (payment) => <When at={payment.created_at} as="minute" /> },
-  { name: 'What', cell: ({ kind }) => KINDS[kind] ?? kind },
   { name: 'Card', cell: ({ card }) => (card ? cardName(card) : '') },
-  { name: 'Amount', align: 'right', cell: (payment) => <Money amount={payment.total_usd} /> },
+  { name: 'Charged', align: 'right', cell: (payment) => <Money amount={payment.total_usd} /> },
+  {
+    name: 'Went back',
+    align: 'right',
+    cell: ({ refunded_usd: back }) => (Number(back) > 0 ? <Money amount={back} /> : ''),
+  },
   {
     name: 'State',
     cell: ({ status, failure }) => (
@@ -38,19 +47,32 @@ const COLUMNS: Column<Payment>[] = [
   },
 ];
 
-/** Every payment that was begun. */
+/** Every payment that was begun, with what of it went back. */
 export function Payments() {
+  const shown = useDetail('payment');
   const payments = usePaged<Payment>({
     key: ['billing', 'payments'],
     read: (place, signal) =>
-      data(api.GET('/api/billing/payments', { params: { query: { limit: 50, ...place } }, signal })),
+      data(
+        api.GET('/api/billing/payments', {
+          params: { query: { limit: 50, order: 'desc', ...place } },
+          signal,
+        }),
+      ),
   });
   return (
-    <Paged
-      query={payments}
-      empty={<Empty title="No payments yet" text="What you buy appears here." />}
-    >
-      {(rows) => <DataTable label="Payments" columns={COLUMNS} rows={rows} keyOf={(row) => row.id} />}
-    </Paged>
+    <>
+      <Paged
+        query={payments}
+        empty={<Empty title="No payments yet" text="What you buy appears here." />}
+      >
+        {(rows) => (
+          <DataTable label="Payments" columns={COLUMNS} rows={rows} keyOf={(row) => row.id} />
+        )}
+      </Paged>
+      <Detail isOpen={shown.id !== undefined} close={shown.close} title="Payment">
+        {shown.id !== undefined && <PaymentDetail id={shown.id} />}
+      </Detail>
+    </>
   );
 }
