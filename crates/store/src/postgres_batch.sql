@@ -213,7 +213,8 @@ accounts_moved AS (
     UPDATE accounts SET
         debits_nusd = debits_nusd + deltas.debit,
         credits_nusd = credits_nusd + deltas.credit,
-        held_nusd = held_nusd + deltas.held
+        held_nusd = held_nusd + deltas.held,
+        has_moved = CASE WHEN deltas.debit + deltas.credit > 0 THEN 1 ELSE has_moved END
     FROM deltas WHERE accounts.id = deltas.account_id
     RETURNING accounts.id, credits_nusd - debits_nusd AS balance_nusd
 ),

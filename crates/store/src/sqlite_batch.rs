@@ -340,7 +340,8 @@ impl SqliteCommitter {
     fn move_accounts(&self, sums: &Sums) -> Result<(), StoreError> {
         let mut update = self.connection.prepare_cached(
             "UPDATE accounts SET debits_nusd = debits_nusd + ?2,
-                 credits_nusd = credits_nusd + ?3, held_nusd = held_nusd + ?4 WHERE id = ?1",
+                 credits_nusd = credits_nusd + ?3, held_nusd = held_nusd + ?4,
+                 has_moved = CASE WHEN ?2 + ?3 > 0 THEN 1 ELSE has_moved END WHERE id = ?1",
         )?;
         let mut insert = self.connection.prepare_cached(
             "INSERT INTO accounts (id, overdraft, debits_nusd, credits_nusd, held_nusd)

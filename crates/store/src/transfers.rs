@@ -119,7 +119,8 @@ fn move_accounts(tx: &mut Tx<'_>, transfer: &Transfer) -> Result<Option<Stands>,
             )?;
         }
         let row = tx.query_one(
-            "UPDATE accounts SET debits_nusd = debits_nusd + $2, credits_nusd = credits_nusd + $3
+            "UPDATE accounts SET debits_nusd = debits_nusd + $2, credits_nusd = credits_nusd + $3,
+                 has_moved = 1
              WHERE id = $1 RETURNING debits_nusd, credits_nusd",
             &[
                 account.to_string().into(),

@@ -3,7 +3,8 @@
 //!
 //! The balance is what was paid in and not spent. What is held is in it: holds come and go, and
 //! would let it fall many times for one reason. Wallets are looked at now and then, by one server
-//! of the installation at a time, and no request waits for it.
+//! of the installation at a time, and no request waits for it. Whatever moves money on a wallet
+//! marks it in the same statement, so a look reads those that moved since the last, and no others.
 
 use domain::Entropy;
 use domain::alert::{Alert, AlertEvent};
@@ -15,7 +16,7 @@ use domain::time::{AtUs, SECOND_US};
 
 use super::raise;
 use crate::people::throttles;
-use crate::{Row, StoreError, Tx, Value};
+use crate::{Row, StoreError, Tx, changes};
 
 /// The threshold of organizations that did not decide: a dollar.
 pub const USUAL: Nusd = Nusd::new(1_000_000_000);
@@ -25,6 +26,9 @@ const TURNS: Throttle = Throttle {
     every_us: 30 * SECOND_US,
     burst: 1,
 };
+
+/// The most wallets that are looked at in one transaction.
+pub const MOST_AT_ONCE: i64 = 10_000;
 
 /// Below which balance an organization is told; zero: never.
 ///
@@ -37,7 +41,7 @@ pub fn threshold(tx: &mut Tx<'_>, organization: &OrganizationId) -> Result<Nusd,
     Ok(decided.map_or(USUAL, Nusd::new))
 }
 
-/// Decides below which balance an organization is told; zero: never.
+/// Decides below which balance an organization is told; zero: never. Its wallet is looked at anew.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -46,6 +50,10 @@ pub fn set_threshold(
     organization: &OrganizationId,
     threshold: Nusd,
 ) -> Result<(), StoreError> {
+    changes::lock(tx)?;
+    let wallet = Account::Wallet(organization.clone()).to_string();
+    let sql = "UPDATE accounts SET has_moved = 1 WHERE id = $1";
+    tx.execute_one(sql, &[wallet.into()])?;
     tx.execute_one(
         "INSERT INTO low_balances (organization_id, threshold_nusd, is_low, falls)
          VALUES ($1, $2, 0, 0)
@@ -62,58 +70,82 @@ pub fn is_due(tx: &mut Tx<'_>, now: AtUs) -> Result<bool, StoreError> {
     Ok(throttles::check(tx, &TURNS, "", now)?.is_ok())
 }
 
-/// Looks at every wallet, if no other server did it a short time ago; answers how many alerts were
-/// raised. Those that are above their threshold again are noted first.
+/// What a look came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Looked {
+    /// Wallets that were read: those that moved since the last look.
+    pub wallets: usize,
+    /// Alerts that were raised.
+    pub alerts: usize,
+}
+
+/// Looks at the wallets that moved since the last look, if no other server did it a short time ago.
+/// Where more moved than [`MOST_AT_ONCE`], the others are left for the next.
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn look_in_turn(tx: &mut Tx<'_>, now: AtUs, entropy: Entropy) -> Result<usize, StoreError> {
+pub fn look_in_turn(tx: &mut Tx<'_>, now: AtUs, entropy: Entropy) -> Result<Looked, StoreError> {
     if throttles::take(tx, &TURNS, "", now)?.is_err() {
-        return Ok(0);
+        return Ok(Looked::default());
     }
-    let usual: [Value; 1] = [USUAL.get().into()];
-    tx.execute(
-        "UPDATE low_balances SET is_low = 0 WHERE is_low = 1 AND EXISTS (
-             SELECT 1 FROM accounts a WHERE a.id = 'wallet:' || organization_id
-               AND a.credits_nusd - a.debits_nusd >= COALESCE(threshold_nusd, $1))",
-        &usual,
-    )?;
-    // Of a wallet that never had as much, nothing can fall.
-    let fallen = tx.query(
-        "SELECT a.id FROM accounts a LEFT JOIN low_balances l
-             ON 'wallet:' || l.organization_id = a.id
-         WHERE a.overdraft = 0 AND COALESCE(l.is_low, 0) = 0
-           AND a.credits_nusd - a.debits_nusd < COALESCE(l.threshold_nusd, $1)
-           AND a.credits_nusd >= COALESCE(l.threshold_nusd, $1)",
-        &usual,
-    )?;
-    let mut raised = 0;
-    for row in fallen {
-        if let Some(Account::Wallet(organization)) = Account::parse(row.text(0)?) {
-            raised += usize::from(fell(tx, &organization, now, entropy)?);
+    // Before the wallets' rows, as whoever pays in does.
+    changes::lock(tx)?;
+    let mut looked = Looked::default();
+    for row in take_moved(tx)? {
+        looked.wallets += 1;
+        let organization = OrganizationId::new(row.text(0)?);
+        let (credits, balance) = (Nusd::new(row.int(1)?), Nusd::new(row.int(2)?));
+        let threshold = row.opt_int(3)?.map_or(USUAL, Nusd::new);
+        let is_low = row.opt_int(4)? == Some(1);
+        if is_low && balance >= threshold {
+            let sql = "UPDATE low_balances SET is_low = 0 WHERE organization_id = $1";
+            tx.execute_one(sql, &[organization.as_str().into()])?;
+        }
+        // Of a wallet that never had as much, nothing can fall.
+        if !is_low && balance < threshold && credits >= threshold {
+            let raised = fell(tx, &organization, balance, (now, entropy))?;
+            looked.alerts += usize::from(raised);
         }
     }
-    Ok(raised)
+    Ok(looked)
+}
+
+/// The wallets that moved, which from now on have not: organization, credits, balance, threshold
+/// and whether it was low. In the order in which batches lock them, so that neither waits for the
+/// other in a circle; and what is answered is as of the lock, so that nothing is missed.
+fn take_moved(tx: &mut Tx<'_>) -> Result<Vec<Row>, StoreError> {
+    let (order, lock) = match tx.is_sqlite() {
+        true => ("id", ""),
+        false => ("id COLLATE \"C\"", "FOR NO KEY UPDATE"),
+    };
+    let sql = format!(
+        "UPDATE accounts SET has_moved = 0 WHERE id IN (
+             SELECT id FROM accounts WHERE has_moved = 1 AND overdraft = 0
+             ORDER BY {order} LIMIT $1 {lock})
+         RETURNING SUBSTR(id, 8), credits_nusd, credits_nusd - debits_nusd,
+             (SELECT l.threshold_nusd FROM low_balances l
+              WHERE l.organization_id = SUBSTR(accounts.id, 8)),
+             (SELECT l.is_low FROM low_balances l
+              WHERE l.organization_id = SUBSTR(accounts.id, 8))"
+    );
+    tx.query(&sql, &[MOST_AT_ONCE.into()])
 }
 
 /// Raises the alert of a wallet that fell.
 fn fell(
     tx: &mut Tx<'_>,
     organization: &OrganizationId,
-    now: AtUs,
-    entropy: Entropy,
+    balance: Nusd,
+    (now, entropy): (AtUs, Entropy),
 ) -> Result<bool, StoreError> {
-    let wallet = Account::Wallet(organization.clone()).to_string();
     let noted = tx.query_one(
         "INSERT INTO low_balances (organization_id, is_low, falls) VALUES ($1, 1, 1)
          ON CONFLICT (organization_id) DO UPDATE SET is_low = 1, falls = low_balances.falls + 1
          RETURNING falls, threshold_nusd",
         &[organization.as_str().into()],
     )?;
-    let sql = "SELECT credits_nusd - debits_nusd FROM accounts WHERE id = $1";
-    let amount = |row: &Row, index| row.int(index).map(Nusd::new);
     let event = AlertEvent::LowBalance {
-        available: amount(&tx.query_one(sql, &[wallet.into()])?, 0)?,
+        available: balance,
         threshold: noted.opt_int(1)?.map_or(USUAL, Nusd::new),
     };
     let alert = Alert::new(organization, noted.int(0)?.to_string(), event);

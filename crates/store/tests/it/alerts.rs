@@ -103,13 +103,14 @@ async fn after(store: &Store, made: &SetUp, (given, spent): (&str, &str), turn: 
     write(store, move |tx| {
         // SQL in a test: the sums of a wallet, without the transfers that make them.
         let sql = "UPDATE accounts SET credits_nusd = credits_nusd + $2,
-                          debits_nusd = debits_nusd + $3 WHERE id = $1";
+                          debits_nusd = debits_nusd + $3, has_moved = 1 WHERE id = $1";
         let wallet = format!("wallet:{id}");
         let params = [wallet.into(), given.get().into(), spent.get().into()];
         tx.execute_one(sql, &params)?;
         low_balances::look_in_turn(tx, now, entropy)
     })
     .await
+    .alerts
 }
 
 #[tokio::test]

@@ -29,6 +29,7 @@ mod kill9;
 mod ledger_life;
 mod ledger_trouble;
 mod limits;
+mod low_balances;
 mod markups;
 mod model;
 mod movements;

@@ -232,7 +232,7 @@ async fn both_databases_refuse_what_no_row_may_say() {
                 .into(),
             "INSERT INTO transfers VALUES ('o', 't', 'a', 'b', 0, 'grant', NULL, '', '', 0, 'c', 1, NULL, NULL)"
                 .into(),
-            "INSERT INTO accounts VALUES ('grants', 1, 0, 0, 0)".into(),
+            "INSERT INTO accounts VALUES ('grants', 1, 0, 0, 0, 0)".into(),
         ] {
             let refused = execute(&store, &sql).await;
             assert!(
