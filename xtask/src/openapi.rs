@@ -6,8 +6,10 @@
 use std::path::Path;
 use std::process::Command;
 
-/// Runs the comparing test with leave to write the file.
+/// Runs the comparing test with leave to write the file. Two types that share a schema's name are
+/// refused before: the document would show one of them for both.
 pub(crate) fn run(root: &Path) -> Result<(), String> {
+    crate::tidy::schema_names(root)?;
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     println!("Writing openapi.json from the routes of the code…");
     let status = Command::new(cargo)

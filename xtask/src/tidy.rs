@@ -11,6 +11,7 @@ mod error_codes;
 mod lock_file;
 mod repository;
 mod routes;
+mod schema_names;
 mod shape;
 mod source;
 mod sql;
@@ -61,6 +62,7 @@ const RULES: &[Rule] = &[
     error_codes::check,
     lock_file::check,
     routes::check,
+    schema_names::check,
     shape::check,
     sql::check,
     words::check,
@@ -80,6 +82,16 @@ pub(crate) fn run(root: &Path) -> Result<(), String> {
         list.join("\n"),
         things(findings.len())
     ))
+}
+
+/// Whether every schema of the API has a name of its own.
+pub(crate) fn schema_names(root: &Path) -> Result<(), String> {
+    let findings = schema_names::check(&Repository::read(root)?);
+    let list: Vec<String> = findings.iter().map(Finding::to_string).collect();
+    match list.is_empty() {
+        true => Ok(()),
+        false => Err(list.join("\n")),
+    }
 }
 
 fn check_all(repository: &Repository) -> Vec<Finding> {

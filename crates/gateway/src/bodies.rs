@@ -1,5 +1,6 @@
-//! What the description shows of the requests that models get. They may hold more: fields that
-//! Farebox does not know reach the model untouched, and what it reads is checked by `wire`.
+//! What the description shows of the requests that models get, and of the models that there are.
+//! Requests may hold more: fields that Farebox does not know reach the model untouched, and what it
+//! reads is checked by `wire`.
 
 #![expect(dead_code, reason = "describes; `wire` reads")]
 
@@ -87,4 +88,27 @@ pub(crate) struct EmbeddingRequest {
     model: String,
     /// A text, texts, or tokens by number.
     input: Value,
+}
+
+/// A model that the key may use.
+#[derive(ToSchema)]
+pub(crate) struct Model {
+    /// What requests carry as `model`.
+    #[schema(example = "gpt-4o-mini")]
+    id: String,
+    #[schema(example = "model")]
+    object: String,
+    /// Since when it is offered, in Unix seconds.
+    created: i64,
+    /// Who offers it.
+    #[schema(example = "farebox")]
+    owned_by: String,
+}
+
+/// All models that the key may use.
+#[derive(ToSchema)]
+pub(crate) struct ModelList {
+    #[schema(example = "list")]
+    object: String,
+    data: Vec<Model>,
 }

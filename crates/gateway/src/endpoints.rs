@@ -13,7 +13,7 @@ use utoipa::IntoParams;
 use wire::models;
 use wire::request::Endpoint;
 
-use crate::bodies::{ChatRequest, CompletionRequest, EmbeddingRequest, ResponseRequest};
+use crate::bodies::{self, ChatRequest, CompletionRequest, EmbeddingRequest, ResponseRequest};
 use crate::catalog::Model;
 use crate::headers::{Stamp, put_money};
 use crate::refusal::Refusal;
@@ -139,12 +139,7 @@ pub(crate) async fn embeddings(
 /// List the models that the key may use.
 #[utoipa::path(
     get, path = "/v1/models", tag = "Models",
-    responses((status = 200, description = "All models", body = Object, example = json!({
-        "object": "list",
-        "data": [{
-            "id": "gpt-4o-mini", "object": "model", "created": 1_798_761_600, "owned_by": "farebox"
-        }]
-    }))),
+    responses((status = 200, description = "All models", body = bodies::ModelList)),
     security(("key" = []))
 )]
 pub(crate) async fn list_models(State(gateway): State<Gateway>, head: Parts) -> Response<Body> {
@@ -159,9 +154,7 @@ pub(crate) async fn list_models(State(gateway): State<Gateway>, head: Parts) -> 
 #[utoipa::path(
     get, path = "/v1/models/{model}", tag = "Models",
     params(("model" = String, Path, description = "The model's id")),
-    responses((status = 200, description = "The model", body = Object, example = json!({
-        "id": "gpt-4o-mini", "object": "model", "created": 1_798_761_600, "owned_by": "farebox"
-    }))),
+    responses((status = 200, description = "The model", body = bodies::Model)),
     security(("key" = []))
 )]
 pub(crate) async fn retrieve_model(

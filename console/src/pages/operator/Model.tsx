@@ -137,7 +137,7 @@ function stated(values: Values) {
   };
 }
 
-function NewPrice({ model }: { model: Schemas['Model'] }) {
+function NewPrice({ model }: { model: Schemas['OperatorModel'] }) {
   const path = { model_id: model.id };
   const now = model.price;
   const form = useApiForm<Values, Price>({

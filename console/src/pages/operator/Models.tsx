@@ -11,7 +11,7 @@ import { Paged } from '../../ui/Paged';
 import { Empty } from '../../ui/States';
 import { useAction } from '../../ui/useAction';
 
-type Model = Schemas['Model'];
+type Model = Schemas['OperatorModel'];
 
 const PROBLEMS: Record<Schemas['ModelProblem'], string> = {
   disabled: 'Switched off',

@@ -15,6 +15,7 @@ use crate::authenticate::Admin;
 use crate::pagination::{List, Listed, Page};
 use crate::papers::receipt::paper;
 use crate::path::Ids;
+use crate::payments::api::list::BillingCard;
 use crate::respond::{Outcome, Refusal, answer};
 
 /// The paper of a purchase or a refund. What it says never changes.
@@ -73,16 +74,6 @@ pub(crate) struct BillingReceiptLine {
     /// Without tax.
     #[schema(example = "25.00")]
     amount_usd: String,
-}
-
-/// A card.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct BillingCard {
-    #[schema(example = "visa")]
-    brand: String,
-    /// The last four digits of its number.
-    #[schema(example = "4242")]
-    last4: String,
 }
 
 /// A paper, and where this installation is.

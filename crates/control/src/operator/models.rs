@@ -26,7 +26,7 @@ use crate::{Control, DeployedAt, OfferedModel};
 
 /// A model of the configuration.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Model {
+pub(crate) struct OperatorModel {
     #[schema(example = "gpt-4o-mini")]
     id: String,
     #[schema(example = "operator.model")]
@@ -109,7 +109,7 @@ impl From<&DeployedAt> for Deployment {
     }
 }
 
-impl Model {
+impl OperatorModel {
     /// `failing` are the upstreams whose latest request failed.
     fn of(
         tx: &mut Tx<'_>,
@@ -143,7 +143,7 @@ impl Model {
         if offered.deployments.iter().all(is_failing) {
             problems.push(ModelProblem::UpstreamsFailing);
         }
-        Ok(Model {
+        Ok(OperatorModel {
             id: name.to_owned(),
             object: "operator.model",
             owned_by: offered.owned_by.clone(),
@@ -161,7 +161,7 @@ impl Model {
     }
 }
 
-impl Listed for Model {
+impl Listed for OperatorModel {
     fn id(&self) -> &str {
         &self.id
     }
@@ -196,7 +196,7 @@ pub(super) fn ensure_offered(control: &Control, id: &str) -> Outcome<()> {
     get, path = "/api/operator/models", tag = "Operator",
     operation_id = "list_operator_models",
     params(Page),
-    responses((status = 200, body = List<Model>)), security(("session" = []))
+    responses((status = 200, body = List<OperatorModel>)), security(("session" = []))
 )]
 pub(crate) async fn list(State(control): State<Control>, _: Operator, page: Page) -> Response {
     let (all, failing, now) = (
@@ -206,7 +206,7 @@ pub(crate) async fn list(State(control): State<Control>, _: Operator, page: Page
     );
     let read = control.store.read(move |tx| -> Outcome<_> {
         let terms = Terms::read(tx)?;
-        let shown = |model: &OfferedModel| Model::of(tx, model, &terms, &failing, now);
+        let shown = |model: &OfferedModel| OperatorModel::of(tx, model, &terms, &failing, now);
         let shown = all.iter().map(shown).collect::<Outcome<Vec<_>>>()?;
         between(shown, &page, None)
     });
@@ -218,7 +218,7 @@ pub(crate) async fn list(State(control): State<Control>, _: Operator, page: Page
     get, path = "/api/operator/models/{model_id}", tag = "Operator",
     operation_id = "retrieve_operator_model",
     params(("model_id" = String, Path, description = "The model, its slashes as %2F")),
-    responses((status = 200, body = Model)), security(("session" = []))
+    responses((status = 200, body = OperatorModel)), security(("session" = []))
 )]
 pub(crate) async fn retrieve(
     State(control): State<Control>,
@@ -230,7 +230,7 @@ pub(crate) async fn retrieve(
         let now = control.now();
         let read = control.store.read(move |tx| {
             let terms = Terms::read(tx)?;
-            Model::of(tx, &model, &terms, &failing, now)
+            OperatorModel::of(tx, &model, &terms, &failing, now)
         });
         read.await.map(Json)
     };
@@ -242,7 +242,7 @@ pub(crate) async fn retrieve(
     post, path = "/api/operator/models/{model_id}", tag = "Operator",
     operation_id = "update_operator_model", request_body = ModelChanges,
     params(("model_id" = String, Path, description = "The model, its slashes as %2F")),
-    responses((status = 200, body = Model)), security(("session" = []))
+    responses((status = 200, body = OperatorModel)), security(("session" = []))
 )]
 pub(crate) async fn update(
     State(control): State<Control>,
@@ -262,7 +262,7 @@ pub(crate) async fn update(
                 None => false,
             };
             let terms = Terms::read(tx)?;
-            let shown = Model::of(tx, &model, &terms, &failing, now)?;
+            let shown = OperatorModel::of(tx, &model, &terms, &failing, now)?;
             let kind = match shown.is_enabled {
                 true => Kind::ModelEnabled,
                 false => Kind::ModelDisabled,

@@ -29,7 +29,7 @@ pub(crate) struct NewBillingCheckout {
     #[schema(value_type = String, example = "25.00")]
     amount_usd: Nusd,
     /// Whether the card is saved, so that credit can be bought with it while nobody is there.
-    #[schema(default = false)]
+    #[schema(value_type = Option<bool>, default = false)]
     save_method: bool,
 }
 

@@ -72,9 +72,10 @@ pub(crate) struct BillingPayment {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct BillingCard {
     #[schema(example = "visa")]
-    brand: String,
+    pub(crate) brand: String,
+    /// The last four digits of its number.
     #[schema(example = "4242")]
-    last4: String,
+    pub(crate) last4: String,
 }
 
 /// Why an attempt to pay failed.
