@@ -2,18 +2,23 @@
 
 Every operation of the document is called, so a new one is tried from the day it is described. What
 must hold of every answer: it is no 5xx, its status, type and body are as described, what breaks the
-description is refused, a body that was deleted is gone, and nothing is open to who has no key.
+description is refused, a body that was deleted is gone, and nothing is open to who has no key. The
+installation is lived in: lists have something to show.
 """
 
 import base64
 import json
+import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from openai import OpenAI
+
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "sdk"))
+from hosted_page import HostedPage  # noqa: E402
 from installation import Installation  # noqa: E402
 from people import Person  # noqa: E402
 
@@ -23,6 +28,8 @@ SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
 # nothing of sessions, and is throttled after the first run.
 NOT_SIGNED_IN = ["sign_out", "report_leaks"]
 OPERATORS = "^/api/operator/"
+# There only where Stripe takes the money: it is tried at an installation of its own.
+WEBHOOK = "hear_of_stripe"
 
 
 def lets_leaks_be_reported(installation):
@@ -42,9 +49,51 @@ def lets_leaks_be_reported(installation):
         config.write('\n[leak_reports]\npublic_keys_file = "signers.json"\n')
 
 
+def takes_money_by_stripe(installation):
+    """Whose webhook is heard, and who is never called: no event here is signed right."""
+    os.environ["FUZZ_STRIPE"] = "sk_test_fuzz"
+    os.environ["FUZZ_WEBHOOK"] = "whsec_that_nobody_signs_with"
+    with Path(installation.folder.name, "farebox.toml").open("a") as config:
+        config.write(
+            '\n[payments]\nkind = "stripe"\nbase_url = "http://127.0.0.1:9"\n'
+            'secret_key_env = "FUZZ_STRIPE"\nwebhook_secret_env = "FUZZ_WEBHOOK"\n'
+        )
+
+
+def live_a_little(made, owner):
+    """Buys, is given back, spends, redeems, limits and is told, so that there is something to list."""
+
+    def post(path, body=None):
+        return owner.call("POST", path, body)
+
+    bought = post("/api/billing/checkouts", {"amount_usd": "25.00", "save_method": True})
+    HostedPage(bought["url"]).type(number="4242424242424242", expiry="12/34", cvc="123")
+    assert owner.call("GET", f"/api/billing/checkouts/{bought['id']}")["status"] == "succeeded"
+    back = {"amount_usd": "5.00", "key": "fuzz", "reason": "Too much"}
+    post(f"/api/operator/payments/{bought['id']}/refunds", back)
+    organization = f"/api/operator/organizations/{made['organization_id']}"
+    post(f"{organization}/markups", {"basis_points": 1250, "model": "gpt-4o-mini"})
+    post(f"{organization}/overdraft", {"line_usd": "10.00", "key": "fuzz", "reason": "Trusted"})
+    codes = {"note": "Fuzz", "amount_usd": "1.00", "code_count": 2}
+    post("/api/billing/redeem", {"code": post("/api/operator/code_batches", codes)["codes"][0]})
+    scope = {"type": "project", "id": made["project_id"]}
+    limited = {"scope": scope, "window": "day", "limit_usd": "0.000001", "force": "soft"}
+    post("/api/budgets", limited)
+    post("/api/rate_limits", {"scope": scope, "requests_per_minute": 100_000})
+    endpoint = post("/api/webhook_endpoints", {"url": "http://127.0.0.1:9/nobody"})
+    post(f"/api/webhook_endpoints/{endpoint['id']}/test")
+    post("/api/operator/ledger/verifications")
+    post("/api/operator/payments/reconciliations", {"days": 1})
+    key = post(f"/api/projects/{made['project_id']}/keys", {"name": "fuzz"})
+    client = OpenAI(api_key=key["value"], base_url=made["base_url"])
+    hello = [{"role": "user", "content": "Hello"}]
+    client.chat.completions.create(model="gpt-4o-mini", messages=hello)
+
+
 def run(installation, ways_in, arguments):
     """Runs schemathesis with these secrets: by the name of the way in, the kind and the secret."""
-    settings = (HERE / "schemathesis.toml").read_text() + "\n[auth.openapi]\n"
+    settings = (HERE / "schemathesis.toml").read_text()
+    settings += "\n[auth.openapi]\n" if ways_in else ""
     for scheme, (kind, secret) in ways_in.items():
         settings += f'{scheme} = {{ {kind} = "{secret}" }}\n'
     with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
@@ -55,22 +104,36 @@ def run(installation, ways_in, arguments):
         return subprocess.run([*command, *arguments], check=False).returncode
 
 
-def main():
+def try_everything(arguments):
+    """By admin key, signed in, and as operator."""
     installation = Installation("5", lets_leaks_be_reported)
     try:
         made = installation.made
         people = Person(made["base_url"], "fuzz@example.com"), Person.operator(made["base_url"])
+        live_a_little(made, people[1])
         person, operator = [person.cookie.split("=", 1)[1] for person in people]
         key = {"key": ("bearer", made["api_key"])}
         admin = key | {"admin_key": ("bearer", made["admin_key"])}
         session, operator = [{"session": ("api_key", it)} for it in (person, operator)]
-        excluded = [f"--exclude-operation-id={name}" for name in NOT_SIGNED_IN]
-        failed = run(installation, admin, sys.argv[1:])
-        failed |= run(installation, key | session, excluded + sys.argv[1:])
-        failed |= run(installation, operator, [f"--include-path-regex={OPERATORS}", *sys.argv[1:]])
+        without = [f"--exclude-operation-id={name}" for name in [*NOT_SIGNED_IN, WEBHOOK]]
+        failed = run(installation, admin, [without[-1], *arguments])
+        failed |= run(installation, key | session, without + arguments)
+        return failed | run(installation, operator, [f"--include-path-regex={OPERATORS}", *arguments])
     finally:
         installation.close()
-    sys.exit(failed)
+
+
+def try_the_webhook(arguments):
+    installation = Installation("5", takes_money_by_stripe)
+    try:
+        return run(installation, {}, [f"--include-operation-id={WEBHOOK}", *arguments])
+    finally:
+        installation.close()
+
+
+def main():
+    failed = try_everything(sys.argv[1:])
+    sys.exit(failed | try_the_webhook(sys.argv[1:]))
 
 
 if __name__ == "__main__":
