@@ -452,6 +452,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/costs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Costs, in buckets as narrow as those of usage. */
+        get: operations["costs_in_buckets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/invites/lookup": {
         parameters: {
             query?: never;
@@ -5975,7 +5992,7 @@ export interface components {
             /** @example me */
             object: string;
             /** @description Those that you belong to, in the order in which you came to them. */
-            organizations: components["schemas"]["MyOrganization"][];
+            organizations: components["schemas"]["MyStanding"][];
             /** @description The phone number that was proved. */
             phone?: string | null;
             /** @description The session of this request. */
@@ -6064,6 +6081,17 @@ export interface components {
              * @example owner
              */
             role: string;
+        };
+        /** @description An organization that one belongs to, and what one may do in it. */
+        MyStanding: components["schemas"]["MyOrganization"] & {
+            /**
+             * @description What may be done in all of it. Roles in its projects allow more there.
+             * @example [
+             *       "api.usage.read",
+             *       "api.model.read"
+             *     ]
+             */
+            permissions: string[];
         };
         /** @description An admin key to be made. */
         NewAdminApiKey: {
@@ -10978,6 +11006,86 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    costs_in_buckets: {
+        parameters: {
+            query: {
+                /**
+                 * @description Unix seconds, inclusive.
+                 * @example 1798761600
+                 */
+                start_time: number;
+                /** @description Unix seconds, exclusive; now, if absent. */
+                end_time?: number;
+                /** @description A day, if absent. */
+                bucket_width?: "1m" | "1h" | "1d";
+                /** @description Buckets in a page: of days 7 if absent, at most 31; of hours 24, at most 168; of minutes 60. */
+                limit?: number;
+                /** @description `next_page` of the page before. */
+                page?: string;
+                /** @description Fields of a result. */
+                group_by?: string[];
+                /** @description Only of these projects. */
+                project_ids?: string[];
+                /** @description Only by keys of these users. */
+                user_ids?: string[];
+                /** @description Only by these keys. */
+                api_key_ids?: string[];
+                /** @description Only of these models. */
+                models?: string[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Buckets of usage or costs */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "end_time": 1798761600,
+                     *           "object": "bucket",
+                     *           "results": [
+                     *             {
+                     *               "amount": {
+                     *                 "currency": "usd",
+                     *                 "value": 0.0000432
+                     *               },
+                     *               "api_key_id": "key_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *               "api_source": "unlabeled",
+                     *               "line_item": "gpt-4o-mini, input",
+                     *               "object": "organization.costs.result",
+                     *               "project_id": "proj_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *               "quantity": 1,
+                     *               "quantity_unit": "tokens",
+                     *               "user_id": "user-7YkQ2nV0bX4cR9sLwA3eTz1M"
+                     *             }
+                     *           ],
+                     *           "start_time": 1798761600
+                     *         }
+                     *       ],
+                     *       "has_more": false,
+                     *       "next_page": null,
+                     *       "object": "page"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["BucketPage_CostsResult"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     look_up_invite: {
         parameters: {
             query?: never;
@@ -11127,7 +11235,11 @@ export interface operations {
                      *           "is_suspended": false,
                      *           "name": "Acme",
                      *           "object": "organization",
-                     *           "role": "owner"
+                     *           "role": "owner",
+                     *           "permissions": [
+                     *             "api.usage.read",
+                     *             "api.model.read"
+                     *           ]
                      *         }
                      *       ],
                      *       "phone": "+14155550123",
@@ -11195,7 +11307,11 @@ export interface operations {
                      *           "is_suspended": false,
                      *           "name": "Acme",
                      *           "object": "organization",
-                     *           "role": "owner"
+                     *           "role": "owner",
+                     *           "permissions": [
+                     *             "api.usage.read",
+                     *             "api.model.read"
+                     *           ]
                      *         }
                      *       ],
                      *       "phone": "+14155550123",
@@ -11316,7 +11432,11 @@ export interface operations {
                      *           "is_suspended": false,
                      *           "name": "Acme",
                      *           "object": "organization",
-                     *           "role": "owner"
+                     *           "role": "owner",
+                     *           "permissions": [
+                     *             "api.usage.read",
+                     *             "api.model.read"
+                     *           ]
                      *         }
                      *       ],
                      *       "phone": "+14155550123",
@@ -12073,7 +12193,11 @@ export interface operations {
                      *           "is_suspended": false,
                      *           "name": "Acme",
                      *           "object": "organization",
-                     *           "role": "owner"
+                     *           "role": "owner",
+                     *           "permissions": [
+                     *             "api.usage.read",
+                     *             "api.model.read"
+                     *           ]
                      *         }
                      *       ],
                      *       "phone": "+14155550123",

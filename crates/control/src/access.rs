@@ -414,6 +414,9 @@ rules! {
     "/v1/organization/costs" {
         GET Organization UsageRead,
     }
+    "/api/costs" {
+        GET Organization UsageRead,
+    }
     "/api/projects/{project_id}/keys" {
         GET Own ApiKeysRead,
         POST Own ApiKeysWrite,

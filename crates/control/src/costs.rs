@@ -1,8 +1,9 @@
-//! `/v1/organization/costs`: money over time, by day.
+//! `/v1/organization/costs`: money over time, by day; `/api/costs`: the same by the minute or hour too.
 
 use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
+use domain::id::OrganizationId;
 use domain::money::Nusd;
 use domain::usage::LineItem;
 use serde::Serialize;
@@ -14,7 +15,7 @@ use crate::Control;
 use crate::authenticate::Admin;
 use crate::query::Query;
 use crate::respond::{Outcome, answer};
-use crate::usage::{Asked, BucketPage, Span};
+use crate::usage::{Asked, BucketPage, Filters, Span, Stretch};
 
 /// Costs of one group on one day. A grouping field is null unless it was asked for.
 #[derive(Debug, Serialize, ToSchema)]
@@ -77,58 +78,86 @@ pub(crate) async fn costs(
     Admin(admin): Admin,
     RawQuery(query): RawQuery,
 ) -> Response {
-    let outcome = async {
-        let query = Query::parse(query.as_deref())?;
-        let span = Span {
-            kind: Kind::All,
-            default: Some(7),
-            most: Some(180),
-        };
-        let fields = [
-            "project_id",
-            "line_item",
-            "api_key_id",
-            "user_id",
-            "api_source",
-        ];
-        let asked = Asked::read(&query, &span, &fields, control.now())?;
-        let mut question = asked.question(admin.organization, &span);
-        let (group_by, only) = (query.all("group_by"), query.all("line_items"));
-        let has = |field: &str| group_by.iter().any(|asked| asked == field);
-        let (by_line, by_source) = (has("line_item"), has("api_source"));
-        if !only.is_empty() && !by_line {
-            // A line names its model.
-            question.group_by.push(Dimension::Model);
-        }
-        let sums = control
-            .store
-            .read(move |tx| -> Outcome<_> { Ok(usage_reports::sums(tx, &question)?) });
-        let mut sums = sums.await?;
-        if !only.is_empty() {
-            sums = on_lines(sums, &only, by_line);
-        }
-        Ok(Json(asked.page(&sums, |sums| {
-            let mut results = match by_line {
-                true => lines(sums),
-                false => vec![result(sums, sums.costs.into_iter().sum(), None)],
-            };
-            if !only.is_empty() && by_line {
-                results.retain(|it| {
-                    it.line_item
-                        .as_ref()
-                        .is_some_and(|line| only.contains(line))
-                });
-            }
-            if by_source {
-                // Sources are not told apart.
-                results
-                    .iter_mut()
-                    .for_each(|it| it.api_source = Some("unlabeled"));
-            }
-            results
-        })))
+    let days = Span {
+        kind: Kind::All,
+        default: Some(7),
+        most: Some(180),
     };
-    answer(&control, outcome.await)
+    let outcome = report(&control, admin.organization, query, &days).await;
+    answer(&control, outcome)
+}
+
+/// Costs, in buckets as narrow as those of usage.
+#[utoipa::path(
+    get, path = "/api/costs", tag = "Usage", operation_id = "costs_in_buckets",
+    params(Stretch, Filters),
+    responses((status = 200, body = BucketPage<CostsResult>)), security(("admin_key" = []))
+)]
+pub(crate) async fn in_buckets(
+    State(control): State<Control>,
+    Admin(admin): Admin,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let any = Span {
+        kind: Kind::All,
+        default: None,
+        most: None,
+    };
+    let outcome = report(&control, admin.organization, query, &any).await;
+    answer(&control, outcome)
+}
+
+/// The costs that are asked for.
+async fn report(
+    control: &Control,
+    organization: OrganizationId,
+    query: Option<String>,
+    span: &Span,
+) -> Outcome<Json<BucketPage<CostsResult>>> {
+    let query = Query::parse(query.as_deref())?;
+    let fields = [
+        "project_id",
+        "line_item",
+        "api_key_id",
+        "user_id",
+        "api_source",
+    ];
+    let asked = Asked::read(&query, span, &fields, control.now())?;
+    let mut question = asked.question(organization, span);
+    let (group_by, only) = (query.all("group_by"), query.all("line_items"));
+    let has = |field: &str| group_by.iter().any(|asked| asked == field);
+    let (by_line, by_source) = (has("line_item"), has("api_source"));
+    if !only.is_empty() && !by_line {
+        // A line names its model.
+        question.group_by.push(Dimension::Model);
+    }
+    let sums = control
+        .store
+        .read(move |tx| -> Outcome<_> { Ok(usage_reports::sums(tx, &question)?) });
+    let mut sums = sums.await?;
+    if !only.is_empty() {
+        sums = on_lines(sums, &only, by_line);
+    }
+    Ok(Json(asked.page(&sums, |sums| {
+        let mut results = match by_line {
+            true => lines(sums),
+            false => vec![result(sums, sums.costs.into_iter().sum(), None)],
+        };
+        if !only.is_empty() && by_line {
+            results.retain(|it| {
+                it.line_item
+                    .as_ref()
+                    .is_some_and(|line| only.contains(line))
+            });
+        }
+        if by_source {
+            // Sources are not told apart.
+            results
+                .iter_mut()
+                .for_each(|it| it.api_source = Some("unlabeled"));
+        }
+        results
+    })))
 }
 
 /// What fell on some lines of the bill, by what else it is grouped by.

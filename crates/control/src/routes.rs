@@ -145,6 +145,7 @@ fn reports() -> OpenApiRouter<Control> {
         .routes(routes!(usage_kinds::web_search_calls))
         .routes(routes!(usage_kinds::decisions))
         .routes(routes!(costs::costs))
+        .routes(routes!(costs::in_buckets))
 }
 
 fn ours() -> OpenApiRouter<Control> {

@@ -116,7 +116,7 @@ enum BucketWidth {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "describes; `filters` reads")]
-struct Filters {
+pub(crate) struct Filters {
     /// Only of these projects.
     project_ids: Option<Vec<String>>,
     /// Only by keys of these users.

@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
 use store::people::users::{self, Membership};
+use store::standing;
 use utoipa::ToSchema;
 
 use super::caller::SignedIn;
@@ -29,9 +30,19 @@ pub(crate) struct Me {
     is_operator: bool,
     created_at: i64,
     /// Those that you belong to, in the order in which you came to them.
-    organizations: Vec<MyOrganization>,
+    organizations: Vec<MyStanding>,
     /// The session of this request.
     session: Session,
+}
+
+/// An organization that one belongs to, and what one may do in it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct MyStanding {
+    #[serde(flatten)]
+    organization: MyOrganization,
+    /// What may be done in all of it. Roles in its projects allow more there.
+    #[schema(example = json!(["api.usage.read", "api.model.read"]))]
+    permissions: Vec<&'static str>,
 }
 
 /// An organization that one belongs to.
@@ -114,7 +125,15 @@ impl Control {
         let SignedIn { session, user, .. } = caller;
         let read = self.store.read(move |tx| -> Outcome<_> {
             let has_password = users::password(tx, &user.id)?.is_some();
-            let organizations = users::memberships(tx, &user.id)?.into_iter();
+            let mut organizations = Vec::new();
+            for membership in users::memberships(tx, &user.id)? {
+                let standing = standing::of_user(tx, &membership.organization, &user.id, None)?;
+                let permissions = standing.in_organization().iter();
+                organizations.push(MyStanding {
+                    permissions: permissions.map(|it| it.as_str()).collect(),
+                    organization: membership.into(),
+                });
+            }
             let current = session.id.clone();
             Ok(Json(Me {
                 id: user.id.to_string(),
@@ -125,7 +144,7 @@ impl Control {
                 has_password,
                 is_operator: user.is_operator,
                 created_at: user.created_at.seconds(),
-                organizations: organizations.map(Into::into).collect(),
+                organizations,
                 session: Session::of(session, &current),
             }))
         });

@@ -1,5 +1,6 @@
 //! Somebody who has an account finds an invite, accepts or declines it; nobody else does.
 
+use domain::permission::Permission;
 use http::Method;
 use serde_json::{Value, json};
 use testkit::on_each_database;
@@ -62,7 +63,13 @@ async fn an_invite_is_seen_by_its_address_and_accepted_with_its_role_and_project
         assert_eq!(joined.status, 200, "{}", joined.text());
         assert_eq!(joined.json()["id"], world.made.organization.as_str());
         assert_eq!(joined.json()["role"], "reader");
-        assert_eq!(organizations(&mut browser).await, 2, "and her own");
+        let me = browser.get("/api/me").await.json();
+        let [own, joined] = &me["organizations"].as_array().unwrap()[..] else {
+            panic!("her own, and this one: {me}")
+        };
+        assert_eq!(joined["permissions"], json!(["api.model.read"]));
+        let owned = own["permissions"].as_array().unwrap();
+        assert_eq!(owned.len(), Permission::ALL.len());
         let user = browser.who().await.unwrap();
         let member = world.get(&format!("/users/{user}")).await.json();
         assert_eq!(member["projects"]["data"][0]["id"], made["id"]);

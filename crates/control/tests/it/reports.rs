@@ -232,6 +232,36 @@ async fn costs_equal_the_ledger_to_the_nano_dollar() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn costs_by_the_minute_and_hour_are_those_of_the_day() {
+    on_each_database(async |database| {
+        let world = World::start(database).await;
+        let spent = history(&world).await;
+        // Every bucket's amount as it was written, so that no float stands between.
+        let amounts = async |rest: &str| -> Vec<Nusd> {
+            let answer = world
+                .get(&format!("/api/costs?start_time={START_S}&{rest}"))
+                .await;
+            let text = answer.text().to_owned();
+            let values = text.split("\"value\":").skip(1);
+            values
+                .map(|part| Nusd::parse_usd(part.split(',').next().unwrap()).unwrap())
+                .collect()
+        };
+        let hours = amounts("bucket_width=1h&limit=168").await;
+        // Requests of 5 s, 65 s, 3,605 s, 7,300 s and 90,000 s after midnight: four hours have some.
+        assert_eq!(hours.len(), 4);
+        assert_eq!(hours.iter().copied().sum::<Nusd>(), spent);
+        let days = amounts("").await;
+        assert_eq!(days, [hours[..3].iter().copied().sum(), hours[3]]);
+        let minutes = amounts("bucket_width=1m&limit=62").await;
+        assert_eq!(minutes.iter().copied().sum::<Nusd>(), hours[0] + hours[1]);
+        let of_b = amounts("bucket_width=1h&limit=168&models=b").await;
+        assert_eq!(of_b, [hours[1], hours[3]]);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn reports_come_in_pages() {
     let world = World::start(testkit::databases::sqlite()).await;
     history(&world).await;
