@@ -1,4 +1,4 @@
-import { QueryClient } from '@tanstack/react-query';
+import { MutationCache, QueryCache, QueryClient } from '@tanstack/react-query';
 import { ApiError } from './error';
 
 /** Refusals stay refusals; what may be an accident is tried twice more. */
@@ -7,7 +7,16 @@ function isWorthAnotherTry(tries: number, error: unknown): boolean {
   return tries < 2;
 }
 
-export const queryClient = new QueryClient({
+/** Whoever is refused for having no session may have lost it: the console asks who they are. */
+function onError(error: unknown): void {
+  if (error instanceof ApiError && error.isSignedOut) {
+    void queryClient.invalidateQueries({ queryKey: ['me'] });
+  }
+}
+
+export const queryClient: QueryClient = new QueryClient({
+  queryCache: new QueryCache({ onError }),
+  mutationCache: new MutationCache({ onError }),
   defaultOptions: {
     queries: { staleTime: 10_000, retry: isWorthAnotherTry },
     mutations: { retry: false },

@@ -3,16 +3,22 @@ import { useDisclosure } from '@mantine/hooks';
 import { IconMenu2 } from '@tabler/icons-react';
 import { Link, Outlet, useRouterState } from '@tanstack/react-router';
 import { useEffect } from 'react';
-import { useMe } from '../session/me';
+import { organizationOf, useMaybeMe, useMe } from '../session/me';
 import { Logo } from '../ui/Logo';
-import { areas, type Area } from './navigation';
+import { areas, type Area, type Destination } from './navigation';
 import { OrganizationMenu } from './OrganizationMenu';
 import { PersonMenu } from './PersonMenu';
 import classes from './Shell.module.css';
+import { SignInAgain } from './SignInAgain';
 import { Suspended } from './Suspended';
 
-/** What surrounds every view of somebody who is signed in: where they are, and where they can go. */
+/** Views of somebody who is signed in; a session that ends under way leads to signing in, and back. */
 export default function Shell() {
+  return useMaybeMe() === null ? <SignInAgain /> : <Frame />;
+}
+
+/** What surrounds every view: where one is, and where one can go. */
+function Frame() {
   const [isOpen, drawer] = useDisclosure();
   const path = useRouterState({ select: (state) => state.location.pathname });
 
@@ -62,8 +68,10 @@ function Brand() {
 }
 
 function Navigation({ label, path }: { label: string; path: string }) {
-  const { is_operator: isOperator } = useMe();
-  const isSeen = (area: Area) => area.for !== 'operator' || isOperator;
+  const person = useMe();
+  const permissions = organizationOf(person)?.permissions ?? [];
+  const isSeen = (area: Area) => area.for !== 'operator' || person.is_operator;
+  const isOpen = ({ needs }: Destination) => needs === undefined || permissions.includes(needs);
   return (
     <nav aria-label={label} className={classes.navigation}>
       {areas.filter(isSeen).map((area) => (
@@ -71,7 +79,7 @@ function Navigation({ label, path }: { label: string; path: string }) {
           <Text size="xs" fw={600} c="dimmed" className={classes.areaName}>
             {area.name}
           </Text>
-          {area.destinations.map(({ to, name, icon: Icon }) => {
+          {area.destinations.filter(isOpen).map(({ to, name, icon: Icon }) => {
             const isHere = to === '/' ? path === '/' : path === to || path.startsWith(`${to}/`);
             return (
               <NavLink

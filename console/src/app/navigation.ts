@@ -20,17 +20,20 @@ import {
   IconUsersGroup,
   type Icon,
 } from '@tabler/icons-react';
+import type { Permission } from '../session/me';
 
 export interface Destination {
   to: string;
   name: string;
   icon: Icon;
+  /** Who lacks it is refused there, and is not led there; left out: nobody is. */
+  needs?: Permission;
 }
 
 export interface Area {
   name: string;
   /** Who sees it; left out: everybody. */
-  for?: 'owner' | 'operator';
+  for?: 'operator';
   destinations: Destination[];
 }
 
@@ -42,19 +45,24 @@ export const areas: Area[] = [
       { to: '/', name: 'Start', icon: IconRocket },
       { to: '/playground', name: 'Playground', icon: IconMessage },
       { to: '/keys', name: 'API keys', icon: IconKey },
-      { to: '/usage', name: 'Usage', icon: IconChartBar },
+      { to: '/usage', name: 'Usage', icon: IconChartBar, needs: 'api.usage.read' },
     ],
   },
   {
     name: 'Organization',
     destinations: [
       { to: '/projects', name: 'Projects', icon: IconFolders },
-      { to: '/members', name: 'Members', icon: IconUsers },
-      { to: '/billing', name: 'Billing', icon: IconCreditCard },
-      { to: '/limits', name: 'Limits', icon: IconGauge },
-      { to: '/alerts', name: 'Alerts', icon: IconBell },
-      { to: '/audit-log', name: 'Audit log', icon: IconHistory },
-      { to: '/settings', name: 'Settings', icon: IconSettings },
+      { to: '/members', name: 'Members', icon: IconUsers, needs: 'api.management.read' },
+      { to: '/billing', name: 'Billing', icon: IconCreditCard, needs: 'api.billing.read' },
+      {
+        to: '/limits',
+        name: 'Limits',
+        icon: IconGauge,
+        needs: 'api.organization.projects.rate_limits.read',
+      },
+      { to: '/alerts', name: 'Alerts', icon: IconBell, needs: 'api.management.read' },
+      { to: '/audit-log', name: 'Audit log', icon: IconHistory, needs: 'api.audit_logs.read' },
+      { to: '/settings', name: 'Settings', icon: IconSettings, needs: 'api.management.read' },
     ],
   },
   {

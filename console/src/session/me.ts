@@ -6,7 +6,19 @@ import { queryClient } from '../api/queries';
 import type { Schemas } from '../api/types';
 
 export type Me = Schemas['Me'];
-export type Organization = Schemas['MyOrganization'];
+export type Organization = Schemas['MyStanding'];
+
+/** What may be done in all of an organization; docs/access.md says which call needs which. */
+export type Permission =
+  | 'api.management.read'
+  | 'api.management.write'
+  | 'api.usage.read'
+  | 'api.billing.read'
+  | 'api.billing.write'
+  | 'api.audit_logs.read'
+  | 'api.organization.projects.write'
+  | 'api.organization.projects.rate_limits.read'
+  | 'api.organization.projects.rate_limits.write';
 
 /** Who is signed in, and where they belong; null for nobody. */
 export const me = queryOptions({
@@ -46,9 +58,9 @@ export function useOrganization(): Organization {
   return organization;
 }
 
-/** Whether they own the organization, and may do everything in it. */
-export function useIsOwner(): boolean {
-  return useOrganization().role === 'owner';
+/** Whether they may do something in the organization. The server decides; this is what to show. */
+export function useMay(permission: Permission): boolean {
+  return useOrganization().permissions.includes(permission);
 }
 
 /** Shows another organization; everything that was read belongs to the one before. */

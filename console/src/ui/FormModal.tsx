@@ -1,4 +1,4 @@
-import { Button, Group, Modal, Stack } from '@mantine/core';
+import { Button, Fieldset, Group, Modal, Stack } from '@mantine/core';
 import type { ReactNode } from 'react';
 import type { ApiForm } from './form';
 import { Problem } from './Problem';
@@ -26,11 +26,21 @@ interface FormBodyProps<Values> {
   close?: () => void;
   /** The word on the button: what it does. */
   action: string;
+  /** Whether it is only shown: no button, and nothing that can be changed. */
+  isReadOnly?: boolean;
   children: ReactNode;
 }
 
 /** The fields of a form, what the server says of it as a whole, and its buttons. */
-export function FormBody<Values>({ of, close, action, children }: FormBodyProps<Values>) {
+export function FormBody<Values>(props: FormBodyProps<Values>) {
+  const { of, close, action, isReadOnly = false, children } = props;
+  if (isReadOnly) {
+    return (
+      <Fieldset variant="unstyled" disabled>
+        <Stack gap="md">{children}</Stack>
+      </Fieldset>
+    );
+  }
   return (
     <form onSubmit={of.submit} noValidate>
       <Stack gap="md">

@@ -1,7 +1,8 @@
-import { Alert, Anchor, Group, Select, Switch, TextInput } from '@mantine/core';
+import { Alert, Anchor, Group, Select, Switch, Text, TextInput } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { api, data } from '../../api/client';
 import type { Schemas } from '../../api/types';
+import { useMay } from '../../session/me';
 import { Card } from '../../ui/Card';
 import { useApiForm } from '../../ui/form';
 import { FormBody } from '../../ui/FormModal';
@@ -23,6 +24,7 @@ const STATES: Record<Recharge['state'], string> = {
 
 /** Credit that tops itself up. */
 export function AutoRecharge() {
+  const mayWrite = useMay('api.billing.write');
   const recharge = useQuery({
     queryKey: ['billing', 'recharge'],
     queryFn: ({ signal }) => data(api.GET('/api/billing/auto_recharge', { signal })),
@@ -33,7 +35,13 @@ export function AutoRecharge() {
       text="Buys credit with a saved card before it runs out, at most once at a time."
     >
       <Answered query={recharge}>
-        {(found) => <Form of={found} changed={recharge.refetch} />}
+        {(found) =>
+          mayWrite ? (
+            <Form of={found} changed={recharge.refetch} />
+          ) : (
+            <Text size="sm">{STATES[found.state]}</Text>
+          )
+        }
       </Answered>
     </Card>
   );

@@ -1,3 +1,4 @@
+import { useMay } from '../../session/me';
 import { Choices } from '../../ui/Choices';
 import { Page } from '../../ui/Page';
 import { AutoRecharge } from './AutoRecharge';
@@ -13,6 +14,7 @@ import { Statements } from './Statements';
 
 /** Prepaid credit: what there is, how more comes, and where it went. */
 export default function Billing() {
+  const mayWrite = useMay('api.billing.write');
   return (
     <Page title="Billing" lead="Calls are paid from prepaid credit. Without it, none is served.">
       <Choices
@@ -25,7 +27,7 @@ export default function Billing() {
               <>
                 <Balance />
                 <Buy />
-                <Redeem />
+                {mayWrite && <Redeem />}
               </>
             ),
           },

@@ -3,12 +3,15 @@ import { useQuery } from '@tanstack/react-query';
 import { api, data } from '../../api/client';
 import { queryClient } from '../../api/queries';
 import type { Schemas } from '../../api/types';
+import { useMay } from '../../session/me';
 import { Card } from '../../ui/Card';
 import { DataTable, type Column } from '../../ui/DataTable';
 import { Answered } from '../../ui/States';
 import { useAction } from '../../ui/useAction';
 
 type Method = Schemas['BillingMethod'];
+
+const WRITE = 'api.billing.write';
 
 const refresh = () => queryClient.invalidateQueries({ queryKey: ['billing'] });
 
@@ -53,6 +56,7 @@ function Actions({ of: method }: { of: Method }) {
     await api.DELETE('/api/billing/payment_methods/{payment_method_id}', { params });
     await refresh();
   }, 'The card is removed.');
+  if (!useMay(WRITE)) return null;
   return (
     <Group gap="xs" justify="flex-end" wrap="nowrap">
       {!method.is_default && (
@@ -86,6 +90,7 @@ function Actions({ of: method }: { of: Method }) {
 /** The cards that are kept: their numbers are the payment provider's, never ours. */
 export function Methods() {
   const methods = useMethods();
+  const mayWrite = useMay(WRITE);
   const add = useAction(async () => {
     const setup = await data(api.POST('/api/billing/payment_methods'));
     if (setup.url) window.location.assign(setup.url);
@@ -95,15 +100,17 @@ export function Methods() {
       title="Cards"
       text="Kept by the payment provider. Farebox knows the brand and the last four digits."
       actions={
-        <Button
-          variant="default"
-          loading={add.isRunning}
-          onClick={() => {
-            add.run();
-          }}
-        >
-          Add a card
-        </Button>
+        mayWrite && (
+          <Button
+            variant="default"
+            loading={add.isRunning}
+            onClick={() => {
+              add.run();
+            }}
+          >
+            Add a card
+          </Button>
+        )
       }
     >
       <Answered query={methods}>

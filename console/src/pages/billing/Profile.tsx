@@ -2,6 +2,7 @@ import { Group, Textarea, TextInput } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { api, data } from '../../api/client';
 import type { Schemas } from '../../api/types';
+import { useMay } from '../../session/me';
 import { Card } from '../../ui/Card';
 import { useApiForm } from '../../ui/form';
 import { FormBody } from '../../ui/FormModal';
@@ -29,7 +30,7 @@ function Form({ of: profile }: { of: Schemas['BillingProfile'] }) {
   });
   const { getInputProps } = form.form;
   return (
-    <FormBody of={form} action="Save">
+    <FormBody of={form} action="Save" isReadOnly={!useMay('api.billing.write')}>
       <TextInput label="Name" autoComplete="organization" {...getInputProps('name')} />
       <Textarea label="Address" autosize minRows={2} {...getInputProps('address')} />
       <Group grow>

@@ -1,11 +1,13 @@
-import { Alert } from '@mantine/core';
+import { Alert, Button, Group, Stack, Text } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useSearch } from '@tanstack/react-router';
 import { useEffect } from 'react';
 import { api, data } from '../../api/client';
 import { queryClient } from '../../api/queries';
 import type { Schemas } from '../../api/types';
+import { useMay } from '../../session/me';
 import { usd } from '../../ui/money';
+import { useAction } from '../../ui/useAction';
 
 const LOOK_MS = 1_500;
 const OPEN = ['open', 'processing'];
@@ -46,7 +48,10 @@ export function Returned() {
   if (status !== undefined && OPEN.includes(status)) {
     return (
       <Alert color="yellow" role="status" title="Not paid yet">
-        The payment is still open. This page looks again by itself.
+        <Stack gap="sm" align="flex-start">
+          <Text size="sm">The payment is still open. This page looks again by itself.</Text>
+          <Open payment={payment.data} />
+        </Stack>
       </Alert>
     );
   }
@@ -54,5 +59,35 @@ export function Returned() {
     <Alert color="red" role="alert" title="Nothing was paid">
       {failure?.message ?? 'The payment was cancelled or took too long. You can begin again.'}
     </Alert>
+  );
+}
+
+/** What can be done with a payment that was begun and not finished. */
+function Open({ payment }: { payment: Schemas['BillingPayment'] }) {
+  const cancel = useAction(async () => {
+    await api.POST('/api/billing/checkouts/{checkout_id}/cancel', {
+      params: { path: { checkout_id: payment.id } },
+    });
+    await queryClient.invalidateQueries({ queryKey: ['billing'] });
+  });
+  if (!useMay('api.billing.write') || payment.status !== 'open') return null;
+  return (
+    <Group gap="xs">
+      {payment.url && (
+        <Button component="a" href={payment.url} size="compact-md">
+          Go on paying
+        </Button>
+      )}
+      <Button
+        variant="default"
+        size="compact-md"
+        loading={cancel.isRunning}
+        onClick={() => {
+          cancel.run();
+        }}
+      >
+        Cancel the payment
+      </Button>
+    </Group>
   );
 }

@@ -6,7 +6,7 @@ import { api, data } from '../../api/client';
 import { usePaged } from '../../api/paged';
 import { queryClient } from '../../api/queries';
 import type { Schemas } from '../../api/types';
-import { useProjects } from '../../session/project';
+import { useMay } from '../../session/me';
 import { Confirm } from '../../ui/Confirm';
 import { DataTable, type Column } from '../../ui/DataTable';
 import { useApiForm } from '../../ui/form';
@@ -18,32 +18,27 @@ import { Empty } from '../../ui/States';
 import { When } from '../../ui/When';
 import { amountProblem } from './amount';
 import { ScopeFields, scopeOf, scopeRules, WHOLE, type ScopeValues } from './ScopeFields';
+import { ScopeName } from './ScopeName';
+import { WINDOWS, windowName } from './windows';
 
 type Budget = Schemas['Budget'];
 
-const WINDOWS = [
-  { value: 'day', label: 'A day' },
-  { value: 'week', label: 'A week' },
-  { value: 'month', label: 'A month' },
-  { value: 'always', label: 'For good' },
-];
 const FORCES = [
   { value: 'hard', label: 'Hard: refuse what does not fit' },
   { value: 'soft', label: 'Soft: only tell' },
 ];
 const REFRESH_MS = 5_000;
+const WRITE = 'api.organization.projects.rate_limits.write';
 
 const refresh = () => queryClient.invalidateQueries({ queryKey: ['budgets'] });
 
-const windowName = (window: string) => WINDOWS.find(({ value }) => value === window)?.label ?? window;
-
 const COLUMNS: Column<Budget>[] = [
-  { name: 'On', cell: (budget) => <Scope of={budget} /> },
+  { name: 'On', cell: ({ scope }) => <ScopeName scope={scope} /> },
   {
     name: 'Limit',
     cell: (budget) => (
       <Text size="sm" component="span">
-        <Money amount={budget.limit_usd} /> {windowName(budget.window).toLowerCase()}{' '}
+        <Money amount={budget.limit_usd} /> {windowName(budget.window)}{' '}
         <Badge variant="light" tt="none" color={budget.force === 'hard' ? 'red' : 'yellow'}>
           {budget.force}
         </Badge>
@@ -54,14 +49,6 @@ const COLUMNS: Column<Budget>[] = [
   { name: 'Begins anew', cell: (budget) => <When at={budget.standing.ends_at} never="Never" /> },
   { name: 'Actions', isNameHidden: true, align: 'right', cell: (row) => <Actions of={row} /> },
 ];
-
-function Scope({ of: budget }: { of: Budget }) {
-  const projects = useProjects();
-  const { type, id } = budget.scope;
-  if (type === 'organization') return <>The whole organization</>;
-  if (type === 'key') return <>Key {id}</>;
-  return <>Project {projects.data?.find((project) => project.id === id)?.name ?? id}</>;
-}
 
 function Standing({ of: budget }: { of: Budget }) {
   const { spent_usd: spent, held_usd: held, is_enforcing: isEnforcing } = budget.standing;
@@ -95,6 +82,7 @@ function Standing({ of: budget }: { of: Budget }) {
 /** Money limits over calendar windows. */
 export function Budgets() {
   const [isMaking, making] = useDisclosure();
+  const mayWrite = useMay(WRITE);
   const budgets = usePaged<Budget>({
     key: ['budgets'],
     every: REFRESH_MS,
@@ -104,9 +92,11 @@ export function Budgets() {
   return (
     <ListWith
       actions={
-        <Button leftSection={<IconPlus size={16} />} onClick={making.open}>
-          Make a budget
-        </Button>
+        mayWrite && (
+          <Button leftSection={<IconPlus size={16} />} onClick={making.open}>
+            Make a budget
+          </Button>
+        )
       }
     >
       <Paged
@@ -183,6 +173,7 @@ function Actions({ of: budget }: { of: Budget }) {
     setDoing(null);
   };
   const path = { budget_id: budget.id };
+  if (!useMay(WRITE)) return null;
   return (
     <Group gap="xs" justify="flex-end" wrap="nowrap">
       <Button

@@ -5,6 +5,7 @@ import { api, data } from '../../api/client';
 import { usePaged } from '../../api/paged';
 import { queryClient } from '../../api/queries';
 import type { Schemas } from '../../api/types';
+import { useMay } from '../../session/me';
 import { useModels } from '../../session/models';
 import { useProject } from '../../session/project';
 import { DataTable, type Column } from '../../ui/DataTable';
@@ -15,18 +16,18 @@ import { Paged } from '../../ui/Paged';
 import { Empty } from '../../ui/States';
 import { useAction } from '../../ui/useAction';
 import { ScopeFields, scopeOf, scopeRules, WHOLE } from './ScopeFields';
+import { ScopeName } from './ScopeName';
 
 type Rate = Schemas['RateLimit'];
+
+const WRITE = 'api.organization.projects.rate_limits.write';
 
 const refresh = () => queryClient.invalidateQueries({ queryKey: ['rates'] });
 
 const count = (number: number | null | undefined) => number?.toLocaleString() ?? '';
 
 const COLUMNS: Column<Rate>[] = [
-  {
-    name: 'On',
-    cell: ({ scope }) => (scope.type === 'organization' ? 'The organization' : scope.id),
-  },
+  { name: 'On', cell: ({ scope }) => <ScopeName scope={scope} /> },
   { name: 'Model', cell: ({ model }) => model ?? 'Every model' },
   { name: 'Requests a minute', align: 'right', cell: (rate) => count(rate.requests_per_minute) },
   { name: 'Tokens a minute', align: 'right', cell: (rate) => count(rate.tokens_per_minute) },
@@ -48,6 +49,7 @@ function Delete({ of: rate }: { of: Rate }) {
     });
     await refresh();
   }, 'The limit is gone.');
+  if (!useMay(WRITE)) return null;
   return (
     <Button
       variant="subtle"
@@ -66,6 +68,7 @@ function Delete({ of: rate }: { of: Rate }) {
 /** Rules on requests and tokens over short windows. */
 export function Rates() {
   const [isMaking, making] = useDisclosure();
+  const mayWrite = useMay(WRITE);
   const rates = usePaged<Rate>({
     key: ['rates'],
     read: (place, signal) =>
@@ -74,9 +77,11 @@ export function Rates() {
   return (
     <ListWith
       actions={
-        <Button leftSection={<IconPlus size={16} />} onClick={making.open}>
-          Make a rate limit
-        </Button>
+        mayWrite && (
+          <Button leftSection={<IconPlus size={16} />} onClick={making.open}>
+            Make a rate limit
+          </Button>
+        )
       }
     >
       <Paged

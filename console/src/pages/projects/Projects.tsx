@@ -6,6 +6,7 @@ import { api, data } from '../../api/client';
 import { usePaged } from '../../api/paged';
 import { queryClient } from '../../api/queries';
 import type { Schemas } from '../../api/types';
+import { useMay } from '../../session/me';
 import { DataTable, type Column } from '../../ui/DataTable';
 import { useApiForm } from '../../ui/form';
 import { FormBody, FormModal } from '../../ui/FormModal';
@@ -39,6 +40,7 @@ const COLUMNS: Column<Project>[] = [
 /** The projects of the organization. */
 export default function Projects() {
   const [isMaking, making] = useDisclosure();
+  const mayMake = useMay('api.organization.projects.write');
   const projects = usePaged<Project>({
     key: ['projects', 'list'],
     read: (place, signal) =>
@@ -49,7 +51,7 @@ export default function Projects() {
         }),
       ),
   });
-  const make = (
+  const make = mayMake && (
     <Button leftSection={<IconPlus size={16} />} onClick={making.open}>
       Make a project
     </Button>
