@@ -1,157 +1,72 @@
-import { Button, Chip, Group, MultiSelect, SegmentedControl, Select, Skeleton, Stack, Text, TextInput } from '@mantine/core';
+import { Button, Skeleton, Stack } from '@mantine/core';
 import { IconDownload } from '@tabler/icons-react';
-import { useNavigate, useSearch } from '@tanstack/react-router';
-import { lazy, Suspense, useState } from 'react';
-import { useProjects } from '../../session/project';
+import { useState } from 'react';
+import { useNames, type NameOf } from '../../session/names';
+import { BarsTable } from '../../ui/chart/BarsTable';
+import { Legend } from '../../ui/chart/Legend';
+import { StackedBars } from '../../ui/chart/StackedBars';
 import { Card } from '../../ui/Card';
 import { usdOfNumber } from '../../ui/money';
 import { useNow } from '../../ui/now';
 import { Page } from '../../ui/Page';
 import { Answered, Empty } from '../../ui/States';
-import { useDailyBudget } from './budget';
-import { colorOf } from './colors';
+import { barsOf } from './bars';
+import { budgetOf, limitOf, termsOf, useBudgets } from './budget';
+import { Controls, GROUPINGS } from './Controls';
 import { csvOf, download } from './csv';
-import { useNames } from './names';
-import { between, forecast, isoDay, lastDays, monthSoFar, type Range } from './range';
+import { atDay, into, rangeOf, useLook } from './look';
+import { Narrowed } from './Narrowed';
+import type { Range } from './range';
 import { useReport, type Grouping, type Measure, type Report } from './report';
-import classes from './Usage.module.css';
+import { Summary } from './Summary';
 import { UsageTable } from './UsageTable';
 
-const Chart = lazy(() => import('./Chart'));
-
-const MEASURES = [
-  { value: 'spend', label: 'Spend' },
-  { value: 'tokens', label: 'Tokens' },
-  { value: 'requests', label: 'Requests' },
-];
-const GROUPINGS = [
-  { value: 'model', label: 'Model' },
-  { value: 'project_id', label: 'Project' },
-  { value: 'api_key_id', label: 'Key' },
-  { value: 'user_id', label: 'Person' },
-];
-const RANGES = [
-  { value: '7', label: '7 days' },
-  { value: 'month', label: 'This month' },
-  { value: '31', label: '31 days' },
-  { value: '90', label: '90 days' },
-  { value: 'custom', label: 'From … to …' },
-];
-
-/** What the address of the page says is looked at, so that a link shows the same. */
-interface Look {
-  measure?: Measure;
-  by?: Grouping;
-  range?: string | number;
-  from?: string;
-  to?: string;
-  projects?: string[];
-}
-
-function rangeOf(look: Look, now: number): Range {
-  const name = String(look.range ?? 'month');
-  if (name === 'custom') return between(look.from ?? '', look.to ?? '') ?? monthSoFar(now);
-  return name === 'month' ? monthSoFar(now) : lastDays(Number(name) || 31, now);
-}
+const LABELS: Record<Measure, string> = { spend: 'Spend', tokens: 'Tokens', requests: 'Requests' };
 
 /** Spend, tokens and requests over time. */
 export default function Usage() {
-  const look: Look = useSearch({ strict: false });
-  const navigate = useNavigate();
-  const set = (change: Partial<Look>) => {
-    void navigate({ to: '.', search: (before: object) => ({ ...before, ...change }) });
-  };
+  const [look, set] = useLook();
   const now = useNow();
   const measure = look.measure ?? 'spend';
-  // Costs are not told by person: OpenAI's report has no such grouping.
-  const grouping = measure === 'spend' && look.by === 'user_id' ? 'model' : (look.by ?? 'model');
+  const grouping = look.by ?? 'model';
   const range = rangeOf(look, now);
-  const report = useReport({ measure, grouping, range, projects: look.projects ?? [] });
-  const nameOf = useNames(grouping);
-  const projects = useProjects();
-  const format = (value: number) =>
-    measure === 'spend' ? usdOfNumber(value) : value.toLocaleString();
+  const report = useReport({ measure, grouping, range, only: look.only ?? {} });
+  const budgets = useBudgets();
+  const isOnKey = budgets.some(({ scope }) => scope.type === 'key');
+  const named = Object.keys(look.only ?? {}) as Grouping[];
+  const nameOf = useNames([grouping, ...named, ...(isOnKey ? (['api_key_id'] as const) : [])]);
+  const drawn = measure === 'spend' ? budgetOf(budgets, look.budget) : undefined;
+  const scopeName = ({ type, id }: { type: string; id: string }) =>
+    type === 'organization' ? 'Organization' : nameOf(type === 'key' ? 'api_key_id' : 'project_id', id);
   return (
     <Page
       title="Usage"
-      lead="Days are UTC. Today is partial; what is settled shows within seconds."
+      lead="Days and hours are UTC. The present one is partial; what is settled shows within seconds."
       actions={
         <Button
           variant="default"
           leftSection={<IconDownload size={16} />}
           disabled={!report.data}
           onClick={() => {
-            if (report.data) {
-              download(`farebox-${measure}-by-${grouping}.csv`, csvOf(report.data, nameOf));
-            }
+            if (!report.data) return;
+            const csv = csvOf(report.data, (id) => nameOf(grouping, id));
+            download(`farebox-${measure}-by-${grouping}.csv`, csv);
           }}
         >
           Download CSV
         </Button>
       }
     >
-      <Group align="flex-end">
-        <SegmentedControl
-          aria-label="What is shown"
-          data={MEASURES}
-          value={measure}
-          onChange={(value) => {
-            set({ measure: value as Measure });
-          }}
-        />
-        <Select
-          label="Split by"
-          data={measure === 'spend' ? GROUPINGS.slice(0, 3) : GROUPINGS}
-          value={grouping}
-          allowDeselect={false}
-          w={140}
-          onChange={(value) => {
-            set({ by: value as Grouping });
-          }}
-        />
-        <Select
-          label="Time"
-          data={RANGES}
-          value={String(look.range ?? 'month')}
-          allowDeselect={false}
-          w={150}
-          onChange={(value) => {
-            const today = isoDay(now);
-            set({ range: value ?? 'month', ...(value === 'custom' && { from: today, to: today }) });
-          }}
-        />
-        {look.range === 'custom' && (
-          <>
-            <TextInput
-              type="date"
-              label="From"
-              value={look.from ?? ''}
-              onChange={(event) => {
-                set({ from: event.currentTarget.value });
-              }}
-            />
-            <TextInput
-              type="date"
-              label="To"
-              value={look.to ?? ''}
-              onChange={(event) => {
-                set({ to: event.currentTarget.value });
-              }}
-            />
-          </>
-        )}
-        <MultiSelect
-          label="Projects"
-          placeholder="All"
-          clearable
-          data={(projects.data ?? []).map(({ id, name }) => ({ value: id, label: name }))}
-          value={look.projects ?? []}
-          miw={180}
-          onChange={(chosen) => {
-            set({ projects: chosen });
-          }}
-        />
-      </Group>
+      <Controls
+        look={look}
+        set={set}
+        budget={drawn?.id ?? 'none'}
+        budgets={(measure === 'spend' ? budgets : []).map((budget) => ({
+          value: budget.id,
+          label: `${scopeName(budget.scope)}: ${termsOf(budget)}`,
+        }))}
+      />
+      <Narrowed look={look} set={set} nameOf={nameOf} />
       <Answered query={report} loading={<Skeleton height={420} radius="lg" />}>
         {(found) =>
           found.series.length === 0 ? (
@@ -161,13 +76,12 @@ export default function Usage() {
             />
           ) : (
             <Shown
+              // Series that were hidden belong to one way of splitting.
+              key={grouping}
               report={found}
-              measure={measure}
+              range={range}
               nameOf={nameOf}
-              format={format}
-              onDay={(day) => {
-                set({ range: 'custom', from: day, to: day });
-              }}
+              limit={drawn && limitOf(drawn, range, found.width)}
             />
           )
         }
@@ -178,56 +92,60 @@ export default function Usage() {
 
 interface ShownProps {
   report: Report;
-  measure: Measure;
-  nameOf: (series: string) => string;
-  format: (value: number) => string;
-  onDay: (day: string) => void;
+  range: Range;
+  nameOf: NameOf;
+  limit: { value: number; name: string } | undefined;
 }
 
-function Shown({ report, measure, nameOf, format, onDay }: ShownProps) {
+function Shown({ report, range, nameOf, limit }: ShownProps) {
+  const [look, set] = useLook();
   const [hidden, setHidden] = useState<string[]>([]);
-  const budget = useDailyBudget();
-  const shown = report.series.filter((name) => !hidden.includes(name));
+  const { measure = 'spend', by: grouping = 'model', only = {} } = look;
+  const format = (value: number) =>
+    measure === 'spend' ? usdOfNumber(value) : value.toLocaleString();
+  const nameOfSeries = (id: string) => nameOf(grouping, id);
+  const { series, bars } = barsOf(report, nameOfSeries, useNow());
+  const isDays = report.width === 'day';
+  const unit = isDays ? 'Day' : 'Hour';
+  const label = `${LABELS[measure]} by ${unit.toLowerCase()}`;
   return (
-    <Card title={`${format(report.total)} in all`} text={<Forecast report={report} of={measure} />}>
+    <Card title={label}>
       <Stack gap="md">
-        <Suspense fallback={<Skeleton height={320} />}>
-          <Chart
-            report={report}
-            shown={shown}
-            nameOf={nameOf}
-            format={format}
-            line={measure === 'spend' ? budget : undefined}
-            onDay={onDay}
-          />
-        </Suspense>
-        <Chip.Group
-          multiple
-          value={shown}
-          onChange={(chosen) => {
-            setHidden(report.series.filter((name) => !chosen.includes(name)));
+        <Summary report={report} range={range} measure={measure} only={only} format={format} />
+        <StackedBars
+          label={label}
+          bars={bars}
+          series={series.filter(({ id }) => !hidden.includes(id))}
+          format={format}
+          isWhole={measure !== 'spend'}
+          limit={limit}
+          chosen="shows its hours"
+          choose={
+            isDays
+              ? (start) => {
+                  set(atDay(Number(start)));
+                }
+              : undefined
+          }
+        />
+        <Legend series={series} hidden={hidden} change={setHidden} />
+        <BarsTable label={`${label}, as a table`} unit={unit} bars={bars} series={series} format={format} />
+        <UsageTable
+          report={report}
+          kind={GROUPINGS.find(({ value }) => value === grouping)?.label ?? 'Series'}
+          nameOf={nameOfSeries}
+          format={format}
+          lookInto={(id) => {
+            const change = into(look, grouping, id);
+            return (
+              change &&
+              (() => {
+                set(change);
+              })
+            );
           }}
-        >
-          <Group gap="xs" role="group" aria-label="Series">
-            {report.series.map((name, index) => (
-              <Chip key={name} value={name} size="xs" variant="outline">
-                <span className={classes.dot} style={{ background: colorOf(index) }} />
-                {nameOf(name)}
-              </Chip>
-            ))}
-          </Group>
-        </Chip.Group>
-        <UsageTable report={report} nameOf={nameOf} format={format} />
+        />
       </Stack>
     </Card>
   );
-}
-
-function Forecast({ report, of: measure }: { report: Report; of: Measure }) {
-  const now = useNow();
-  const first = report.days[0];
-  const isThisMonth = first?.start === monthSoFar(now).start;
-  const expected = isThisMonth ? forecast(report.total, now) : null;
-  if (measure !== 'spend' || expected === null) return null;
-  return <Text component="span" size="sm">At this pace the month ends at {usdOfNumber(expected)}.</Text>;
 }

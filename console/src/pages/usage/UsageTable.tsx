@@ -1,32 +1,39 @@
+import { Anchor } from '@mantine/core';
 import { DataTable, type Column } from '../../ui/DataTable';
 import type { Report } from './report';
 
 interface UsageTableProps {
   report: Report;
+  /** What a series is, as "Model". */
+  kind: string;
   nameOf: (series: string) => string;
   format: (value: number) => string;
+  /** Looks into one series; null where there is nothing more in it. */
+  lookInto: (series: string) => (() => void) | null;
 }
 
-interface Line {
-  series: string;
-  total: number;
-}
-
-/** What each series comes to. */
-export function UsageTable({ report, nameOf, format }: UsageTableProps) {
-  const lines = report.series.map((series) => ({
-    series,
-    total: report.days.reduce((sum, { values }) => sum + (values[series] ?? 0), 0),
-  }));
-  const columns: Column<Line>[] = [
-    { name: 'Series', cell: ({ series }) => nameOf(series) },
-    { name: 'Total', align: 'right', cell: ({ total }) => format(total) },
+/** What each series comes to; a click looks into it. */
+export function UsageTable({ report, kind, nameOf, format, lookInto }: UsageTableProps) {
+  const totalOf = (series: string) => report.totals[series] ?? 0;
+  const share = (series: string) =>
+    report.total > 0 ? `${Math.round((totalOf(series) / report.total) * 100)} %` : '0 %';
+  const columns: Column<string>[] = [
     {
-      name: 'Share',
-      align: 'right',
-      cell: ({ total }) =>
-        report.total > 0 ? `${Math.round((total / report.total) * 100)} %` : '0 %',
+      name: kind,
+      cell: (series) => {
+        const look = lookInto(series);
+        if (!look) return nameOf(series);
+        return (
+          <Anchor component="button" type="button" size="sm" ta="start" onClick={look}>
+            {nameOf(series)}
+          </Anchor>
+        );
+      },
     },
+    { name: 'Total', align: 'right', cell: (series) => format(totalOf(series)) },
+    { name: 'Share', align: 'right', cell: share },
   ];
-  return <DataTable label="Totals" columns={columns} rows={lines} keyOf={({ series }) => series} />;
+  return (
+    <DataTable label="Totals" columns={columns} rows={report.series} keyOf={(series) => series} />
+  );
 }

@@ -9,10 +9,13 @@ const COLORS = [
   '#5aa7c4',
   '#8a6fc0',
   '#9c8150',
-  '#7d8f8a',
+  '#c2577a',
 ];
+
+/** The colour of the many that have none of their own. */
+export const REST_COLOR = '#7d8f8a';
 
 /** The colour of the series at a place. */
 export function colorOf(index: number): string {
-  return COLORS[index % COLORS.length] ?? '#7d8f8a';
+  return COLORS[index % COLORS.length] ?? REST_COLOR;
 }

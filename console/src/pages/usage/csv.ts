@@ -6,11 +6,17 @@ export function cell(value: string | number): string {
   return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-/** A report as CSV: a row for each day, a column for each series. */
+/** When a bucket begins: as `2026-11-26`, or `2026-11-26T14:00Z`. */
+function startOf(start: number, width: Report['width']): string {
+  const iso = new Date(start * 1_000).toISOString();
+  return width === 'day' ? iso.slice(0, 10) : `${iso.slice(0, 16)}Z`;
+}
+
+/** A report as CSV: a row for each day or hour, a column for each series. */
 export function csvOf(report: Report, nameOf: (series: string) => string): string {
-  const head = ['day', ...report.series.map(nameOf)];
-  const rows = report.days.map(({ day, values }) => [
-    day,
+  const head = [report.width, ...report.series.map(nameOf)];
+  const rows = report.buckets.map(({ start, values }) => [
+    startOf(start, report.width),
     ...report.series.map((name) => values[name] ?? 0),
   ]);
   return [head, ...rows].map((row) => row.map(cell).join(',')).join('\r\n');
