@@ -3,9 +3,12 @@ import { useState } from 'react';
 import { api, data } from '../../api/client';
 import { queryClient } from '../../api/queries';
 import type { Schemas } from '../../api/types';
+import { useMay } from '../../session/me';
 import { useApiForm } from '../../ui/form';
 import { Problem } from '../../ui/Problem';
 import { SecretOnce } from '../../ui/SecretOnce';
+import { LimitFields } from './LimitFields';
+import { askedLimits, limitFields, limitRules, UNLIMITED } from './limits';
 import { Restrictions } from './Restrictions';
 import { asked, EXPIRIES, UNRESTRICTED } from './restriction';
 
@@ -25,11 +28,15 @@ export function CreateKey({ project, isOpen, close }: CreateKeyProps) {
 }
 
 function Steps({ project, close }: Omit<CreateKeyProps, 'isOpen'>) {
+  const mayLimit = useMay('api.organization.projects.rate_limits.write');
   const [made, setMade] = useState<Schemas['UserKeyWithSecret'] | null>(null);
   const { form, submit, isSending, problem } = useApiForm({
-    initialValues: { name: '', expires: 'never', ...UNRESTRICTED },
-    validate: { name: (name) => (name.trim() ? null : 'Give it a name that you will know later.') },
-    fields: { expires_in_seconds: 'expires', resources: 'permissions' },
+    initialValues: { name: '', expires: 'never', ...UNRESTRICTED, ...UNLIMITED },
+    validate: {
+      name: (name) => (name.trim() ? null : 'Give it a name that you will know later.'),
+      ...limitRules,
+    },
+    fields: { expires_in_seconds: 'expires', resources: 'permissions', ...limitFields },
     send: (values) =>
       data(
         api.POST('/api/projects/{project_id}/keys', {
@@ -37,6 +44,7 @@ function Steps({ project, close }: Omit<CreateKeyProps, 'isOpen'>) {
           body: {
             name: values.name.trim(),
             ...asked(values),
+            ...askedLimits(values),
             ...(values.expires !== 'never' && { expires_in_seconds: Number(values.expires) }),
           },
         }),
@@ -68,6 +76,7 @@ function Steps({ project, close }: Omit<CreateKeyProps, 'isOpen'>) {
           {...form.getInputProps('name')}
         />
         <Restrictions form={form} />
+        {mayLimit && <LimitFields form={form} />}
         <Select
           label="Expires"
           data={EXPIRIES}

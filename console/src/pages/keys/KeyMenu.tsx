@@ -13,6 +13,7 @@ import { When } from '../../ui/When';
 import type { Key } from './Keys';
 import { Restrictions } from './Restrictions';
 import { asked, restrictionOf } from './restriction';
+import { useLately } from './use';
 
 type Doing = 'edit' | 'rotate' | 'revoke' | null;
 
@@ -82,10 +83,25 @@ export function KeyMenu({ of: key }: { of: Key }) {
           await refresh();
         }}
       >
-        Every program that uses {key.redacted_value} is refused from its next call on. It was last
-        used: <When at={key.last_used_at} />. A revoked key does not come back.
+        <Consequences of={key} />
       </Confirm>
     </>
+  );
+}
+
+/** What breaks when a key is revoked. */
+function Consequences({ of: key }: { of: Key }) {
+  const lately = useLately(key.id);
+  return (
+    <Stack gap="xs">
+      <Text size="sm">
+        Every program that uses {key.redacted_value} is refused from its next call on, whichever of
+        its secrets it has. A revoked key does not come back.
+      </Text>
+      <Text size="sm" fw={550}>
+        Last used: <When at={key.last_used_at} />. {lately}
+      </Text>
+    </Stack>
   );
 }
 

@@ -7,12 +7,15 @@ import type { Schemas } from '../../api/types';
 import { ProjectSelect } from '../../session/ProjectSelect';
 import { useProject } from '../../session/project';
 import { DataTable, type Column } from '../../ui/DataTable';
+import { usdOfNumber } from '../../ui/money';
+import { useNow } from '../../ui/now';
 import { Page } from '../../ui/Page';
 import { Paged } from '../../ui/Paged';
 import { Empty } from '../../ui/States';
 import { When } from '../../ui/When';
 import { CreateKey } from './CreateKey';
 import { KeyMenu } from './KeyMenu';
+import { useSpentThisMonth } from './use';
 
 export type Key = Schemas['UserKey'];
 
@@ -22,16 +25,40 @@ const PERMISSIONS: Record<Key['permissions'], string> = {
   read_only: 'Read only',
 };
 
-const COLUMNS: Column<Key>[] = [
-  { name: 'Name', cell: (key) => <Text fw={550}>{key.name || 'Unnamed'}</Text> },
+const columnsWith = (spent: Record<string, number> | undefined): Column<Key>[] => [
+  { name: 'Name', cell: (key) => <Name of={key} /> },
   { name: 'Key', cell: (key) => <Code>{key.redacted_value}</Code> },
   { name: 'Owner', cell: (key) => key.owner.user?.name ?? key.owner.service_account?.name },
   { name: 'Permissions', cell: (key) => <Permissions of={key} /> },
+  ...(spent
+    ? [
+        {
+          name: 'This month',
+          align: 'right' as const,
+          cell: (key: Key) => usdOfNumber(spent[key.id] ?? 0),
+        },
+      ]
+    : []),
   { name: 'Created', cell: (key) => <When at={key.created_at} as="day" /> },
   { name: 'Last used', cell: (key) => <When at={key.last_used_at} /> },
   { name: 'Expires', cell: (key) => <When at={key.expires_at} as="day" /> },
   { name: 'Actions', isNameHidden: true, align: 'right', cell: (key) => <KeyMenu of={key} /> },
 ];
+
+function Name({ of: key }: { of: Key }) {
+  const now = useNow();
+  const until = key.previous_secret_expires_at ?? 0;
+  return (
+    <div>
+      <Text fw={550}>{key.name || 'Unnamed'}</Text>
+      {until > now && (
+        <Text size="xs" c="dimmed">
+          old secret works until <When at={until} as="minute" />
+        </Text>
+      )}
+    </div>
+  );
+}
 
 function Permissions({ of: key }: { of: Key }) {
   return (
@@ -46,6 +73,7 @@ function Permissions({ of: key }: { of: Key }) {
 export default function Keys() {
   const project = useProject();
   const [isCreating, creating] = useDisclosure();
+  const spent = useSpentThisMonth(project);
   const keys = useInfiniteQuery({
     queryKey: ['keys', project],
     enabled: project !== undefined,
@@ -86,7 +114,7 @@ export default function Keys() {
       >
         {(rows) => (
           <Stack gap="md">
-            <DataTable label="API keys" columns={COLUMNS} rows={rows} keyOf={(key) => key.id} />
+            <DataTable label="API keys" columns={columnsWith(spent)} rows={rows} keyOf={(key) => key.id} />
           </Stack>
         )}
       </Paged>
