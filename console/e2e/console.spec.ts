@@ -36,6 +36,7 @@ const VIEWS: [path: string, title: string | RegExp][] = [
   ['/operator/upstreams', 'Upstreams'],
   ['/operator/models', 'Models and prices'],
   ['/operator/model/hello-1', 'hello-1'],
+  ['/operator/codes', 'Redeem codes'],
   ['/operator/jobs', 'Messages'],
   ['/operator/ledger', 'Ledger'],
   ['/operator/settings', 'Installation'],

@@ -40,6 +40,7 @@ export const inside: View[] = [
   { path: '/operator/models', load: () => import('../pages/operator/Models') },
   { path: '/operator/model/$', load: () => import('../pages/operator/Model') },
   { path: '/operator/payments', load: () => import('../pages/operator/Payments') },
+  { path: '/operator/codes', load: () => import('../pages/operator/Codes') },
   { path: '/operator/jobs', load: () => import('../pages/operator/Jobs') },
   { path: '/operator/ledger', load: () => import('../pages/operator/Ledger') },
   { path: '/operator/settings', load: () => import('../pages/operator/Installation') },

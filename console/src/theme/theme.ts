@@ -83,5 +83,13 @@ export const resolver: CSSVariablesResolver = () => ({
     '--farebox-good': '#6fd6bf',
     '--farebox-bad': '#ff9b91',
     '--farebox-waiting': '#ffc94d',
+    '--mantine-color-fare-light': 'rgb(38 177 152 / 15%)',
+    '--mantine-color-fare-light-hover': 'rgb(38 177 152 / 22%)',
+    '--mantine-color-fare-light-color': '#8fe0cf',
+    '--mantine-color-yellow-light': 'rgb(255 201 77 / 14%)',
+    '--mantine-color-yellow-light-color': '#ffd166',
+    '--mantine-color-red-light': 'rgb(255 120 110 / 15%)',
+    '--mantine-color-red-light-hover': 'rgb(255 120 110 / 22%)',
+    '--mantine-color-red-light-color': '#ffb4ab',
   },
 });
