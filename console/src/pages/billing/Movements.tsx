@@ -1,45 +1,15 @@
-import { Button, Group, Select, Text } from '@mantine/core';
+import { Button, Group, Select } from '@mantine/core';
 import { IconDownload } from '@tabler/icons-react';
 import { useNavigate, useSearch } from '@tanstack/react-router';
 import { api, data } from '../../api/client';
 import { usePaged } from '../../api/paged';
 import type { Schemas } from '../../api/types';
-import { DataTable, type Column } from '../../ui/DataTable';
-import { Money } from '../../ui/Money';
+import { DataTable } from '../../ui/DataTable';
 import { Paged } from '../../ui/Paged';
 import { Empty } from '../../ui/States';
-import { When } from '../../ui/When';
-import { MOVEMENTS } from './movement';
+import { MOVEMENT_COLUMNS, MOVEMENTS } from './movementColumns';
 
 type Movement = Schemas['BillingMovement'];
-
-export const MOVEMENT_COLUMNS: Column<Movement>[] = [
-  {
-    name: 'When',
-    cell: ({ created_at: at, kind }) => <When at={at} as={kind === 'usage' ? 'day' : 'minute'} />,
-  },
-  {
-    name: 'What',
-    cell: ({ kind, request_count: requests }) =>
-      `${MOVEMENTS[kind] ?? kind}${requests ? `, ${requests.toLocaleString()} requests` : ''}`,
-  },
-  { name: 'Why', cell: ({ reason }) => reason ?? '' },
-  {
-    name: 'Amount',
-    align: 'right',
-    cell: ({ amount_usd: amount }) => (
-      <Text span size="sm" c={amount.startsWith('-') ? 'inherit' : 'var(--farebox-good)'}>
-        {!amount.startsWith('-') && '+'}
-        <Money amount={amount} />
-      </Text>
-    ),
-  },
-  {
-    name: 'Balance after',
-    align: 'right',
-    cell: ({ balance_after_usd: after }) => (after ? <Money amount={after} /> : ''),
-  },
-];
 
 /** Everything that moved the balance; the address says of which kind. */
 export function Movements() {

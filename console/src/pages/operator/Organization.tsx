@@ -3,7 +3,6 @@ import { useQuery } from '@tanstack/react-query';
 import { useParams } from '@tanstack/react-router';
 import { useState } from 'react';
 import { api, data } from '../../api/client';
-import { queryClient } from '../../api/queries';
 import type { Schemas } from '../../api/types';
 import { Card } from '../../ui/Card';
 import { DataTable } from '../../ui/DataTable';
@@ -16,10 +15,12 @@ import { useAction } from '../../ui/useAction';
 import { amountProblem } from '../limits/amount';
 import { Facts } from '../../ui/Facts';
 import { StateBadge } from '../../ui/StateBadge';
+import { CreditLine } from './CreditLine';
+import { Markups } from './Markups';
+import { OrganizationMovements } from './OrganizationMovements';
+import { refreshOrganizations } from './organization';
 
 type Detail = Schemas['OperatorOrganizationDetail'];
-
-const refresh = () => queryClient.invalidateQueries({ queryKey: ['operator', 'organizations'] });
 
 /** One organization, as the operator sees it: money, people, and whether it is served. */
 export default function Organization() {
@@ -46,7 +47,7 @@ function Parts({ of: organization }: { of: Detail }) {
     await api.POST('/api/operator/organizations/{organization_id}/resume', {
       params: { path: { organization_id: organization.id } },
     });
-    await refresh();
+    await refreshOrganizations();
   }, 'It is served again.');
   const isActive = organization.state === 'active';
   return (
@@ -110,6 +111,8 @@ function Parts({ of: organization }: { of: Detail }) {
           </Text>
         )}
       </Card>
+      <CreditLine organization={organization.id} />
+      <Markups organization={organization} />
       <Card title="People">
         <DataTable
           label="People"
@@ -134,6 +137,7 @@ function Parts({ of: organization }: { of: Detail }) {
           ]}
         />
       </Card>
+      <OrganizationMovements organization={organization.id} />
       <FormModal isOpen={doing === 'suspend'} close={close} title={`Suspend ${organization.name}?`}>
         <Suspend id={organization.id} close={close} />
       </FormModal>
@@ -160,7 +164,7 @@ function Suspend({ id, close }: { id: string; close: () => void }) {
         }),
       ),
     onSent: async () => {
-      await refresh();
+      await refreshOrganizations();
       close();
     },
   });
@@ -196,7 +200,7 @@ function Move({ id, isTaking, close }: MoveProps) {
     },
     said: 'The books have it.',
     onSent: async () => {
-      await refresh();
+      await refreshOrganizations();
       close();
     },
   });
