@@ -4138,7 +4138,10 @@ export interface components {
         BillingCard: {
             /** @example visa */
             brand: string;
-            /** @example 4242 */
+            /**
+             * @description The last four digits of its number.
+             * @example 4242
+             */
             last4: string;
         };
         /** @description One grant, purchase or credit line, with what is left of it. */
@@ -5777,8 +5780,8 @@ export interface components {
             object: string;
         };
         /** @description One page of a list. */
-        List_Model: {
-            data: components["schemas"]["Model"][];
+        List_OperatorModel: {
+            data: components["schemas"]["OperatorModel"][];
             first_id?: string | null;
             has_more: boolean;
             last_id?: string | null;
@@ -5998,41 +6001,36 @@ export interface components {
             /** @description The session of this request. */
             session: components["schemas"]["Session"];
         };
-        /** @description A model of the configuration. */
+        /** @description A model that the key may use. */
         Model: {
-            /** Format: int64 */
-            context_tokens: number;
-            deployments: components["schemas"]["Deployment"][];
-            /** Format: int64 */
-            disabled_at?: number | null;
             /**
-             * @description `chat`, `responses`, `completions`, `embeddings`.
-             * @example [
-             *       "chat",
-             *       "responses"
-             *     ]
+             * Format: int64
+             * @description Since when it is offered, in Unix seconds.
              */
-            endpoints: string[];
-            /** @example gpt-4o-mini */
+            created: number;
+            /**
+             * @description What requests carry as `model`.
+             * @example gpt-4o-mini
+             */
             id: string;
-            /** @description Whether a request to it is taken. */
-            is_callable: boolean;
-            /** @description False if an operator switched it off: callers are told that there is no such model. */
-            is_enabled: boolean;
-            /** Format: int64 */
-            max_output_tokens: number;
-            next_price?: components["schemas"]["Price"] | null;
-            /** @example operator.model */
+            /** @example model */
             object: string;
-            /** @example farebox */
+            /**
+             * @description Who offers it.
+             * @example farebox
+             */
             owned_by: string;
-            price?: components["schemas"]["Price"] | null;
-            problems: components["schemas"]["ModelProblem"][];
         };
         /** @description What is to change of a model; what is absent stays. */
         ModelChanges: {
             /** @description False: callers are told that there is no such model. */
             is_enabled?: boolean | null;
+        };
+        /** @description All models that the key may use. */
+        ModelList: {
+            data: components["schemas"]["Model"][];
+            /** @example list */
+            object: string;
         };
         /** @description Which models a project may use. */
         ModelPermissions: {
@@ -6136,7 +6134,7 @@ export interface components {
              * @description Whether the card is saved, so that credit can be bought with it while nobody is there.
              * @default false
              */
-            save_method: boolean;
+            save_method: boolean | null;
         };
         /** @description A budget to be made. */
         NewBudget: {
@@ -6963,6 +6961,37 @@ export interface components {
              * @example owner
              */
             role: string;
+        };
+        /** @description A model of the configuration. */
+        OperatorModel: {
+            /** Format: int64 */
+            context_tokens: number;
+            deployments: components["schemas"]["Deployment"][];
+            /** Format: int64 */
+            disabled_at?: number | null;
+            /**
+             * @description `chat`, `responses`, `completions`, `embeddings`.
+             * @example [
+             *       "chat",
+             *       "responses"
+             *     ]
+             */
+            endpoints: string[];
+            /** @example gpt-4o-mini */
+            id: string;
+            /** @description Whether a request to it is taken. */
+            is_callable: boolean;
+            /** @description False if an operator switched it off: callers are told that there is no such model. */
+            is_enabled: boolean;
+            /** Format: int64 */
+            max_output_tokens: number;
+            next_price?: components["schemas"]["Price"] | null;
+            /** @example operator.model */
+            object: string;
+            /** @example farebox */
+            owned_by: string;
+            price?: components["schemas"]["Price"] | null;
+            problems: components["schemas"]["ModelProblem"][];
         };
         /** @description An organization, as operators see it. */
         OperatorOrganization: {
@@ -13318,7 +13347,7 @@ export interface operations {
                      *       "object": "list"
                      *     }
                      */
-                    "application/json": components["schemas"]["List_Model"];
+                    "application/json": components["schemas"]["List_OperatorModel"];
                 };
             };
             400: components["responses"]["BadRequest"];
@@ -13437,7 +13466,7 @@ export interface operations {
                      *       ]
                      *     }
                      */
-                    "application/json": components["schemas"]["Model"];
+                    "application/json": components["schemas"]["OperatorModel"];
                 };
             };
             401: components["responses"]["Unauthorized"];
@@ -13564,7 +13593,7 @@ export interface operations {
                      *       ]
                      *     }
                      */
-                    "application/json": components["schemas"]["Model"];
+                    "application/json": components["schemas"]["OperatorModel"];
                 };
             };
             400: components["responses"]["BadRequest"];
@@ -18845,18 +18874,18 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "object": "list",
                      *       "data": [
                      *         {
+                     *           "created": 1798761600,
                      *           "id": "gpt-4o-mini",
                      *           "object": "model",
-                     *           "created": 1798761600,
                      *           "owned_by": "farebox"
                      *         }
-                     *       ]
+                     *       ],
+                     *       "object": "list"
                      *     }
                      */
-                    "application/json": Record<string, never>;
+                    "application/json": components["schemas"]["ModelList"];
                 };
             };
             401: components["responses"]["Unauthorized"];
@@ -18885,13 +18914,13 @@ export interface operations {
                 content: {
                     /**
                      * @example {
+                     *       "created": 1798761600,
                      *       "id": "gpt-4o-mini",
                      *       "object": "model",
-                     *       "created": 1798761600,
                      *       "owned_by": "farebox"
                      *     }
                      */
-                    "application/json": Record<string, never>;
+                    "application/json": components["schemas"]["Model"];
                 };
             };
             401: components["responses"]["Unauthorized"];

@@ -75,7 +75,10 @@ mod tests {
             ("crates/gateway/src/b.rs", other),
         ]));
         assert_eq!(found.len(), 1);
-        assert_eq!((&*found[0].path, found[0].line), ("crates/control/src/a.rs", 4));
+        assert_eq!(
+            (&*found[0].path, found[0].line),
+            ("crates/control/src/a.rs", 4)
+        );
         assert!(found[0].wrong.contains("`Card`"));
         assert!(found[0].wrong.contains("crates/gateway/src/b.rs:4"));
     }
