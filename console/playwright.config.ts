@@ -15,8 +15,8 @@ const phone = { width: 360, height: 740 };
 export default defineConfig({
   testDir: 'e2e',
   outputDir: 'test-results',
-  // One browser at a time: two cores share it with the server.
-  workers: 1,
+  // Two browsers at a time, as the machine has two cores; tests share a server and nothing else.
+  workers: 2,
   timeout: 90_000,
   expect: { timeout: 20_000 },
   forbidOnly: Boolean(process.env.CI),

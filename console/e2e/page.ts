@@ -2,6 +2,9 @@ import { test as base, expect, type Page } from '@playwright/test';
 
 const isAlone = process.env.FAREBOX_BASE_URL === undefined;
 
+/** For tests that say nothing without a server. */
+export const NEEDS_SERVER = { isMissing: isAlone, why: 'these need a server' };
+
 /** Plays the server's answer to both probes. */
 export async function playProbes(page: Page, alive: number, ready: number) {
   await page.route('**/healthz', (route) => route.fulfill({ status: alive, body: '' }));
@@ -11,8 +14,18 @@ export async function playProbes(page: Page, alive: number, ready: number) {
 /** Answers that tests want, or that say no more than that nobody is signed in: browsers report them. */
 const EXPECTED = /\/(healthz|readyz|api\/me)$/;
 
+interface Fixtures {
+  /** Says that requests to such paths may be refused. */
+  expected: (path: RegExp) => void;
+  /** Whether the screen is a phone's: the menu is behind a button. */
+  isNarrow: boolean;
+}
+
 /** A page whose every error and refused script or style fails the test. */
-export const test = base.extend<{ expected: (path: RegExp) => void }>({
+export const test = base.extend<Fixtures>({
+  isNarrow: async ({ viewport }, use) => {
+    await use((viewport?.width ?? 0) < 800);
+  },
   // Playwright wants an object pattern, even of nothing.
   // eslint-disable-next-line no-empty-pattern
   expected: async ({}, use, { annotations }) => {

@@ -1,4 +1,5 @@
-import { expect, type Page } from '@playwright/test';
+import { randomInt, randomUUID } from 'node:crypto';
+import { expect, type Browser, type Page } from '@playwright/test';
 
 /** Who scripts/e2e.sh set the installation up with: operator, and owner of Acme. */
 export const OWNER = 'owner@example.com';
@@ -25,19 +26,72 @@ export async function inMessage(page: Page, to: string, form: RegExp): Promise<s
 }
 
 /** The six digits of the latest message to somebody. */
-export function codeFor(page: Page, to: string): Promise<string> {
+function codeFor(page: Page, to: string): Promise<string> {
   return inMessage(page, to, /\b\d{6}\b/);
 }
 
-let count = 0;
+/** A word that stands for nothing else, in any of the browsers that the tests run in. */
+export function fresh(name: string): string {
+  return `${name}-${randomUUID().slice(0, 8)}`;
+}
 
-/** An address that nobody has yet, in any of the browsers that the tests run in. */
+/** An address that nobody has yet. */
 export function freshEmail(name: string): string {
-  count += 1;
-  return `${name}-${Date.now().toString(36)}-${count}@example.com`;
+  return `${fresh(name)}@example.com`;
 }
 
 /** A number that nobody has yet. */
-export function freshPhone(): string {
-  return `+4915112${String(Date.now() % 1_000_000).padStart(6, '0')}`;
+function freshPhone(): string {
+  return `+49151${String(randomInt(10_000_000, 99_999_999))}`;
+}
+
+interface Newcomer {
+  name: string;
+  email: string;
+  /** What their organization is called; those who were invited found none. */
+  organization?: string;
+}
+
+/** Fills in the form of a new account, and types the codes from both messages. */
+export async function signUp(page: Page, { name, email, organization }: Newcomer): Promise<void> {
+  await page.getByLabel('Name').fill(name);
+  await page.getByLabel('E-mail').fill(email);
+  await page.getByRole('textbox', { name: 'Password' }).fill(PASSWORD);
+  if (organization !== undefined) await page.getByLabel('Organization').fill(organization);
+  await page.getByRole('button', { name: 'Create account' }).click();
+  await page.getByLabel('Code from the mail').fill(await codeFor(page, email));
+  await page.getByRole('button', { name: 'Go on' }).click();
+  const phone = freshPhone();
+  await page.getByLabel('Phone number').fill(phone);
+  await page.getByRole('button', { name: 'Send the code' }).click();
+  await page.getByLabel('Code from the text message').fill(await codeFor(page, phone));
+  await page.getByRole('button', { name: 'Go on' }).click();
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText(`Hello, ${name}`);
+}
+
+/** The browser of somebody else. */
+export async function anotherPage(browser: Browser): Promise<Page> {
+  return (await browser.newContext()).newPage();
+}
+
+/** A newcomer with an organization of their own, in this browser; answers what it is called. */
+export async function becomeOwner(page: Page): Promise<string> {
+  const email = freshEmail('owner');
+  await page.goto('/sign-up');
+  await signUp(page, { name: 'Ada Lovelace', email, organization: email });
+  return email;
+}
+
+/** Somebody who was invited to Acme and accepted: who may read, and not change. */
+export async function becomeGuest(owner: Page, page: Page): Promise<void> {
+  const email = freshEmail('guest');
+  await owner.goto('/members?tab=invites');
+  await owner.getByRole('button', { name: 'Invite somebody' }).click();
+  await owner.getByLabel('E-mail').fill(email);
+  await owner.getByRole('button', { name: 'Send the invite' }).click();
+  await expect(owner.getByText(email)).toBeVisible();
+  await page.goto(await inMessage(owner, email, /https?:\S+\/accept-invite#\S+/));
+  await expect(page.getByText('Acme')).toBeVisible();
+  await page.getByRole('link', { name: 'Create an account' }).click();
+  await signUp(page, { name: 'Guest', email });
 }

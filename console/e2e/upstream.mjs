@@ -1,8 +1,14 @@
-// A model server for the browser tests: says hello, whole or as a stream, and counts tokens as it likes.
+// A model server for the browser tests: says hello, or UPSTREAM_SAYS, whole or as a stream, and counts
+// tokens as it likes.
 import { createServer } from 'node:http';
 
-const WORDS = ['Hello', ', ', 'World', '!'];
-const USAGE = { prompt_tokens: 10, completion_tokens: 4, total_tokens: 14 };
+const SAYS = process.env.UPSTREAM_SAYS;
+const WORDS = SAYS ? SAYS.split(/(?<=\s)/) : ['Hello', ', ', 'World', '!'];
+const USAGE = {
+  prompt_tokens: 10,
+  completion_tokens: WORDS.length,
+  total_tokens: 10 + WORDS.length,
+};
 
 const chunk = (model, part) =>
   `data: ${JSON.stringify({ id: 'chatcmpl-1', object: 'chat.completion.chunk', created: 1, model, ...part })}\n\n`;
