@@ -27,6 +27,7 @@ pub const WEIGHTS: &str = "models/SmolLM2-135M-Instruct.Q4_1.gguf";
 
 const MODEL: &str = "smollm2-135m-instruct";
 const PROMPT: &str = "Hello World";
+const EMAIL: &str = "demo@localhost.localdomain";
 const CREDIT: Nusd = Nusd::new(5_000_000_000);
 const USUAL_ADDRESS: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
@@ -65,12 +66,13 @@ pub async fn run(demo: &Demo, environment: &Environment) -> Result<(), Failure> 
         "Setting up a throwaway installation in {}\n",
         folder.path().display()
     ))?;
-    let founded = installation::found(&loaded.config, &new_installation()).await?;
+    let password = domain::id::random_base62(24, entropy::system);
+    let founded = installation::found(&loaded.config, &new_installation(&password)).await?;
     let running = serve::start(&loaded, environment, Some(listener)).await?;
     say(&format!("Serving on http://{address}\n"))?;
 
     let told = tokio::select! {
-        told = greet(&running, &loaded, &founded) => told,
+        told = greet(&running, &loaded, &founded, &password) => told,
         () = stop.cancelled() => Ok(()),
     };
     if told.is_ok() {
@@ -86,6 +88,7 @@ async fn greet(
     running: &serve::Running,
     loaded: &Loaded,
     founded: &Founded,
+    password: &str,
 ) -> Result<(), Failure> {
     say("Starting the built-in model\n")?;
     for health in running.local_models() {
@@ -97,8 +100,12 @@ async fn greet(
     let exchange = call::chat(&base, key, MODEL, PROMPT)
         .await
         .map_err(Failure::new)?;
-    let public_url = &loaded.config.public_url;
-    print(&page::summary(&exchange, public_url, &base, key))?;
+    let console = page::Console {
+        url: &loaded.config.public_url,
+        email: EMAIL,
+        password,
+    };
+    print(&page::summary(&exchange, &console, &base, key))?;
     print(&page::snippets(&base, key, MODEL))?;
     say("\nServing until Ctrl-C.\n")
 }
@@ -171,12 +178,11 @@ fn configure(
         .map_err(|error| Failure::new(error.to_string()))
 }
 
-fn new_installation() -> NewInstallation {
-    let password = domain::id::random_base62(24, entropy::system);
+fn new_installation(password: &str) -> NewInstallation {
     NewInstallation {
-        email: "demo@localhost.localdomain".to_owned(),
+        email: EMAIL.to_owned(),
         organization: "Demo".to_owned(),
-        password: config::Secret::new(password),
+        password: config::Secret::new(password.to_owned()),
         credit: CREDIT,
     }
 }

@@ -41,8 +41,15 @@ price = {{ input = "0.15", output = "0.60" }}
     )
 }
 
+/// Where the console is, and who may sign in to it.
+pub(super) struct Console<'a> {
+    pub(super) url: &'a str,
+    pub(super) email: &'a str,
+    pub(super) password: &'a str,
+}
+
 /// What was asked, what came back and what it cost; then how to reach it.
-pub(super) fn summary(exchange: &Exchange, public_url: &str, base: &str, key: &str) -> String {
+pub(super) fn summary(exchange: &Exchange, console: &Console<'_>, base: &str, key: &str) -> String {
     let Exchange {
         request,
         answer,
@@ -56,7 +63,11 @@ pub(super) fn summary(exchange: &Exchange, public_url: &str, base: &str, key: &s
         ("usage", usage.clone()),
         ("cost", format!("${cost}")),
         ("balance", format!("${balance}")),
-        ("console", format!("{public_url}/")),
+        ("console", format!("{}/", console.url)),
+        (
+            "sign in",
+            format!("{} / {}", console.email, console.password),
+        ),
         ("API base", base.to_owned()),
         ("key", key.to_owned()),
     ]);
