@@ -4,7 +4,7 @@ import { themeCss } from './src/theme/plugin.ts';
 
 /** The server that `npm run dev` and `npm run preview` put the console in front of. */
 const server = process.env.FAREBOX_URL ?? 'http://127.0.0.1:8080';
-const served = ['/v1', '/api', '/healthz', '/readyz', '/metrics', '/openapi.json'];
+const served = ['/v1', '/api', '/healthz', '/readyz', '/metrics', '/openapi.json', '/test-payments'];
 
 /** As strict as the binary's own: scripts and styles from files only, nothing from elsewhere. */
 const contentSecurityPolicy = [
