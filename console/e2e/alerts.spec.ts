@@ -1,7 +1,7 @@
-import { expect, test } from './page.ts';
+import { expect, NEEDS_SERVER, test } from './page.ts';
 import { signIn } from './people.ts';
 
-test.skip(process.env.FAREBOX_BASE_URL === undefined, 'these need a server');
+test.skip(NEEDS_SERVER.isMissing, NEEDS_SERVER.why);
 
 test('a webhook is made, its secret shown once, tried, and deleted by name', async ({ page }) => {
   const name = `Robot ${Date.now()}`;

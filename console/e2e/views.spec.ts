@@ -38,6 +38,8 @@ const VIEWS: [path: string, title: string | RegExp][] = [
   ['/operator/model/hello-1', 'hello-1'],
   ['/operator/codes', 'Redeem codes'],
   ['/operator/payments', 'Payments'],
+  ['/operator/payments?tab=unmatched', 'Payments'],
+  ['/operator/payments?tab=comparisons', 'Payments'],
   ['/operator/jobs', 'Messages'],
   ['/operator/ledger', 'Ledger'],
   ['/operator/settings', 'Installation'],
