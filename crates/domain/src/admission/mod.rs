@@ -53,6 +53,16 @@ pub struct Ask {
     pub tokens: u64,
 }
 
+impl Ask {
+    fn who(&self) -> Who<'_> {
+        Who {
+            project: &self.project,
+            key: &self.key,
+            model: &self.model,
+        }
+    }
+}
+
 /// Why a request is not admitted. Nothing was taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
@@ -164,15 +174,11 @@ impl Book {
     /// If a request of that id is in flight.
     pub fn admit(&mut self, ask: &Ask, now: AtUs, mono: MonoUs) -> Result<Admission, Refusal> {
         let now = self.turn(now);
-        let who = Who {
-            project: &ask.project,
-            key: &ask.key,
-            model: &ask.model,
-        };
+        let who = ask.who();
         let applied = self.rates.check(&who, ask.tokens, self.defaults, mono);
         let applied = applied.map_err(|stop| {
             if stop.hope != Hope::None {
-                self.rates.want(&who, ask.tokens, self.defaults, mono);
+                self.rates.want(ask, self.defaults, mono);
             }
             Refusal::Rate(Box::new(stop))
         })?;
@@ -182,6 +188,7 @@ impl Book {
             self.check_money(ask, &legs, now)?;
         }
         let rates = self.rates.take(&who, ask.tokens, &applied, mono);
+        self.rates.waits_no_longer(ask.id);
         let open = Open {
             project: ask.project.clone(),
             key: ask.key.clone(),

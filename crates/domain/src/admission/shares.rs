@@ -1,7 +1,7 @@
 //! A book whose rate limits are shared with other nodes: what its node's beats say of them.
 
 use super::Book;
-use crate::id::OrganizationId;
+use crate::id::{OrganizationId, RequestId};
 use crate::lease::{Moment, RateAnswer, RateLine};
 use crate::time::MonoUs;
 
@@ -10,6 +10,11 @@ impl Book {
     /// the organization.
     pub fn share_rates(&mut self, organization: &OrganizationId) {
         self.rates.share(organization);
+    }
+
+    /// A request that found no room, and waited, does so no longer: beats ask nothing for it.
+    pub fn waits_no_longer(&mut self, id: RequestId) {
+        self.rates.waits_no_longer(id);
     }
 
     /// Whether this node has a share of any limit, or wants one.

@@ -122,11 +122,22 @@ impl Share {
     /// There was no room for this much: the next beat asks for it.
     pub fn lacks(&mut self, units: u64) {
         self.leaves = false;
+        self.add(units);
+    }
+
+    fn add(&mut self, units: u64) {
         self.least = match self.wanted {
             0 => units,
             _ => self.least.min(units),
         };
         self.wanted = self.wanted.saturating_add(units);
+    }
+
+    /// What those ask for that wait, each with so many units, in place of what they lacked before:
+    /// also where there is room by now that they have not looked for, or it would go to others.
+    pub fn claimed(&mut self, units: impl Iterator<Item = u64>) {
+        (self.wanted, self.least) = (0, 0);
+        units.for_each(|units| self.add(units));
     }
 
     /// Whether others may have room for what has none here.

@@ -119,7 +119,7 @@ async fn patiently(
     bid: &Bid,
     mut refusal: Refusal,
 ) -> Result<Taken, NotAdmitted> {
-    let mut patience = Patience::default();
+    let mut patience = Patience::new(desk, bid.id);
     loop {
         let tried = match refusal {
             Refusal::Rate(stop) => {

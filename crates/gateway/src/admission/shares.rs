@@ -9,19 +9,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::admission::{Hope, RateStop, Refusal};
-use domain::id::OrganizationId;
-use domain::lease::{LimitId, Moment, RateAnswer, RateLine};
-use domain::time::{MonoUs, SECOND_US};
+use domain::id::{OrganizationId, RequestId};
+use domain::lease::office::rates::SILENT_US;
+use domain::lease::{BEAT_US, LimitId, Moment, RateAnswer, RateLine};
+use domain::time::MonoUs;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::branch::Branch;
-use super::{Books, NotAdmitted};
+use super::{Books, Desk, NotAdmitted};
 
-/// How long a request waits for this node's first share of a limit.
-const FIRST_US: i64 = 2 * SECOND_US;
-/// How long a request waits for a larger one.
-const MORE_US: i64 = SECOND_US;
+/// How long a request waits for others to say what they have. A node that is silent is waited for
+/// until its share counts as used, and beats of this node go on meanwhile: so as a rule it is the
+/// database that says that nobody has any, and this comes only where that does not answer.
+const PATIENCE_US: i64 = SILENT_US + BEAT_US;
 /// How long this node waits until others have heard what it gives up.
 const LAST: Duration = Duration::from_secs(1);
 
@@ -42,11 +43,20 @@ impl Default for Shares {
     }
 }
 
-/// A request's patience, from the first time that it lacked a share.
-#[derive(Default)]
-pub(super) struct Patience(Option<MonoUs>);
+/// A request's patience, from the first time that it lacked a share. Until this is dropped, what
+/// the request lacks is asked for.
+pub(super) struct Patience<'a> {
+    desk: &'a Mutex<Desk>,
+    id: RequestId,
+    until: Option<MonoUs>,
+}
 
-impl Patience {
+impl<'a> Patience<'a> {
+    pub(super) fn new(desk: &'a Mutex<Desk>, id: RequestId) -> Self {
+        let until = None;
+        Patience { desk, id, until }
+    }
+
     /// Waits until a beat was answered, after which the request is tried again; or says that it is
     /// refused.
     pub(super) async fn wait(
@@ -55,23 +65,27 @@ impl Patience {
         organization: &OrganizationId,
         stop: Box<RateStop>,
     ) -> Result<(), NotAdmitted> {
-        let most = match stop.hope {
-            Hope::None => return Err(NotAdmitted::Refused(Refusal::Rate(stop))),
-            Hope::More => MORE_US,
-            Hope::Unknown => FIRST_US,
-        };
+        if stop.hope == Hope::None {
+            return Err(NotAdmitted::Refused(Refusal::Rate(stop)));
+        }
         let mut answered = branch.shares.answered.subscribe();
         branch.shares.active.lock().insert(organization.clone());
         branch.fleet.hurry();
         let now = branch.fleet.now();
-        let until = self.0.get_or_insert(now).plus(most);
-        let pause = Duration::from_micros(until.since(now).unsigned_abs());
+        let until = *self.until.get_or_insert(now.plus(PATIENCE_US));
+        let pause = Duration::from_micros(until.since(now).max(0).unsigned_abs());
         match tokio::time::timeout(pause, answered.changed()).await {
             Ok(_) => Ok(()),
             // What there may be of it elsewhere did not come.
             Err(_) if stop.hope == Hope::More => Err(NotAdmitted::Refused(Refusal::Rate(stop))),
             Err(_) => Err(NotAdmitted::Unavailable),
         }
+    }
+}
+
+impl Drop for Patience<'_> {
+    fn drop(&mut self) {
+        self.desk.lock().waits_no_longer(self.id);
     }
 }
 

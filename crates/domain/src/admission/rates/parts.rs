@@ -4,15 +4,18 @@
 //! A limit has a share once a request lacked one: before, it is not named in beats. Where the limit
 //! is so high that nobody ever lacks, it never is.
 
+mod claims;
+
 use std::collections::HashMap;
 
-use super::{Hope, Place, RateKind, RateRule, Rates, Stop, TIMED, Used, Who, drain};
-use crate::admission::DefaultRates;
+use super::{Hope, Place, RateKind, RateRule, Rates, Stop, TIMED, Used, drain};
+use crate::admission::{Ask, DefaultRates};
 use crate::budget::Scope;
-use crate::id::{KeyId, OrganizationId, ProjectId};
+use crate::id::{KeyId, OrganizationId, ProjectId, RequestId};
 use crate::lease::{Cut, LimitId, Moment, RateAnswer, RateLine, Share};
 use crate::rate::{Bucket, Rate, RateRefusal, RateState};
 use crate::time::{AtUs, MonoUs};
+use claims::Claims;
 
 /// Limits on requests from here on are so high that nodes need not share them.
 const MANY_REQUESTS: u64 = 1_000_000;
@@ -30,6 +33,7 @@ pub(super) const A_DAY: [usize; 2] = [2, 3];
 pub(super) struct Sharing {
     organization: OrganizationId,
     named: HashMap<LimitId, (Of, usize)>,
+    claims: Claims,
 }
 
 /// Whose use a limit counts.
@@ -44,6 +48,7 @@ impl Sharing {
         Sharing {
             organization: organization.clone(),
             named: HashMap::new(),
+            claims: Claims::default(),
         }
     }
 
@@ -186,8 +191,9 @@ impl Used {
         cuts.try_for_each(|(index, cut)| self.check_kind(index, cut, tokens, now))
     }
 
-    /// Asks for what has no room here. Answers which kinds that is.
-    fn want(&mut self, rule: &RateRule, tokens: u64, now: MonoUs) -> Vec<usize> {
+    /// Asks for what has no room here, and notes that it was asked for if it was not before.
+    /// Answers which kinds that is.
+    fn want(&mut self, rule: &RateRule, tokens: u64, (is_new, now): (bool, MonoUs)) -> Vec<usize> {
         let mut wanted = Vec::new();
         for index in 0..KINDS {
             let Some(cut) = rule.cut(index) else {
@@ -197,7 +203,9 @@ impl Used {
             if stop.is_some_and(|(.., hope)| hope != Hope::None) {
                 let units = fine_units(index, tokens);
                 let share = self.share_mut(index);
-                share.asked(units, now);
+                if is_new {
+                    share.asked(units, now);
+                }
                 share.lacks(units);
                 wanted.push(index);
             }
@@ -251,21 +259,17 @@ impl Used {
 }
 
 impl Rates {
-    /// Asks for what a request lacks that found no room.
-    pub(in crate::admission) fn want(
-        &mut self,
-        who: &Who<'_>,
-        tokens: u64,
-        defaults: DefaultRates,
-        now: MonoUs,
-    ) {
+    /// Asks for what a request lacks that found no room, in every beat for as long as it waits.
+    pub(in crate::admission) fn want(&mut self, ask: &Ask, defaults: DefaultRates, now: MonoUs) {
         let Some(sharing) = &mut self.sharing else {
             return;
         };
+        let who = ask.who();
+        let at = (sharing.claims.insert(ask), now);
         let rule = self.rules.of_project(who.project, who.model, defaults);
         let place = who.of_project();
         let used = self.projects.entry(place.clone()).or_default();
-        for index in used.want(&rule, tokens, now) {
+        for index in used.want(&rule, ask.tokens, at) {
             sharing.name(Of::Project(place.clone()), index);
         }
         let Some(rule) = self.rules.of_key(who.key, who.model) else {
@@ -273,8 +277,15 @@ impl Rates {
         };
         let place = who.of_key();
         let used = self.keys.entry(place.clone()).or_default();
-        for index in used.want(&rule, tokens, now) {
+        for index in used.want(&rule, ask.tokens, at) {
             sharing.name(Of::Key(place.clone()), index);
+        }
+    }
+
+    /// A request waits no longer for what it lacked, if it did.
+    pub(in crate::admission) fn waits_no_longer(&mut self, id: RequestId) {
+        if let Some(sharing) = &mut self.sharing {
+            sharing.claims.remove(id);
         }
     }
 
@@ -284,12 +295,18 @@ impl Rates {
         defaults: DefaultRates,
         at: Moment,
     ) -> Vec<RateLine> {
+        let claims = self.sharing.as_ref().map(|it| it.claims.tokens());
+        let claims = claims.unwrap_or_default();
         let mut lines = Vec::new();
-        self.each_share(defaults, |limit, index, cut, used| {
+        self.each_share(defaults, |limit, (of, index), cut, used| {
             let level = used
                 .bucket(index)
                 .used(used.part(index, cut), drain(at.now));
-            lines.extend(used.share_mut(index).line(limit, cut, level, at));
+            let tokens = claims.get(of).into_iter().flatten();
+            let units = tokens.map(|tokens| fine_units(index, *tokens));
+            let share = used.share_mut(index);
+            share.claimed(units.filter(|units| *units <= cut.limit().units()));
+            lines.extend(share.line(limit, cut, level, at));
         });
         lines
     }
@@ -306,7 +323,7 @@ impl Rates {
             answers.iter().map(|it| (&it.limit, it)).collect();
         let mut shrank = false;
         let mut gone = Vec::new();
-        self.each_share(defaults, |limit, index, cut, used| {
+        self.each_share(defaults, |limit, (_, index), cut, used| {
             if let Some(answer) = of_limit.get(limit) {
                 let mut bucket = used.bucket(index);
                 shrank |= used.share_mut(index).answered(answer, cut, &mut bucket, at);
@@ -332,7 +349,7 @@ impl Rates {
 
     /// Gives up what is not used: of all shares, or of those that nobody asked for in a long time.
     pub(in crate::admission) fn give_up(&mut self, all: bool, defaults: DefaultRates, now: MonoUs) {
-        self.each_share(defaults, |_, index, cut, used| {
+        self.each_share(defaults, |_, (_, index), cut, used| {
             let level = used.bucket(index).used(used.part(index, cut), drain(now));
             let share = used.share_mut(index);
             if all || (share.is_idle(now) && level == 0) {
@@ -350,7 +367,7 @@ impl Rates {
     fn each_share(
         &mut self,
         defaults: DefaultRates,
-        mut visit: impl FnMut(&LimitId, usize, Cut, &mut Used),
+        mut visit: impl FnMut(&LimitId, (&Of, usize), Cut, &mut Used),
     ) {
         let Some(sharing) = &self.sharing else {
             return;
@@ -372,13 +389,13 @@ impl Rates {
                 continue;
             };
             match rule.cut(*index) {
-                Some(cut) => visit(limit, *index, cut, used),
+                Some(cut) => visit(limit, (of, *index), cut, used),
                 None => {
                     // It limits nobody any more.
                     let share = used.share_mut(*index);
                     let cut = Cut::all(share.rate().unwrap_or(Rate::at_once(0)).of(0));
                     share.give_up(cut, 0);
-                    visit(limit, *index, cut, used);
+                    visit(limit, (of, *index), cut, used);
                 }
             }
         }

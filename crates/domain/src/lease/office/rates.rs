@@ -27,8 +27,8 @@ const FRESH_US: i64 = SECOND_US / 2;
 /// shares may have drained there since, and is in no book before they are held, or end: so books
 /// are read as if nothing had drained for so long.
 const IN_FLIGHT_US: i64 = HOUR_US;
-/// A node that was silent for longer will not give up anything soon.
-const SILENT_US: i64 = 3 * SECOND_US;
+/// A node that was silent for longer will not give up anything soon: nobody waits for it.
+pub const SILENT_US: i64 = 3 * SECOND_US;
 
 /// A row of a rate limit.
 #[derive(Clone, Copy, Debug)]

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::super::Who;
 use super::*;
 use crate::admission::rates::{Applied, RateRules, RateStop};
 use crate::lease::NodeId;
 use crate::lease::office::rates::{Part, Shares, Told, balance};
+use crate::money::Nusd;
 use crate::time::{DAY_US, HOUR_US, MINUTE_US, SECOND_US};
 
 const DEFAULTS: DefaultRates = DefaultRates {
@@ -26,6 +28,7 @@ struct Fleet {
     nodes: Vec<Node>,
     ids: (ProjectId, KeyId, Arc<str>),
     now: MonoUs,
+    asked: i64,
 }
 
 impl Fleet {
@@ -45,6 +48,7 @@ impl Fleet {
             nodes: ["a", "b"].map(node).into(),
             ids: (ProjectId::new("proj_a"), KeyId::new("key_a"), "m".into()),
             now: MonoUs(7),
+            asked: 0,
         }
     }
 
@@ -54,25 +58,38 @@ impl Fleet {
         }
     }
 
-    fn ask(&mut self, index: usize, tokens: u64) -> Result<Applied, RateStop> {
-        let (project, key, model) = &self.ids;
-        let who = Who {
+    fn request(&mut self, tokens: u64) -> Ask {
+        self.asked += 1;
+        let (project, key, model) = self.ids.clone();
+        Ask {
+            id: RequestId::random(AtUs(self.asked * SECOND_US), |bytes| bytes.fill(7)),
             project,
             key,
             model,
-        };
-        let rates = &mut self.nodes[index].rates;
-        let checked = rates.check(&who, tokens, DEFAULTS, self.now);
-        match checked {
-            Ok(applied) => {
-                rates.take(&who, tokens, &applied, self.now);
-                Ok(applied)
-            }
-            Err(stop) => {
-                rates.want(&who, tokens, DEFAULTS, self.now);
-                Err(stop)
-            }
+            amount: Nusd::ZERO,
+            tokens,
         }
+    }
+
+    fn look(&mut self, index: usize, ask: &Ask) -> Result<Applied, RateStop> {
+        let rates = &mut self.nodes[index].rates;
+        let checked = rates.check(&ask.who(), ask.tokens, DEFAULTS, self.now);
+        match &checked {
+            Ok(applied) => {
+                rates.take(&ask.who(), ask.tokens, applied, self.now);
+                rates.waits_no_longer(ask.id);
+            }
+            Err(_) => rates.want(ask, DEFAULTS, self.now),
+        }
+        checked
+    }
+
+    /// A request that does not wait.
+    fn ask(&mut self, index: usize, tokens: u64) -> Result<Applied, RateStop> {
+        let ask = self.request(tokens);
+        let outcome = self.look(index, &ask);
+        self.nodes[index].rates.waits_no_longer(ask.id);
+        outcome
     }
 
     fn end(&mut self, index: usize, applied: &Applied, unused: u64) {
@@ -112,13 +129,30 @@ impl Fleet {
 
     /// As a request that waits a moment for what others have.
     fn try_for_a_while(&mut self, index: usize, tokens: u64) -> Result<Applied, RateStop> {
+        let ask = self.request(tokens);
         for _ in 0..8 {
-            match self.ask(index, tokens) {
+            match self.look(index, &ask) {
                 Err(stop) if stop.hope != Hope::None => self.round(),
-                outcome => return outcome,
+                outcome => {
+                    self.nodes[index].rates.waits_no_longer(ask.id);
+                    return outcome;
+                }
             }
         }
-        self.ask(index, tokens)
+        self.look(index, &ask)
+    }
+
+    /// What a node's next beat wants, of all limits.
+    fn wanted(&mut self, index: usize) -> u64 {
+        let node = &mut self.nodes[index];
+        node.beats += 1;
+        let at = Moment {
+            beat: node.beats,
+            // Later than any answer that it may wait for.
+            now: self.now.plus(HOUR_US),
+        };
+        let lines = node.rates.lines(DEFAULTS, at);
+        lines.iter().map(|line| line.wanted).sum()
     }
 }
 
@@ -176,6 +210,45 @@ fn each_kind_of_limit_is_shared_to_the_last_request() {
             }
         }
     }
+}
+
+#[test]
+fn a_request_is_asked_for_once_in_every_beat_for_as_long_as_it_waits() {
+    let rule = RateRule {
+        requests_per_day: Some(7),
+        ..RateRule::default()
+    };
+    let mut fleet = Fleet::new(&rule_for(Scope::Organization, rule));
+    let (one, two) = (fleet.request(10), fleet.request(10));
+    for _ in 0..3 {
+        fleet.look(0, &one).expect_err("it has no share");
+    }
+    fleet.look(0, &two).expect_err("it has no share");
+    assert_eq!(fleet.wanted(0), 2 * Rate::FINE, "however often it looked");
+    assert_eq!(fleet.wanted(0), 2 * Rate::FINE, "nobody has looked since");
+    fleet.nodes[0].rates.waits_no_longer(one.id);
+    assert_eq!(fleet.wanted(0), Rate::FINE, "one has left");
+    fleet.round();
+    fleet.look(0, &two).expect("there is room");
+    assert_eq!(fleet.wanted(0), 0, "nobody waits");
+}
+
+#[test]
+fn what_came_for_a_request_is_kept_for_it_until_it_looks() {
+    let rule = RateRule {
+        requests_per_day: Some(2),
+        ..RateRule::default()
+    };
+    let mut fleet = Fleet::new(&rule_for(Scope::Organization, rule));
+    fleet.try_for_a_while(1, 10).expect("one of two");
+    let (early, late) = (fleet.request(10), fleet.request(10));
+    fleet.look(0, &early).expect_err("it has no share");
+    fleet.round();
+    fleet.look(1, &late).expect_err("it has less than one");
+    for _ in 0..8 {
+        fleet.round();
+    }
+    fleet.look(0, &early).expect("it was first");
 }
 
 #[test]
