@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::request::Parts;
-use axum::http::{Method, Request, Response, Uri};
+use axum::http::{Request, Response};
 use domain::access;
 use domain::id::{OrganizationId, RequestId};
 use domain::money::Nusd;
@@ -18,7 +18,7 @@ use crate::catalog::Model;
 use crate::headers::{Stamp, put_money};
 use crate::refusal::Refusal;
 use crate::state::Gateway;
-use crate::{authenticate, pipeline, respond};
+use crate::{authenticate, body, pipeline, respond};
 
 /// What a request may carry beside its body and key.
 #[derive(IntoParams)]
@@ -188,30 +188,30 @@ async fn model_named(gateway: &Gateway, id: &str, head: &Parts) -> Response<Body
 /// Answers a path that nobody serves.
 pub(crate) async fn no_route(
     State(gateway): State<Gateway>,
-    method: Method,
-    uri: Uri,
+    request: Request<Body>,
 ) -> Response<Body> {
     let refusal = Refusal::NoRoute {
-        method: method.to_string(),
-        path: uri.path().to_owned(),
+        method: request.method().to_string(),
+        path: request.uri().path().to_owned(),
     };
-    refuse(&gateway, &refusal)
+    refuse(&gateway, request, &refusal).await
 }
 
 /// Answers a method that a path does not take.
 pub(crate) async fn no_method(
     State(gateway): State<Gateway>,
-    method: Method,
-    uri: Uri,
+    request: Request<Body>,
 ) -> Response<Body> {
     let refusal = Refusal::NoMethod {
-        method: method.to_string(),
-        path: uri.path().to_owned(),
+        method: request.method().to_string(),
+        path: request.uri().path().to_owned(),
     };
-    refuse(&gateway, &refusal)
+    refuse(&gateway, request, &refusal).await
 }
 
-fn refuse(gateway: &Gateway, refusal: &Refusal) -> Response<Body> {
+async fn refuse(gateway: &Gateway, request: Request<Body>, refusal: &Refusal) -> Response<Body> {
+    let (head, body) = request.into_parts();
+    body::take_rest(&head.headers, body).await;
     let id = RequestId::random(gateway.now(), gateway.0.settings.entropy);
     respond::respond(refusal, &Stamp::new(id), &gateway.0.settings.public_url)
 }

@@ -17,7 +17,7 @@ pub fn with_unknown(app: Router, gateway: Gateway) -> Router {
         .route("/v1/{*path}", any(endpoints::no_route))
         .with_state(gateway.clone());
     app.merge(below)
-        .method_not_allowed_fallback(move |method, uri| {
-            endpoints::no_method(State(gateway.clone()), method, uri)
+        .method_not_allowed_fallback(move |request| {
+            endpoints::no_method(State(gateway.clone()), request)
         })
 }

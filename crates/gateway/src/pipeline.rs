@@ -11,6 +11,7 @@ use domain::idempotency::RequestDigest;
 use domain::price::PinnedPrice;
 use domain::restriction::Call;
 use domain::time::AtUs;
+use http::request::Parts;
 use http::{Request, Response};
 use store::LedgerState;
 use tokio::sync::oneshot;
@@ -72,12 +73,18 @@ pub(crate) async fn answer(
     let arrived = gateway.now();
     let mut stamp = Stamp::new(RequestId::random(arrived, gateway.0.settings.entropy));
     gateway.0.metrics.in_flight.inc();
-    let outcome = run(gateway, endpoint, request, &mut stamp, arrived).await;
+    let (head, mut body) = request.into_parts();
+    let outcome = run(gateway, endpoint, (&head, &mut body), &mut stamp, arrived).await;
     gateway.0.metrics.in_flight.dec();
-    let response = outcome.unwrap_or_else(|refusal| {
-        stamp.processing_ms = gateway.now().since(arrived) / 1_000;
-        respond::respond(&refusal, &stamp, &gateway.0.settings.public_url)
-    });
+    let response = match outcome {
+        Ok(response) => response,
+        Err(refusal) => {
+            stamp.processing_ms = gateway.now().since(arrived) / 1_000;
+            // Boxed, as answers need no room for it.
+            Box::pin(body::take_rest(&head.headers, body)).await;
+            respond::respond(&refusal, &stamp, &gateway.0.settings.public_url)
+        }
+    };
     let labels = RequestLabels {
         endpoint: endpoint.name(),
         status: response.status().as_u16(),
@@ -89,12 +96,11 @@ pub(crate) async fn answer(
 async fn run(
     gateway: &Gateway,
     endpoint: Endpoint,
-    request: Request<Body>,
+    (head, body): (&Parts, &mut Body),
     stamp: &mut Stamp,
     arrived: AtUs,
 ) -> Result<Response<Body>, Refusal> {
-    let (head, body) = request.into_parts();
-    let (caller, project) = authenticate::caller(gateway, &head, call(endpoint), arrived)?;
+    let (caller, project) = authenticate::caller(gateway, head, call(endpoint), arrived)?;
     let project = &project;
     stamp.caller = Some((caller.principal.organization.clone(), project.clone()));
     gateway.0.suspended.pass(&caller.principal.organization)?;

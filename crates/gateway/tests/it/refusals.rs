@@ -4,6 +4,8 @@ use http::Method;
 use serde_json::{Value, json};
 use testkit::Upstream;
 use testkit::http::{Answer, Request};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufStream};
+use tokio::net::TcpStream;
 
 use crate::world::{MODEL, Plan, World, hello};
 
@@ -229,5 +231,79 @@ async fn too_little_credit_is_a_refusal_that_clients_do_not_repeat() {
     assert_eq!(answer.header("x-should-retry"), Some("false"));
     assert!(answer.text().contains("$0.0001"), "{}", answer.text());
     assert!(answer.text().contains("http://farebox.test/billing"));
+    world.at_rest().await;
+}
+
+/// Sends a request whole before it looks for the answer, as most clients do. Answers status and
+/// error code.
+async fn exchange(socket: &mut BufStream<TcpStream>, head: &str, body: &[u8]) -> (u16, Value) {
+    let length = body.len();
+    let head = format!("{head}host: farebox\r\ncontent-length: {length}\r\n\r\n");
+    socket.write_all(head.as_bytes()).await.expect("it listens");
+    socket.write_all(body).await.expect("it takes the body");
+    socket.flush().await.expect("it takes the body");
+    let mut status = String::new();
+    socket.read_line(&mut status).await.expect("an answer");
+    let status = status.split(' ').nth(1).expect("a status line").to_owned();
+    let mut bytes = 0;
+    loop {
+        let mut line = String::new();
+        socket.read_line(&mut line).await.expect("a header");
+        match line.to_ascii_lowercase().split_once(": ") {
+            Some(("content-length", value)) => bytes = value.trim().parse().expect("a number"),
+            Some(_) => {}
+            None => break,
+        }
+    }
+    let mut answer = vec![0; bytes];
+    socket.read_exact(&mut answer).await.expect("the answer");
+    let answer: Value = serde_json::from_slice(&answer).expect("JSON");
+    (
+        status.parse().expect("a number"),
+        answer["error"]["code"].clone(),
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_refused_before_the_body_is_read_hears_why_and_may_go_on() {
+    let world = world(Plan {
+        body_bytes: 4_096,
+        ..Plan::default()
+    })
+    .await;
+    let address = world.url("").replace("http://", "").replace("/v1", "");
+    let socket = TcpStream::connect(address).await.expect("it listens");
+    let mut socket = BufStream::new(socket);
+    let megabyte = vec![b' '; 1_000_000];
+    let good = format!("authorization: Bearer {}\r\n", world.key());
+    let (json, text) = (
+        "content-type: application/json\r\n",
+        "content-type: text/plain\r\n",
+    );
+    let chat = "POST /v1/chat/completions HTTP/1.1\r\n";
+    let table = [
+        (
+            format!("{chat}authorization: Bearer wrong\r\n{json}"),
+            401,
+            json!("invalid_api_key"),
+        ),
+        (format!("{chat}{good}{text}"), 400, Value::Null),
+        (format!("{chat}{good}{json}"), 413, Value::Null),
+        (
+            format!("POST /v1/nothing HTTP/1.1\r\n{good}{json}"),
+            404,
+            Value::Null,
+        ),
+        (
+            format!("PUT /v1/chat/completions HTTP/1.1\r\n{good}{json}"),
+            405,
+            json!("method_not_supported"),
+        ),
+    ];
+    // All on one connection.
+    for (head, status, code) in table {
+        let refused = exchange(&mut socket, &head, &megabyte).await;
+        assert_eq!(refused, (status, code), "{head}");
+    }
     world.at_rest().await;
 }
