@@ -214,10 +214,10 @@ impl Doors {
         let failed = |error: server::BindError| Failure::new(error.to_string());
         let main = match main {
             Some(listener) => listener,
-            None => server::bind(config.listen).await.map_err(failed)?,
+            None => server::bind(config.listen).map_err(failed)?,
         };
         let admin = match config.admin_listen.filter(|admin| *admin != config.listen) {
-            Some(address) => Some(server::bind(address).await.map_err(failed)?),
+            Some(address) => Some(server::bind(address).map_err(failed)?),
             None => None,
         };
         let address = |listener: &TcpListener| {

@@ -16,7 +16,7 @@ use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -25,6 +25,11 @@ use crate::config::Limits;
 
 /// How long to wait after the operating system could not give a connection, for want of files.
 const PAUSE: Duration = Duration::from_millis(50);
+
+/// How many clients may wait to be accepted. The operating system may allow fewer: Linux what
+/// `net.core.somaxconn` says. Whoever comes beyond that is turned away before anybody here sees it,
+/// so a rush is taken in here, and refused in words if need be.
+const BACKLOG: u32 = 16_384;
 
 /// Why an address cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -67,17 +72,32 @@ impl From<&Limits> for Bounds {
     }
 }
 
-/// Takes an address.
+/// Takes an address. To be called in the runtime that serves it.
 ///
 /// # Errors
 /// [`BindError`] when it is taken or refused.
-pub async fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|reason| match reason.kind() {
-            io::ErrorKind::AddrInUse => BindError::Taken(address),
-            _ => BindError::Refused { address, reason },
-        })
+pub fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
+    listen(address).map_err(|reason| match reason.kind() {
+        io::ErrorKind::AddrInUse => BindError::Taken(address),
+        _ => BindError::Refused { address, reason },
+    })
+}
+
+/// As [`bind`], in the operating system's words.
+///
+/// # Errors
+/// What the operating system says.
+pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // A restart does not wait until the last connections are forgotten. (Elsewhere it would mean
+    // that two programs may have one address.)
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Serves `app` until `stop`, then drains. Returns how many connections had to be cut.

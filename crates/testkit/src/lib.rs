@@ -67,6 +67,17 @@ pub fn free_port() -> u16 {
         .port()
 }
 
+/// A loopback address that a rush of clients may come to at once. To be called in a runtime.
+///
+/// # Panics
+/// If the operating system has no port left.
+pub fn listener() -> tokio::net::TcpListener {
+    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+    let anywhere = (Ipv4Addr::LOCALHOST, 0).into();
+    socket.bind(anywhere).expect("a free port");
+    socket.listen(16_384).expect("nobody else listens there")
+}
+
 /// Microseconds that passed since this was first asked, whatever is done to the clock.
 pub fn mono_us() -> i64 {
     static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();

@@ -15,7 +15,7 @@ mod request;
 mod response;
 
 use std::fmt;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
@@ -72,9 +72,7 @@ impl Upstream {
                 .build()
                 .expect("a runtime can be built");
             runtime.block_on(async move {
-                let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-                    .await
-                    .expect("loopback always has a free port");
+                let listener = crate::listener();
                 let address = listener
                     .local_addr()
                     .expect("a bound socket has an address");

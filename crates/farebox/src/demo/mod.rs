@@ -20,7 +20,7 @@ use crate::commands::print;
 use crate::config::{self, Environment, Loaded};
 use crate::installation::{self, Founded, NewInstallation};
 use crate::local_model::Health;
-use crate::{entropy, serve, shutdown, telemetry};
+use crate::{entropy, serve, server, shutdown, telemetry};
 
 /// Where `cargo xtask model` puts the small model.
 pub const WEIGHTS: &str = "models/SmolLM2-135M-Instruct.Q4_1.gguf";
@@ -58,7 +58,7 @@ pub async fn run(demo: &Demo, environment: &Environment) -> Result<(), Failure> 
                 "no temporary folder could be made: {error}. Free some space."
             ))
         })?;
-    let (listener, address) = listen().await?;
+    let (listener, address) = listen()?;
     let loaded = configure(folder.path(), address, &demo.model, environment)?;
     telemetry::start(&loaded.config.log);
 
@@ -142,15 +142,15 @@ async fn loading(mut health: watch::Receiver<Health>) -> Result<(), Failure> {
 }
 
 /// The usual address, or a free port when it is taken.
-async fn listen() -> Result<(TcpListener, SocketAddr), Failure> {
+fn listen() -> Result<(TcpListener, SocketAddr), Failure> {
     let anywhere = SocketAddr::new(USUAL_ADDRESS.ip(), 0);
-    let listener = match TcpListener::bind(USUAL_ADDRESS).await {
+    let listener = match server::listen(USUAL_ADDRESS) {
         Ok(listener) => Ok(listener),
         Err(_) => {
             say(&format!(
                 "{USUAL_ADDRESS} is taken by another program; using a free port\n"
             ))?;
-            TcpListener::bind(anywhere).await
+            server::listen(anywhere)
         }
     };
     let bound = listener.and_then(|listener| Ok((listener.local_addr()?, listener)));

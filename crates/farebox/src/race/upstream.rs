@@ -25,6 +25,7 @@ use super::books::Books;
 use super::delivery::Delivery;
 use super::plan::Mark;
 use crate::cli::Failure;
+use crate::server;
 
 /// Far more than the longest prompt, with whatever a gateway adds.
 const MOST_BODY_BYTES: usize = 4 << 20;
@@ -56,7 +57,7 @@ impl Upstream {
         run: &str,
         model: &str,
     ) -> Result<Self, Failure> {
-        let bound = TcpListener::bind(listen).await;
+        let bound = server::listen(listen);
         let bound = bound.and_then(|listener| Ok((listener.local_addr()?, listener)));
         let (address, listener) = bound.map_err(|error| {
             Failure::new(format!(

@@ -25,7 +25,7 @@ impl Door {
     }
 
     pub(crate) async fn bounded(app: Router, bounds: Bounds) -> Door {
-        let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let stop = CancellationToken::new();
         let served = tokio::spawn(serve(listener, app, bounds, stop.clone()));

@@ -127,9 +127,9 @@ async fn answers_that_outlast_the_grace_are_cut() {
 
 #[tokio::test]
 async fn a_taken_address_is_named() {
-    let taken = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let taken = bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = taken.local_addr().unwrap();
-    let error = bind(address).await.unwrap_err();
+    let error = bind(address).unwrap_err();
     assert!(
         matches!(error, BindError::Taken(named) if named == address),
         "{error}"
@@ -140,4 +140,27 @@ async fn a_taken_address_is_named() {
             .starts_with(&format!("{address} is taken")),
         "{error}"
     );
+}
+
+/// What Linux allows to wait; nothing where that is not known.
+fn most_waiting() -> usize {
+    let path = "/proc/sys/net/core/somaxconn";
+    let said = std::fs::read_to_string(path).ok();
+    said.and_then(|it| it.trim().parse().ok()).unwrap_or(0)
+}
+
+#[tokio::test]
+async fn a_rush_is_let_in_before_anybody_is_accepted() {
+    // More than are let in if nothing is said about it, as far as this machine allows.
+    let clients = 3_000.min(most_waiting());
+    let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = listener.local_addr().unwrap();
+    let rush = async {
+        for _ in 0..clients {
+            // One that has left still waits.
+            TcpStream::connect(address).await.expect("it is let in");
+        }
+    };
+    let let_in = tokio::time::timeout(testkit::PATIENCE, rush).await;
+    let_in.expect("nobody is kept out");
 }

@@ -207,9 +207,7 @@ impl World {
             .expect("it starts");
         let (router, _) = farebox_gateway::router(gateway.clone()).split_for_parts();
         let app = farebox_gateway::with_unknown(router, gateway.clone());
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
-            .await
-            .expect("a free port");
+        let listener = testkit::listener();
         let base = format!("http://{}/v1", listener.local_addr().expect("bound"));
         let app = app.into_make_service_with_connect_info::<SocketAddr>();
         tokio::spawn(async move { axum::serve(listener, app).await });
