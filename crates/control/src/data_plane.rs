@@ -20,7 +20,8 @@ pub type CheckUpstream = Arc<dyn Fn(String) -> Checking + Send + Sync>;
 pub type Checking = Pin<Box<dyn Future<Output = Option<UpstreamCheck>> + Send>>;
 
 /// Takes money of an organization's wallet out of the reach of requests, before the ledger takes
-/// it.
+/// it. Where nodes lease what they spend, what they do not hold goes back instead: of this node
+/// always, also if nothing is withheld.
 pub type Withhold = Arc<dyn Fn(OrganizationId, Nusd) -> Withholding + Send + Sync>;
 
 /// Answers when the money is out of reach.

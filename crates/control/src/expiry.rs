@@ -40,6 +40,7 @@ impl Control {
 
     async fn expire_credit_of(&self, organization: &OrganizationId) -> Result<Nusd, StoreError> {
         let (of, now) = (organization.clone(), self.now());
+        Withheld::nothing(self, organization).await?;
         let look = self.store.read(move |tx| credits::lapsing(tx, &of, now));
         let withheld = Withheld::up_to(self, organization, look.await?).await?;
         let (of, most) = (organization.clone(), withheld.amount);

@@ -218,7 +218,9 @@ impl Gateway {
 
     /// Takes money of a wallet out of the reach of requests, so that it can be taken from the
     /// ledger too; when this returns, the ledger knows of everything that made it free. Where
-    /// nodes lease what they spend, the database alone knows what is free, and nothing is done.
+    /// nodes lease what they spend, the database alone knows what is free: there, what they leased
+    /// and do not hold goes back, that of this node always, and that of others if too little is
+    /// free without.
     ///
     /// # Errors
     /// [`NotWithheld`].

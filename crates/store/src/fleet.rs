@@ -12,9 +12,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use domain::id::OrganizationId;
 use domain::lease::{
     Alive, Answered, Ask, BEAT_US, Beat, Call, Epoch, Fenced, NodeId, Presence, RateLine, TTL_US,
 };
+use domain::money::Nusd;
 use domain::time::{Clock, MonoClock, MonoUs, SECOND_US};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot, watch};
@@ -33,6 +35,10 @@ const CHANNELS: &[&str] = &[leases::RECALL_CHANNEL, crate::changes::CHANNEL];
 const LISTEN_PAUSE: Duration = Duration::from_secs(2);
 /// How long an end in good order may take.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long nodes are waited for that are to return what is to be taken out of a wallet, and how
+/// often it is looked whether they did.
+const CALL_IN_TIME: Duration = Duration::from_secs(1);
+const CALL_IN_PAUSE: Duration = Duration::from_millis(20);
 /// How often a node looks after the others, at most.
 const LOOK_US: i64 = SECOND_US;
 /// At which of these looks whoever is first tidies up.
@@ -169,6 +175,31 @@ impl Fleet {
         let nodes = asked.answered.nodes;
         self.0.nodes.store(nodes, Ordering::Relaxed);
         Ok(asked.answered)
+    }
+
+    /// Has other nodes return what they have leased of a wallet and do not hold, until `amount` is
+    /// free there; for a second at most, as requests may lease it again, or a node may be silent.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn call_in(
+        &self,
+        organization: &OrganizationId,
+        amount: Nusd,
+    ) -> Result<(), StoreError> {
+        let calling = async {
+            loop {
+                let (organization, node) = (organization.clone(), self.0.node.clone());
+                let call = move |tx: &mut Tx<'_>| leases::call_in(tx, &organization, amount, &node);
+                if !self.transaction(call).await? {
+                    return Ok(());
+                }
+                tokio::time::sleep(CALL_IN_PAUSE).await;
+            }
+        };
+        tokio::time::timeout(CALL_IN_TIME, calling)
+            .await
+            .unwrap_or(Ok(()))
     }
 
     /// No more beats, and what is leased is free again. Call when the ledger has ended.

@@ -8,6 +8,7 @@
 //! A statement sees other tables as of its start, also if it waited for a lock. So locking is a
 //! statement of its own, and whatever is decided on is read by a later one.
 
+mod call_in;
 mod days;
 mod grant;
 mod limit;
@@ -22,6 +23,7 @@ use domain::lease::NodeId;
 
 use crate::{StoreError, Tx};
 
+pub(crate) use call_in::call_in;
 pub(crate) use days::begin;
 pub(crate) use grant::ask;
 pub(crate) use limit::{close, set_limit};

@@ -28,6 +28,17 @@ impl Withheld {
         })
     }
 
+    /// Nothing, after which this node leases nothing of the wallet but what it holds.
+    pub(crate) async fn nothing(
+        control: &Control,
+        organization: &OrganizationId,
+    ) -> Result<(), StoreError> {
+        match Self::all(control, organization, Nusd::ZERO).await {
+            Err(NotWithheld::Store(error)) => Err(error),
+            Ok(_) | Err(NotWithheld::Short(_)) => Ok(()),
+        }
+    }
+
     /// What is free of `most`: what banks took, they do not give back for want of credit.
     pub(crate) async fn up_to(
         control: &Control,

@@ -114,6 +114,8 @@ struct Question {
 enum Review {
     /// Others need it.
     Recalled,
+    /// It is to be taken out of the pot.
+    GivenUp,
     /// It may be more than is needed here.
     Idle,
     /// Something may be left of holds that came to count in it.
@@ -254,6 +256,12 @@ impl Leases {
         }
     }
 
+    /// What is not held of this pot goes back, though no other node needs it: it is to be taken
+    /// there.
+    pub fn give_up(&mut self, pot: &PotId) {
+        self.reviews.push_back((pot.clone(), Review::GivenUp));
+    }
+
     /// Time has passed: see [`Leases::due`].
     pub fn tick(&mut self, now: MonoUs) {
         self.looked = 0;
@@ -386,7 +394,8 @@ impl Leases {
                     Some(Effect::GiveBack(pot, room + strays))
                 }
                 Review::Recalled => None,
-                Review::Strays => self.stray_back(pot, strays),
+                Review::GivenUp => self.back(pot, room + strays),
+                Review::Strays => self.back(pot, strays),
                 Review::Idle => self.tidy(pot, now, rooms),
             };
             if effect.is_some() {
@@ -396,10 +405,10 @@ impl Leases {
         None
     }
 
-    /// Gives back what strays in a pot that is open.
-    fn stray_back(&mut self, pot: PotId, strays: Nusd) -> Option<Effect> {
-        let gives = self.is_open(&pot) && self.epoch.is_some() && strays > Nusd::ZERO;
-        gives.then_some(Effect::GiveBack(pot, strays))
+    /// Gives back so much, if it is anything, and the pot is open.
+    fn back(&mut self, pot: PotId, amount: Nusd) -> Option<Effect> {
+        let gives = self.is_open(&pot) && self.epoch.is_some() && amount > Nusd::ZERO;
+        gives.then_some(Effect::GiveBack(pot, amount))
     }
 
     /// Gives back what is not needed here; forgets a pot of which nothing is left.

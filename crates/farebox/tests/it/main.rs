@@ -19,6 +19,7 @@ mod demo;
 #[cfg(target_os = "linux")]
 mod disk_faults;
 mod door;
+mod expiry;
 mod fleet;
 mod fleet_rates;
 mod insisting;

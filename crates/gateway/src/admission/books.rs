@@ -162,7 +162,9 @@ impl Books {
         }
     }
 
-    /// Takes money out of a wallet before the ledger does; nothing where it is leased.
+    /// Takes money out of a wallet before the ledger does. Where it is leased, what is leased and
+    /// not held goes back instead, as far as the ledger lacks some of it: that of this node always,
+    /// and what others have left within a second.
     ///
     /// # Errors
     /// [`NotWithheld`]; nothing was taken.
@@ -171,7 +173,12 @@ impl Books {
         organization: &OrganizationId,
         amount: Nusd,
     ) -> Result<(), NotWithheld> {
-        if self.are_leased() {
+        if let Some(branch) = &self.branch {
+            self.give_up(organization).await?;
+            if amount > Nusd::ZERO {
+                let called_in = branch.fleet.call_in(organization, amount).await;
+                called_in.map_err(NotWithheld::Ledger)?;
+            }
             return Ok(());
         }
         let desk = self.of(organization);
@@ -187,6 +194,22 @@ impl Books {
             desk.lock().put_back(amount);
             NotWithheld::Ledger(error)
         })
+    }
+
+    /// What this node has leased of a wallet and does not hold goes back. When this returns, the
+    /// database knows.
+    async fn give_up(&self, organization: &OrganizationId) -> Result<(), NotWithheld> {
+        let desk = self.desks.read().get(organization).cloned();
+        let Some(desk) = desk else {
+            return Ok(());
+        };
+        let committed = {
+            let mut desk = desk.lock();
+            desk.give_up_wallet();
+            // Under the lock, and behind what went back.
+            self.store.read_in_order(|_| Ok(()))
+        };
+        committed.await.map_err(NotWithheld::Ledger)
     }
 
     /// Puts back what [`Books::take_out`] took.

@@ -397,6 +397,14 @@ impl Desk {
         }
     }
 
+    /// What is leased of the wallet and not held goes back.
+    pub(super) fn give_up_wallet(&mut self) {
+        if let Some(leased) = &mut self.leased {
+            leased.leases.give_up(&leased.wallet);
+            self.work();
+        }
+    }
+
     /// The timer looks here, as it was told for `at`.
     pub(super) fn tick(&mut self, at: MonoUs) {
         let mono = self.around.mono();

@@ -9,6 +9,7 @@ mod bounds;
 mod budgets;
 mod cut_off;
 mod idempotency;
+mod leased;
 mod ledger_away;
 mod limits;
 mod members;

@@ -492,3 +492,22 @@ fn whoever_left_is_not_admitted_and_what_came_for_it_goes_back() {
     assert_eq!(desk.effects(), [Effect::Forget(wallet())]);
     assert_eq!(desk.leases.due(), MonoUs(i64::MAX), "nothing is left to do");
 }
+
+#[test]
+fn what_is_given_up_goes_back_once_and_is_asked_for_again() {
+    let mut desk = Desk::new();
+    desk.leases.give_up(&wallet());
+    assert_eq!(desk.effects(), [], "nothing is leased of it");
+    desk.request(1, 10, &[wallet()]);
+    let number = desk.questions()[0].0;
+    desk.leases.give_up(&wallet());
+    assert_eq!(desk.effects(), [], "nothing has come yet");
+    desk.answer(number, 1, granted(&[(wallet(), 40)]));
+    assert_eq!(desk.effects(), [raise(wallet(), 40), Effect::Admit(id(1))]);
+    desk.book.lower(&wallet(), 10);
+    desk.leases.give_up(&wallet());
+    desk.leases.give_up(&wallet());
+    assert_eq!(desk.effects(), [back(wallet(), 30)], "what is not held");
+    desk.request(2, 5, &[wallet()]);
+    assert_eq!(desk.questions()[0].1, [(wallet(), 5, 80)]);
+}

@@ -11,7 +11,7 @@ use super::asker::{Asker, by_day, granted, number, taken, with_desk};
 use super::desk::{BEGIN, Desk, node, wallet};
 use super::till::{self, Till};
 use crate::batch::Op;
-use crate::budgets;
+use crate::{budgets, leases};
 
 /// What node a still leases of the pot of the first budget's day.
 fn free(desk: &Desk) -> i64 {
@@ -108,6 +108,36 @@ async fn what_a_request_held_before_it_counted_comes_out_of_no_lease() {
         till.commit(vec![settled(&new, 60), settled(&old, 7)])
             .expect("settled");
         assert_eq!(free(&desk), 491 + (125 - 60) + (17 - 7));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_to_be_taken_of_a_wallet_is_called_in_as_far_as_it_is_not_free() {
+    with_desk(|desk| {
+        let organization = by_day().organization;
+        let purse = wallet(&organization);
+        let mut a = Asker::join(&desk, "a");
+        assert_eq!(a.ask(&purse), granted(&purse, 1_000));
+        let mut till = Till::open(&desk, &node("a"), a.epoch);
+        let mut give = |amount| {
+            let back = Op::Return(purse.clone(), Nusd::new(amount));
+            till.commit(vec![back]).expect("committed");
+        };
+        give(300);
+        let _b = Asker::join(&desk, "b");
+        let call_in = |amount, by| {
+            let amount = Nusd::new(amount);
+            desk.run(|tx| leases::call_in(tx, &organization, amount, &node(by)))
+        };
+        assert!(!call_in(300, "b"), "so much is free");
+        assert!(!call_in(301, "a"), "nobody else has any");
+        assert_eq!(a.beat(0).recalled, []);
+        assert!(call_in(301, "b"));
+        assert_eq!(a.beat(0).recalled, std::slice::from_ref(&purse));
+        give(700);
+        assert_eq!(a.beat(0).recalled, []);
+        assert!(!call_in(1_001, "b"), "nothing more may come");
     })
     .await;
 }
