@@ -681,18 +681,18 @@ CREATE TABLE disabled_models (
     model TEXT PRIMARY KEY,
     disabled_at_us BIGINT NOT NULL
 );
--- Money has moved on a wallet (has_moved) since its balance was last looked at for alerts: few have.
 
+-- Money has moved on a wallet (has_moved) since its balance was last looked at for alerts: few have.
 CREATE TABLE accounts (
     id TEXT PRIMARY KEY,
     overdraft BIGINT NOT NULL CHECK (overdraft IN (0, 1)),
     debits_nusd BIGINT NOT NULL CHECK (debits_nusd BETWEEN 0 AND 4000000000000000000),
     credits_nusd BIGINT NOT NULL CHECK (credits_nusd BETWEEN 0 AND 4000000000000000000),
-    has_moved BIGINT NOT NULL DEFAULT 0 CHECK (has_moved IN (0, 1)),
     held_nusd BIGINT NOT NULL CHECK (held_nusd BETWEEN 0 AND 4000000000000000000),
+    has_moved BIGINT NOT NULL DEFAULT 0 CHECK (has_moved IN (0, 1)),
     CHECK (overdraft = 1 OR debits_nusd + held_nusd <= credits_nusd)
-CREATE INDEX accounts_moved ON accounts (id) WHERE has_moved = 1 AND overdraft = 0;
 );
+CREATE INDEX accounts_moved ON accounts (id) WHERE has_moved = 1 AND overdraft = 0;
 
 -- Append-only. Transfers and usage records are committed in batches, and each batch's hash covers
 -- its rows and the hash before it. A node has a chain of its own, and so has everything else.
