@@ -169,6 +169,7 @@ const TABLES: &[&str] = &[
     "transfers",
     "credit_lots",
     "credit_watermarks",
+    "overdraft_changes",
     "purchases",
     "purchase_refunds",
     "purchase_disputes",

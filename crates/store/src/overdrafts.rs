@@ -15,7 +15,7 @@ use crate::{StoreError, Tx};
 /// A credit line as it shall be.
 #[derive(Clone, Debug)]
 pub struct Overdraft {
-    /// Unique; the same change made again changes nothing more.
+    /// Unique; the same change made again changes nothing more, and another one is refused.
     pub id: String,
     /// Whose.
     pub organization: OrganizationId,
@@ -51,6 +51,9 @@ pub enum OverdraftError {
         /// The least that it can be now.
         least: Nusd,
     },
+    /// Another line was asked for under this id, or something else was booked.
+    #[error("something else was done under the id {0}")]
+    OtherChange(String),
     /// The wallet would pass what an account can hold.
     #[error("the organization's credit would pass what an account can hold")]
     TooLarge,
@@ -78,8 +81,14 @@ pub fn set(
     let organization = &overdraft.organization;
     let credit = credits::lock(tx, organization, None)?;
     let mut credit = credit.ok_or_else(|| OverdraftError::NoOrganization(organization.clone()))?;
+    match asked_for(tx, organization, &overdraft.id)? {
+        Some(line) if line == overdraft.line => return Ok(None),
+        None if !credit.has_moved(tx, &overdraft.id)? => {}
+        _ => return Err(OverdraftError::OtherChange(overdraft.id.clone())),
+    }
+    remember(tx, overdraft, now)?;
     let before = credit.lots.line().0;
-    if credit.has_moved(tx, &overdraft.id)? || before == overdraft.line {
+    if before == overdraft.line {
         return Ok(None);
     }
     let lent = Account::Overdraft(organization.clone());
@@ -126,4 +135,33 @@ pub fn set(
         before,
         line: overdraft.line,
     }))
+}
+
+/// The line that was asked for under this id, if any was.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn asked_for(
+    tx: &mut Tx<'_>,
+    organization: &OrganizationId,
+    id: &str,
+) -> Result<Option<Nusd>, StoreError> {
+    let sql = "SELECT line_nusd FROM overdraft_changes WHERE organization_id = $1 AND id = $2";
+    let row = tx.query_optional(sql, &[organization.as_str().into(), id.into()])?;
+    row.map(|row| row.int(0).map(Nusd::new)).transpose()
+}
+
+/// What moves tells by how much a line changed, and not to what; one that changes nothing moves
+/// nothing. So what was asked for is kept by itself.
+fn remember(tx: &mut Tx<'_>, overdraft: &Overdraft, now: AtUs) -> Result<(), StoreError> {
+    tx.execute_one(
+        "INSERT INTO overdraft_changes (organization_id, id, line_nusd, asked_at_us)
+         VALUES ($1, $2, $3, $4)",
+        &[
+            overdraft.organization.as_str().into(),
+            overdraft.id.as_str().into(),
+            overdraft.line.get().into(),
+            now.0.into(),
+        ],
+    )
 }

@@ -150,14 +150,23 @@ async fn change(
     id: String,
     new: NewCreditLine,
 ) -> Outcome<CreditLine> {
+    let (change_id, line) = (format!("operator:{}", new.key), new.line_usd);
+    let asked = change_id.clone();
     let look = control.store.read(move |tx| -> Outcome<_> {
         let organization = find(tx, &id)?;
+        let before = overdrafts::asked_for(tx, &organization, &asked)?;
+        if before.is_some_and(|before| before != line) {
+            return Err(Refusal::KeyReused);
+        }
         let standing = credits::standing(tx, &organization)?.unwrap_or_default();
-        Ok((organization, standing))
+        Ok((organization, standing, before.is_some()))
     });
-    let (organization, standing) = look.await?;
+    let (organization, standing, was_asked) = look.await?;
+    if was_asked {
+        return Ok(CreditLine::of(&organization, &standing));
+    }
     let least = |free: Nusd| in_use(standing.overdraft - free.min(standing.overdraft));
-    let less = (standing.overdraft - new.line_usd).max(Nusd::ZERO);
+    let less = (standing.overdraft - line).max(Nusd::ZERO);
     let withheld = match less {
         Nusd::ZERO => None,
         less => {
@@ -169,9 +178,9 @@ async fn change(
         }
     };
     let overdraft = Overdraft {
-        id: format!("operator:{}", new.key),
+        id: change_id,
         organization,
-        line: new.line_usd,
+        line,
         reason: new.reason,
         actor: operator.for_books(),
     };
@@ -195,6 +204,7 @@ fn set_line(
     let changed = overdrafts::set(tx, overdraft, now).map_err(|error| match error {
         OverdraftError::Store(error) => Refusal::Store(error),
         OverdraftError::InUse { least } => in_use(least),
+        OverdraftError::OtherChange(_) => Refusal::KeyReused,
         other => Refusal::Invalid {
             param: "line_usd".into(),
             message: format!("Invalid 'line_usd': {other}."),

@@ -35,6 +35,19 @@ async fn a_credit_line_is_opened_lowered_and_ended() {
         assert_eq!(opened["balance_usd"], "100.00", "a line is no credit");
         let again = operator.post(&path, &line("500", "a")).await.json();
         assert_eq!(again, opened);
+        // Under a key that is known nothing else is done: neither another line, whichever way, nor
+        // what another endpoint did under it.
+        let credit = json!({"amount_usd": "1", "reason": "Gift", "key": "gift"});
+        let given = operator.post(&format!("{of}/credits"), &credit).await;
+        assert_eq!(given.status, 200);
+        for (amount, key) in [("500.01", "a"), ("0", "a"), ("700", "gift")] {
+            let other = operator.post(&path, &line(amount, key)).await;
+            refused(&other, 409, Value::Null, "idempotency_key_reused");
+        }
+        assert_eq!(operator.get(&path).await.json()["line_usd"], "500.00");
+        let back = json!({"amount_usd": "1", "reason": "Slip", "key": "slip"});
+        let taken = operator.post(&format!("{of}/adjustments"), &back).await;
+        assert_eq!(taken.status, 200);
         for (amount, key, wanted) in [("700.5", "b", "700.50"), ("200", "c", "200.00")] {
             let changed = operator.post(&path, &line(amount, key)).await.json();
             assert_eq!(changed["line_usd"], wanted, "{changed}");

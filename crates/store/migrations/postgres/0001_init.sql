@@ -757,6 +757,15 @@ CREATE INDEX credit_lots_open ON credit_lots (organization_id) WHERE remaining_n
 CREATE INDEX credit_lots_due ON credit_lots (expires_at_us, organization_id)
     WHERE remaining_nusd > 0 AND expires_at_us IS NOT NULL;
 
+-- What credit lines were asked to be, by the id of each change: also of those that changed nothing.
+CREATE TABLE overdraft_changes (
+    organization_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    line_nusd BIGINT NOT NULL CHECK (line_nusd BETWEEN 0 AND 4000000000000000000),
+    asked_at_us BIGINT NOT NULL,
+    PRIMARY KEY (organization_id, id)
+);
+
 -- How much of what was taken from a wallet was taken from its lots.
 CREATE TABLE credit_watermarks (
     organization_id TEXT PRIMARY KEY,

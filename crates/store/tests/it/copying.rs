@@ -61,7 +61,7 @@ async fn copied_telling(
 }
 
 /// A row in each table that operators write to, beside prices.
-const OPERATED: [&str; 18] = [
+const OPERATED: [&str; 19] = [
     "INSERT INTO price_withdrawals SELECT id, 1 FROM prices",
     "INSERT INTO markups SELECT 'markup_1', id, 'm', -50, 1, 2 FROM organizations",
     "INSERT INTO markup_ends VALUES ('markup_1', 3)",
@@ -81,6 +81,7 @@ const OPERATED: [&str; 18] = [
     "INSERT INTO webhook_deliveries VALUES
          ('delivery_1', 'webhook_1', 'e', 'test', '{}', NULL, 'failed', 1, 1, 500, 5, 6)",
     "INSERT INTO webhook_attempts VALUES ('delivery_1', 1, 5, 6, NULL, NULL, 'é')",
+    "INSERT INTO overdraft_changes SELECT id, 'line_1', 5, 1 FROM organizations",
     "INSERT INTO verifications VALUES ('verification_1', 'proved', 1, 1, 1, 1, 1, '{}')",
 ];
 

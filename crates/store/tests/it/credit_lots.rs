@@ -99,7 +99,21 @@ async fn a_purchase_pays_back_what_was_lent() {
             line: cents(1_000),
         };
         assert_eq!(line, Some(opened));
-        assert_eq!(till.lend("line", cents(5)).await.expect("known"), None);
+        // The same again changes nothing, under a known id nothing else is done, and what changes
+        // nothing is remembered too.
+        assert_eq!(till.lend("line", cents(1_000)).await.expect("known"), None);
+        assert_eq!(till.lend("same", cents(1_000)).await.expect("it is"), None);
+        till.give("gift_0", cents(1), None).await.expect("given");
+        for (id, line) in [("line", 5), ("same", 5), ("gift_0", 1_000)] {
+            let other = till.lend(id, cents(line)).await;
+            assert!(
+                matches!(other, Err(OverdraftError::OtherChange(_))),
+                "{other:?}"
+            );
+        }
+        customer.return_leases(&store).await;
+        till.adjust("adj_0", cents(1)).await.expect("it is there");
+        lease_everything(&store).await;
         spend(&store, &customer, cents(300)).await;
         let owing = till.standing().await;
         assert_eq!(owing.balance, Nusd::ZERO - cents(300));
