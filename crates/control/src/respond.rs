@@ -4,6 +4,7 @@ use axum::response::{IntoResponse, Response};
 use domain::access::AccessRefusal;
 use domain::permission::{Permission, Permissions};
 use domain::rotation::MOST_RETIRED;
+use domain::sealed::NotOpened;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::{HeaderName, StatusCode};
 use store::StoreError;
@@ -357,7 +358,7 @@ fn no_secret_key() -> (StatusCode, ErrorBody) {
         StatusCode::SERVICE_UNAVAILABLE,
         Some("secret_key_missing"),
         None,
-        "This server has no secret key to keep secrets with. Ask whoever runs it: its log says what to do.".into(),
+        "This server does not have the secret key that secrets are kept with. Ask whoever runs it: its log says what to do.".into(),
     )
 }
 
@@ -433,6 +434,7 @@ fn store(failure: &StoreError) -> (StatusCode, ErrorBody) {
             None,
             "Another request changed this at the same time. Please try again.".into(),
         ),
+        StoreError::Sealed(NotOpened::OtherKey) => no_secret_key(),
         _ => internal(),
     }
 }

@@ -35,8 +35,9 @@ pub(crate) async fn key(
         None if known.is_some() => {
             tracing::error!(
                 "this installation's secret key is not here: put its file at {}, or set {VARIABLE} \
-                 as on the other servers; until then no webhook can be signed by this one. If it \
-                 is lost, set a new one (`openssl rand -hex 32`) and rotate the webhooks' secrets",
+                 as on the other servers; until then this one can sign no webhook, and check no code \
+                 of an authenticator app. If it is lost, set a new one (`openssl rand -hex 32`) and \
+                 rotate the webhooks' secrets; people add their apps anew",
                 file.display()
             );
             return Ok(None);
@@ -50,7 +51,8 @@ pub(crate) async fn key(
     if known.is_some() {
         tracing::warn!(
             "the secret key is another one than before: webhooks whose secrets were made with the \
-             other one cannot be signed until these are rotated"
+             other one cannot be signed until these are rotated, and authenticator apps that were \
+             added with it let nobody in until they are added anew"
         );
     }
     let now = clock::system()();

@@ -2,6 +2,8 @@
 
 use std::error::Error;
 
+use domain::sealed::NotOpened;
+
 use crate::DatabaseUrlError;
 
 /// Why an installation cannot be opened.
@@ -74,6 +76,9 @@ pub enum StoreError {
     /// A statement is wrong, or the database broke.
     #[error("the database failed: {0}")]
     Failed(String),
+    /// A secret that is kept sealed cannot be read with this server's key.
+    #[error("a secret cannot be read: {0}")]
+    Sealed(#[from] NotOpened),
 }
 
 impl From<rusqlite::Error> for StoreError {

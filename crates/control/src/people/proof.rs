@@ -99,13 +99,13 @@ pub(crate) async fn prove(
 impl Control {
     /// Refuses what is no code of the caller's authenticator app.
     async fn ensure_code(&self, caller: &SignedIn, code: String) -> Outcome<()> {
-        let now = self.now();
+        let (now, key) = (self.now(), self.sealing()?);
         let user = caller.user.id.clone();
         let buckets = totp_guess(&user, caller.visitor.network());
         self.ensure_room(&buckets, now).await?;
         let write = self.store.write(move |tx| -> Outcome<bool> {
             guessing::take(tx, &buckets, now)?;
-            check_totp(tx, &user, &code, now)
+            check_totp(tx, &user, &code, &key, now)
         });
         match write.await? {
             true => Ok(()),

@@ -325,7 +325,7 @@ pub(crate) async fn rotate(
 
 impl Control {
     /// What secrets are sealed with.
-    fn sealing(&self) -> Outcome<SealingKey> {
+    pub(crate) fn sealing(&self) -> Outcome<SealingKey> {
         let sealing = self.webhooks.sealing.clone();
         sealing.ok_or(Refusal::NoSecretKey)
     }

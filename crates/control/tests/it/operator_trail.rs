@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 
 use domain::id::UserId;
 use domain::people::totp::TotpSecret;
+use domain::sealed::SealingKey;
 use domain::time::AtUs;
 use farebox_control::access::OPERATORS;
 use serde_json::{Value, json};
@@ -222,9 +223,9 @@ async fn give_a_factor(world: &World, user: &str) {
     let user = UserId::new(user);
     let now = AtUs(world.now.load(Ordering::Relaxed));
     let write = world.store.write(move |tx| -> Result<_, StoreError> {
-        let secret = TotpSecret::mint(entropy);
-        totp::begin(tx, &user, &secret, now)?;
-        totp::confirm(tx, &user, &secret.code_at(now), now)
+        let (secret, key) = (TotpSecret::mint(entropy), SealingKey::new(&[7; 32]));
+        totp::begin(tx, &user, &secret, (&key, entropy), now)?;
+        totp::confirm(tx, &user, &secret.code_at(now), &key, now)
     });
     assert!(write.await.unwrap().is_ok());
 }

@@ -293,11 +293,10 @@ CREATE TABLE password_resets (
 ) STRICT;
 CREATE INDEX password_resets_by_user ON password_resets (user_id);
 
--- Authenticator apps. The secret is base32, as the app has it; last_step is the latest half minute
--- whose code was taken.
+-- Authenticator apps. The secret is sealed; last_step is the latest half minute whose code was taken.
 CREATE TABLE totp (
     user_id TEXT PRIMARY KEY REFERENCES users (id),
-    secret TEXT NOT NULL,
+    secret BLOB NOT NULL,
     last_step INTEGER NOT NULL,
     added_at_us INTEGER NOT NULL
 ) STRICT;
@@ -305,7 +304,7 @@ CREATE TABLE totp (
 -- Authenticator apps that no code was shown of yet.
 CREATE TABLE totp_enrolments (
     user_id TEXT PRIMARY KEY REFERENCES users (id),
-    secret TEXT NOT NULL,
+    secret BLOB NOT NULL,
     begun_at_us INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX totp_enrolments_by_age ON totp_enrolments (begun_at_us);

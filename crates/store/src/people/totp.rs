@@ -1,10 +1,15 @@
 //! Authenticator apps: the one that a user has, and the one that they are about to add.
+//!
+//! Whoever reads the secret of one makes its codes, so it is kept sealed ([`domain::sealed`]): the
+//! database, or a backup of it, is no second factor. It opens in its user's row only.
 
+use domain::Entropy;
 use domain::id::UserId;
 use domain::people::totp::TotpSecret;
+use domain::sealed::SealingKey;
 use domain::time::{AtUs, MINUTE_US};
 
-use crate::{Row, StoreError, Tx};
+use crate::{Row, StoreError, Tx, Value};
 
 /// How long there is to show a code of an app that is to be added.
 pub const ENROLMENT_US: i64 = 15 * MINUTE_US;
@@ -17,24 +22,32 @@ pub fn begin(
     tx: &mut Tx<'_>,
     user: &UserId,
     secret: &TotpSecret,
+    (key, entropy): (&SealingKey, Entropy),
     now: AtUs,
 ) -> Result<(), StoreError> {
+    let sealed = key.seal(secret.expose().as_bytes(), &place(user), entropy);
     tx.execute_one(
         "INSERT INTO totp_enrolments (user_id, secret, begun_at_us) VALUES ($1, $2, $3)
          ON CONFLICT (user_id) DO UPDATE
          SET secret = EXCLUDED.secret, begun_at_us = EXCLUDED.begun_at_us",
-        &[user.as_str().into(), secret.expose().into(), now.0.into()],
+        &[
+            user.as_str().into(),
+            Value::Bytes(sealed.into()),
+            now.0.into(),
+        ],
     )
 }
 
 /// Adds the app that was begun, in place of an earlier one, if this is a code of it.
 ///
 /// # Errors
-/// [`StoreError`]; and inside, why nothing was added.
+/// [`StoreError`]; [`StoreError::Sealed`] if another key than this sealed the secret. And inside,
+/// why nothing was added.
 pub fn confirm(
     tx: &mut Tx<'_>,
     user: &UserId,
     typed: &str,
+    key: &SealingKey,
     now: AtUs,
 ) -> Result<Result<(), NotConfirmed>, StoreError> {
     // Locks the row, so that two who confirm at once do so one after the other.
@@ -44,7 +57,7 @@ pub fn confirm(
     let Some(row) = tx.query_optional(sql, &[user.as_str().into(), oldest.0.into()])? else {
         return Ok(Err(NotConfirmed::Over));
     };
-    let secret = secret_of(&row, 0)?;
+    let secret = opened(&row, user, key)?;
     let Some(step) = secret.step_of(typed, now, 0) else {
         return Ok(Err(NotConfirmed::Wrong));
     };
@@ -55,7 +68,7 @@ pub fn confirm(
              added_at_us = EXCLUDED.added_at_us",
         &[
             user.as_str().into(),
-            secret.expose().into(),
+            Value::Bytes(row.bytes(0)?.clone()),
             step.into(),
             now.0.into(),
         ],
@@ -88,13 +101,19 @@ pub fn added_at(tx: &mut Tx<'_>, user: &UserId) -> Result<Option<AtUs>, StoreErr
 /// is used up.
 ///
 /// # Errors
-/// [`StoreError`].
-pub fn take(tx: &mut Tx<'_>, user: &UserId, typed: &str, now: AtUs) -> Result<bool, StoreError> {
+/// [`StoreError`]; [`StoreError::Sealed`] if another key than this sealed the secret.
+pub fn take(
+    tx: &mut Tx<'_>,
+    user: &UserId,
+    typed: &str,
+    key: &SealingKey,
+    now: AtUs,
+) -> Result<bool, StoreError> {
     let sql = "SELECT secret, last_step FROM totp WHERE user_id = $1";
     let Some(row) = tx.query_optional(sql, &[user.as_str().into()])? else {
         return Ok(false);
     };
-    let (secret, last_step) = (secret_of(&row, 0)?, row.int(1)?);
+    let (secret, last_step) = (opened(&row, user, key)?, row.int(1)?);
     let Some(step) = secret.step_of(typed, now, last_step) else {
         return Ok(false);
     };
@@ -115,7 +134,15 @@ pub fn remove(tx: &mut Tx<'_>, user: &UserId) -> Result<bool, StoreError> {
     Ok(removed == 1)
 }
 
-fn secret_of(row: &Row, column: usize) -> Result<TotpSecret, StoreError> {
+/// What a user's secrets are sealed for.
+fn place(user: &UserId) -> String {
+    format!("totp:{user}")
+}
+
+/// The secret in the first column, opened.
+fn opened(row: &Row, user: &UserId, key: &SealingKey) -> Result<TotpSecret, StoreError> {
     let corrupt = || StoreError::Corrupt("an authenticator app has no secret".to_owned());
-    TotpSecret::parse(row.text(column)?).ok_or_else(corrupt)
+    let plain = key.open(row.bytes(0)?, &place(user))?;
+    let text = std::str::from_utf8(&plain).map_err(|_| corrupt())?;
+    TotpSecret::parse(text).ok_or_else(corrupt)
 }

@@ -125,8 +125,8 @@ const PAYMENTS: [&str; 12] = [
 const PEOPLE: [&str; 15] = [
     "INSERT INTO retired_secrets SELECT 'd', id, 'r', 1, 2 FROM keys WHERE class = 'project'",
     "INSERT INTO sessions SELECT 'd', 'session_1', id, 1, 2, 3, 'm', NULL, NULL, 'a' FROM users",
-    "INSERT INTO totp SELECT id, 'S', 1, 2 FROM users",
-    "INSERT INTO totp_enrolments SELECT id, 'S', 1 FROM users",
+    "INSERT INTO totp SELECT id, X'00ff', 1, 2 FROM users",
+    "INSERT INTO totp_enrolments SELECT id, X'00ff', 1 FROM users",
     "INSERT INTO passkeys SELECT 'p', id, 'c', 'k', 1, 1, 0, 0, '', 'é', 1, NULL FROM users",
     "INSERT INTO passkey_challenges VALUES ('d', 'sign_in', '', 1)",
     "INSERT INTO recovery_codes SELECT id, 'd', 1 FROM users",

@@ -4,6 +4,7 @@ use domain::id::{PasskeyId, UserId};
 use domain::people::recovery_code::RecoveryCode;
 use domain::people::secret::BearerSecret;
 use domain::people::totp::TotpSecret;
+use domain::sealed::{NotOpened, SealingKey};
 use domain::time::MINUTE_US;
 use store::audit::Actor;
 use store::people::challenges::{self, Purpose};
@@ -13,8 +14,12 @@ use store::people::{factors, pending_sign_ins, recovery_codes, totp, users};
 use store::{Role, StoreError, jobs};
 use testkit::on_each_database;
 
-use crate::crud_world::{NOW, set_up, write};
+use crate::crud_world::{NOW, person, set_up, write};
 use crate::fixture::{entropy, open};
+
+fn key() -> SealingKey {
+    SealingKey::new(&[7; 32])
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_app_is_there_when_a_code_of_it_was_shown() {
@@ -23,40 +28,72 @@ async fn an_app_is_there_when_a_code_of_it_was_shown() {
         write(&store, move |tx| {
             let user = &made.user;
             let [first, second] = [0, 1].map(|_| TotpSecret::mint(entropy));
-            let none = totp::confirm(tx, user, &first.code_at(NOW), NOW)?;
+            let none = totp::confirm(tx, user, &first.code_at(NOW), &key(), NOW)?;
             assert_eq!(none, Err(NotConfirmed::Over));
-            totp::begin(tx, user, &first, NOW)?;
-            totp::begin(tx, user, &second, NOW)?;
-            let earlier = totp::confirm(tx, user, &first.code_at(NOW), NOW)?;
+            totp::begin(tx, user, &first, (&key(), entropy), NOW)?;
+            totp::begin(tx, user, &second, (&key(), entropy), NOW)?;
+            let earlier = totp::confirm(tx, user, &first.code_at(NOW), &key(), NOW)?;
             assert_eq!(
                 earlier,
                 Err(NotConfirmed::Wrong),
                 "the second took its place"
             );
             let late = NOW.plus(totp::ENROLMENT_US);
-            let over = totp::confirm(tx, user, &second.code_at(late), late)?;
+            let over = totp::confirm(tx, user, &second.code_at(late), &key(), late)?;
             assert_eq!(over, Err(NotConfirmed::Over));
             assert!(!factors::of(tx, user)?.is_on());
             let code = second.code_at(NOW);
-            assert_eq!(totp::confirm(tx, user, &code, NOW)?, Ok(()));
+            assert_eq!(totp::confirm(tx, user, &code, &key(), NOW)?, Ok(()));
             assert_eq!(
-                totp::confirm(tx, user, &code, NOW)?,
+                totp::confirm(tx, user, &code, &key(), NOW)?,
                 Err(NotConfirmed::Over)
             );
             assert!(factors::of(tx, user)?.is_on());
             assert_eq!(totp::added_at(tx, user)?, Some(NOW));
 
-            assert!(!totp::take(tx, user, &code, NOW)?, "it was shown");
+            assert!(!totp::take(tx, user, &code, &key(), NOW)?, "it was shown");
             let next = NOW.plus(MINUTE_US);
-            assert!(totp::take(tx, user, &second.code_at(next), next)?);
+            assert!(totp::take(tx, user, &second.code_at(next), &key(), next)?);
             let before = second.code_at(NOW.plus(MINUTE_US / 2));
             assert!(
-                !totp::take(tx, user, &before, next)?,
+                !totp::take(tx, user, &before, &key(), next)?,
                 "a later one was used"
             );
             assert!(totp::remove(tx, user)?);
             assert!(!totp::remove(tx, user)?);
-            assert!(!totp::take(tx, user, &second.code_at(next), next)?);
+            assert!(!totp::take(tx, user, &second.code_at(next), &key(), next)?);
+            Ok::<_, StoreError>(())
+        })
+        .await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_kept_of_an_app_makes_no_codes_and_opens_in_its_row_only() {
+    on_each_database(async |database| {
+        let (store, made) = set_up(&database).await;
+        write(&store, move |tx| {
+            let (ada, secret) = (&made.user, TotpSecret::mint(entropy));
+            let bob = &person(tx, &made.organization, "bob", "owner")?;
+            totp::begin(tx, ada, &secret, (&key(), entropy), NOW)?;
+            let shown = totp::confirm(tx, ada, &secret.code_at(NOW), &key(), NOW)?;
+            assert_eq!(shown, Ok(()));
+            let kept = tx.query_one("SELECT secret FROM totp", &[])?;
+            let kept = String::from_utf8_lossy(kept.bytes(0)?).into_owned();
+            assert!(!kept.contains(&secret.expose()));
+
+            let next = NOW.plus(MINUTE_US);
+            let (code, other) = (secret.code_at(next), SealingKey::new(&[8; 32]));
+            let by_another = totp::take(tx, ada, &code, &other, next);
+            let other_key = matches!(by_another, Err(StoreError::Sealed(NotOpened::OtherKey)));
+            assert!(other_key, "{by_another:?}");
+            // SQL in a test: somebody who writes to the database gives themselves another's app.
+            let moved = "UPDATE totp SET user_id = $1";
+            tx.execute_one(moved, &[bob.as_str().into()])?;
+            let elsewhere = totp::take(tx, bob, &code, &key(), next);
+            let is_damaged = matches!(elsewhere, Err(StoreError::Sealed(NotOpened::Damaged)));
+            assert!(is_damaged, "{elsewhere:?}");
             Ok::<_, StoreError>(())
         })
         .await;
@@ -72,8 +109,8 @@ async fn the_same_code_at_once_is_taken_once() {
         let secret = TotpSecret::mint(entropy);
         let (user, kept) = (made.user.clone(), secret.clone());
         let code = write(&first, move |tx| {
-            totp::begin(tx, &user, &kept, NOW)?;
-            let shown = totp::confirm(tx, &user, &kept.code_at(NOW), NOW)?;
+            totp::begin(tx, &user, &kept, (&key(), entropy), NOW)?;
+            let shown = totp::confirm(tx, &user, &kept.code_at(NOW), &key(), NOW)?;
             assert_eq!(shown, Ok(()));
             Ok::<_, StoreError>(recovery_codes::renew(tx, &user, NOW, entropy)?.remove(0))
         })
@@ -85,7 +122,7 @@ async fn the_same_code_at_once_is_taken_once() {
                 let (typed, code) = (secret.code_at(next), code.clone());
                 tokio::spawn(async move {
                     write(&store, move |tx| {
-                        let app = totp::take(tx, &user, &typed, next)?;
+                        let app = totp::take(tx, &user, &typed, &key(), next)?;
                         let recovery = recovery_codes::take(tx, &user, &code)?;
                         Ok::<_, StoreError>([app, recovery])
                     })
@@ -173,8 +210,8 @@ async fn the_operator_removes_all_factors_and_says_so() {
                 "none yet"
             );
             let secret = TotpSecret::mint(entropy);
-            totp::begin(tx, &user.id, &secret, NOW)?;
-            assert!(totp::confirm(tx, &user.id, &secret.code_at(NOW), NOW)?.is_ok());
+            totp::begin(tx, &user.id, &secret, (&key(), entropy), NOW)?;
+            assert!(totp::confirm(tx, &user.id, &secret.code_at(NOW), &key(), NOW)?.is_ok());
             recovery_codes::renew(tx, &user.id, NOW, entropy)?;
             assert!(passkeys::create(tx, &passkey(&user.id, "c"))?);
             let digest = BearerSecret::mint(entropy).digest();

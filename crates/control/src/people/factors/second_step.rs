@@ -10,6 +10,7 @@ use domain::people::factor::Factor;
 use domain::people::recovery_code::{FEW, RecoveryCode};
 use domain::people::secret::{BearerDigest, BearerSecret};
 use domain::people::throttle::{FACTOR_CODES_OF_ACCOUNT, GUESSES_FROM_NETWORK};
+use domain::sealed::SealingKey;
 use domain::time::AtUs;
 use http::StatusCode;
 use serde::Serialize;
@@ -120,10 +121,10 @@ pub(crate) async fn with_totp(
     let outcome = async {
         let given = SecondStepCode::read(&fields)?;
         let attempt = Attempt::of(&control, given.id, visitor)?;
-        let (code, now) = (given.code, attempt.now);
+        let (code, now, key) = (given.code, attempt.now, control.sealing()?);
         attempt
             .show(Factor::Totp, move |tx, user| {
-                check_totp(tx, user, &code, now)
+                check_totp(tx, user, &code, &key, now)
             })
             .await
     };
@@ -169,9 +170,10 @@ pub(in super::super) fn check_totp(
     tx: &mut Tx<'_>,
     user: &UserId,
     code: &str,
+    key: &SealingKey,
     now: AtUs,
 ) -> Outcome<bool> {
-    let is_right = totp::take(tx, user, code, now)?;
+    let is_right = totp::take(tx, user, code, key, now)?;
     if is_right {
         throttles::clear(tx, &FACTOR_CODES_OF_ACCOUNT, user.as_str())?;
     }

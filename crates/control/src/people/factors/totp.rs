@@ -61,7 +61,8 @@ pub(crate) async fn enrol(
             current_password: fields.proof()?,
         };
         control.ensure_proved(&caller, current_password).await?;
-        let (secret, now) = (TotpSecret::mint(control.entropy), control.now());
+        let (key, entropy) = (control.sealing()?, control.entropy);
+        let (secret, now) = (TotpSecret::mint(entropy), control.now());
         let issuer = format!("Farebox ({})", origin::host_of(&control.public_url));
         let enrolment = TotpEnrolment {
             object: "totp.enrolment",
@@ -70,7 +71,7 @@ pub(crate) async fn enrol(
             expires_at: now.plus(ENROLMENT_US).seconds(),
         };
         let write = control.store.write(move |tx| -> Result<(), StoreError> {
-            totp::begin(tx, &caller.user.id, &secret, now)
+            totp::begin(tx, &caller.user.id, &secret, (&key, entropy), now)
         });
         write.await?;
         Ok(Json(enrolment))
@@ -92,6 +93,7 @@ pub(crate) async fn confirm(
 ) -> Response {
     let outcome = async {
         let code = fields.code("code")?;
+        let key = control.sealing()?;
         let (now, entropy) = (control.now(), control.entropy);
         let bucket = [(&CODES_FROM_NETWORK, caller.visitor.network())];
         let write = control.store.write(move |tx| -> Outcome<Outcome<_>> {
@@ -102,7 +104,7 @@ pub(crate) async fn confirm(
                 entropy,
             };
             let before = change.before(tx)?;
-            let refused = match totp::confirm(tx, &caller.user.id, &code, now)? {
+            let refused = match totp::confirm(tx, &caller.user.id, &code, &key, now)? {
                 Ok(()) => None,
                 Err(NotConfirmed::Over) => Some(PeopleRefusal::EnrolmentOver),
                 Err(NotConfirmed::Wrong) => Some(PeopleRefusal::WrongFactor),
