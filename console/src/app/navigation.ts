@@ -14,6 +14,7 @@ import {
   IconKey,
   IconMessage,
   IconRocket,
+  IconReportMoney,
   IconServer2,
   IconSettings,
   IconTicket,
@@ -70,6 +71,7 @@ export const areas: Area[] = [
     name: 'Operator',
     for: 'operator',
     destinations: [
+      { to: '/operator/revenue', name: 'Revenue', icon: IconReportMoney },
       { to: '/operator/organizations', name: 'Organizations', icon: IconBuilding },
       { to: '/operator/users', name: 'Users', icon: IconUsersGroup },
       { to: '/operator/upstreams', name: 'Upstreams', icon: IconServer2 },

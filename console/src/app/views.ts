@@ -33,6 +33,7 @@ export const inside: View[] = [
   { path: '/settings', load: () => import('../pages/settings/Settings') },
   { path: '/account', load: () => import('../pages/account/Account') },
   { path: '/reference', load: () => import('../pages/reference/ReferencePage') },
+  { path: '/operator/revenue', load: () => import('../pages/operator/Revenue') },
   { path: '/operator/organizations', load: () => import('../pages/operator/Organizations') },
   { path: '/operator/organizations/$id', load: () => import('../pages/operator/Organization') },
   { path: '/operator/users', load: () => import('../pages/operator/Users') },

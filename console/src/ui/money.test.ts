@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { exactUsd, usd, usdOfNumber } from './money';
+import { exactUsd, sumUsd, usd, usdOfNumber } from './money';
 
 describe('amounts', () => {
   test.each([
@@ -27,5 +27,12 @@ describe('amounts', () => {
   test('numbers of reports are read alike', () => {
     expect(usdOfNumber(0.0000432)).toBe('$0.000043');
     expect(usdOfNumber(12)).toBe('$12.00');
+  });
+
+  test('sums are exact', () => {
+    expect(sumUsd(['0.1', '0.2'])).toBe('0.30');
+    expect(sumUsd(['1', '-0.000000001'])).toBe('0.999999999');
+    expect(sumUsd(['0.5', '-2'])).toBe('-1.50');
+    expect(sumUsd([])).toBe('0.00');
   });
 });

@@ -43,3 +43,22 @@ function isZero(digits: string): boolean {
 export function usdOfNumber(amount: number): string {
   return usd(amount.toFixed(9).replace(/0+$/, '').replace(/\.$/, ''));
 }
+
+const NANOS_DIGITS = 9;
+
+/** Billionths of a dollar; what is no amount counts as none. */
+function nanosOf(amount: string): bigint {
+  const parts = DECIMAL.exec(amount);
+  if (!parts) return 0n;
+  const [, minus = '', whole = '0', fraction = ''] = parts;
+  const nanos = BigInt(whole + fraction.slice(0, NANOS_DIGITS).padEnd(NANOS_DIGITS, '0'));
+  return minus ? -nanos : nanos;
+}
+
+/** Amounts together, exact to the billionth of a dollar. */
+export function sumUsd(amounts: string[]): string {
+  const sum = amounts.reduce((nanos, amount) => nanos + nanosOf(amount), 0n);
+  const digits = (sum < 0n ? -sum : sum).toString().padStart(NANOS_DIGITS + 1, '0');
+  const fraction = digits.slice(-NANOS_DIGITS).replace(/0+$/, '').padEnd(2, '0');
+  return `${sum < 0n ? '-' : ''}${digits.slice(0, -NANOS_DIGITS)}.${fraction}`;
+}

@@ -28,6 +28,11 @@ const FORMATS = {
   },
 } satisfies Record<Width, Record<'label' | 'title', Intl.DateTimeFormat>>;
 
+/** As "Nov 26" or "14:00". */
+export function labelOf(start: number, width: Width): string {
+  return FORMATS[width].label.format(start * 1_000);
+}
+
 /** As "Thu, Nov 26, 2026" or "Nov 26, 14:00 UTC". */
 export function titleOf(start: number, width: Width): string {
   return FORMATS[width].title.format(start * 1_000);
@@ -41,7 +46,7 @@ export function barsOf(report: Report, nameOf: (series: string) => string, now: 
   if (rest.length > 0) series.push({ id: REST, name: `${rest.length} others`, color: REST_COLOR });
   const bars: Bar[] = report.buckets.map(({ start, end, values }) => ({
     id: String(start),
-    label: FORMATS[report.width].label.format(start * 1_000),
+    label: labelOf(start, report.width),
     title: titleOf(start, report.width),
     values: { ...values, [REST]: rest.reduce((sum, id) => sum + (values[id] ?? 0), 0) },
     isPartial: end > now,
