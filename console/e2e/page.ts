@@ -19,12 +19,17 @@ interface Fixtures {
   expected: (path: RegExp) => void;
   /** Whether the screen is a phone's: the menu is behind a button. */
   isNarrow: boolean;
+  /** Whether this browser shows a scheme and a width that no other does: light wide, and dark narrow. */
+  isThorough: boolean;
 }
 
 /** A page whose every error and refused script or style fails the test. */
 export const test = base.extend<Fixtures>({
   isNarrow: async ({ viewport }, use) => {
     await use((viewport?.width ?? 0) < 800);
+  },
+  isThorough: async ({ colorScheme, isNarrow }, use) => {
+    await use((colorScheme === 'light') !== isNarrow);
   },
   // Playwright wants an object pattern, even of nothing.
   // eslint-disable-next-line no-empty-pattern

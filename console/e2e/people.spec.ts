@@ -38,7 +38,7 @@ test('the operator suspends an organization and resumes it', async ({ page, brow
   await page.getByLabel('Why').fill('A test');
   await page.getByRole('dialog').getByRole('button', { name: 'Suspend' }).click();
   await expect(page.getByText('Suspended: A test')).toBeVisible();
-  await guest.reload();
+  await guest.goto('/');
   await expect(guest.getByText(`${name} is suspended`)).toBeVisible();
   await page.getByRole('button', { name: 'Resume' }).click();
   await expect(page.getByRole('button', { name: 'Suspend' })).toBeVisible();

@@ -48,21 +48,24 @@ const VIEWS: [path: string, title: string | RegExp][] = [
   ['/operator/settings', 'Installation'],
 ];
 
-test('every view shows, fits, and has no accessibility fault that axe can find', async ({ page }) => {
+test('every view shows, fits, and has no accessibility fault that axe can find', async ({
+  page,
+  isThorough,
+}) => {
   test.setTimeout(300_000);
   await signIn(page);
   for (const [path, title] of VIEWS) {
     await page.goto(path);
     await expect(page.getByRole('heading', { level: 1 })).toHaveText(title);
     await expect(page.getByRole('status', { name: 'Loading' })).toHaveCount(0);
-    await isSound(page, path);
+    await isSound(page, path, isThorough);
   }
 });
 
-test('entry pages have no accessibility fault that axe can find', async ({ page }) => {
+test('entry pages have no accessibility fault that axe can find', async ({ page, isThorough }) => {
   for (const path of ['/sign-in', '/sign-up', '/forgot-password', '/reset-password', '/nowhere-at-all']) {
     await page.goto(path);
     await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
-    await isSound(page, path);
+    await isSound(page, path, isThorough);
   }
 });

@@ -8,14 +8,16 @@ interface CardProps {
   text?: ReactNode;
   /** A button or two beside the title. */
   actions?: ReactNode;
+  /** Whether it is one of many of its kind, such as a message: then it is no landmark. */
+  isOneOfMany?: boolean;
   children: ReactNode;
 }
 
 /** A titled part of the page, and a landmark of that name. */
-export function Card({ title, text, actions, children }: CardProps) {
+export function Card({ title, text, actions, isOneOfMany = false, children }: CardProps) {
   const id = useId();
   return (
-    <Paper component="section" aria-labelledby={id} className={classes.card}>
+    <Paper component={isOneOfMany ? 'article' : 'section'} aria-labelledby={id} className={classes.card}>
       <div className={classes.head}>
         <div>
           <Title order={2} id={id} className={classes.title}>

@@ -25,7 +25,7 @@ const PERMISSIONS: Record<Key['permissions'], string> = {
   read_only: 'Read only',
 };
 
-const columnsWith = (spent: Record<string, number> | undefined): Column<Key>[] => [
+const columnsOf = (keys: Key[], spent: Record<string, number> | undefined): Column<Key>[] => [
   { name: 'Name', cell: (key) => <Name of={key} /> },
   { name: 'Key', cell: (key) => <Code>{key.redacted_value}</Code> },
   { name: 'Owner', cell: (key) => key.owner.user?.name ?? key.owner.service_account?.name },
@@ -41,7 +41,9 @@ const columnsWith = (spent: Record<string, number> | undefined): Column<Key>[] =
     : []),
   { name: 'Created', cell: (key) => <When at={key.created_at} as="day" /> },
   { name: 'Last used', cell: (key) => <When at={key.last_used_at} /> },
-  { name: 'Expires', cell: (key) => <When at={key.expires_at} as="day" /> },
+  ...(keys.some((key) => key.expires_at)
+    ? [{ name: 'Expires', cell: (key: Key) => <When at={key.expires_at} as="day" /> }]
+    : []),
   { name: 'Actions', isNameHidden: true, align: 'right', cell: (key) => <KeyMenu of={key} /> },
 ];
 
@@ -114,7 +116,7 @@ export default function Keys() {
       >
         {(rows) => (
           <Stack gap="md">
-            <DataTable label="API keys" columns={columnsWith(spent)} rows={rows} keyOf={(key) => key.id} />
+            <DataTable label="API keys" columns={columnsOf(rows, spent)} rows={rows} keyOf={(key) => key.id} />
           </Stack>
         )}
       </Paged>

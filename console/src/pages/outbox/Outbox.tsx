@@ -61,6 +61,7 @@ export default function Outbox() {
               {rows.map(({ id, channel, to, subject, text, created_at: at }) => (
                 <Card
                   key={id}
+                  isOneOfMany
                   title={subject ?? 'Text message'}
                   text={
                     <Group gap="xs" component="span">

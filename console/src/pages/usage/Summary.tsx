@@ -29,7 +29,7 @@ export function Summary({ report, range, measure, only, format }: SummaryProps) 
           : [['A day, on average', format(measure === 'spend' ? perDay : Math.round(perDay))] as const]),
         ...(expected === null
           ? []
-          : [[`${month.format(now * 1_000)}, if it goes on so`, usdOfNumber(expected)] as const]),
+          : [[`${month.format(now * 1_000)}, at this pace`, usdOfNumber(expected)] as const]),
       ].map(([name, value]) => [name, value])}
     />
   );
