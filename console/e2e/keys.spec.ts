@@ -12,7 +12,8 @@ test('a revoked key stops the next call', async ({ page }) => {
   await page.getByRole('button', { name: 'Done' }).click();
   await page.getByRole('button', { name: `Actions for ${name}` }).click();
   await page.getByRole('menuitem', { name: 'Revoke' }).click();
-  await expect(page.getByRole('dialog')).toContainText('1 request to hello-1');
+  const question = page.getByRole('dialog', { name: `Revoke ${name}?` });
+  await expect(question).toContainText('1 request to hello-1');
   await expect(page.getByRole('button', { name: 'Revoke key' })).toBeDisabled();
   await page.getByLabel(/^Type/).fill(name);
   await page.getByRole('button', { name: 'Revoke key' }).click();

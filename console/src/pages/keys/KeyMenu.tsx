@@ -92,6 +92,8 @@ export function KeyMenu({ of: key }: { of: Key }) {
 /** What breaks when a key is revoked. */
 function Consequences({ of: key }: { of: Key }) {
   const lately = useLately(key.id);
+  // The last use is written down some seconds later; requests are counted at once.
+  const isTold = (key.last_used_at ?? null) !== null || lately === undefined;
   return (
     <Stack gap="xs">
       <Text size="sm">
@@ -99,7 +101,12 @@ function Consequences({ of: key }: { of: Key }) {
         its secrets it has. A revoked key does not come back.
       </Text>
       <Text size="sm" fw={550}>
-        Last used: <When at={key.last_used_at} />. {lately}
+        {isTold && (
+          <>
+            Last used: <When at={key.last_used_at} />.{' '}
+          </>
+        )}
+        {lately}
       </Text>
     </Stack>
   );

@@ -1,12 +1,13 @@
-import { Fieldset, Group, NumberInput, Select, Stack, Text, TextInput } from '@mantine/core';
+import { Group, NumberInput, Select, Stack, Text, TextInput } from '@mantine/core';
 import type { UseFormReturnType } from '@mantine/form';
+import { Fields } from '../../ui/Fields';
 import { WINDOWS } from '../limits/windows';
 import type { LimitValues } from './limits';
 
 /** What a new key may spend and how fast it may ask: in force from its first call on. */
 export function LimitFields<Values extends LimitValues>({ form }: { form: UseFormReturnType<Values> }) {
   return (
-    <Fieldset legend="Limits" variant="unstyled">
+    <Fields legend="Limits">
       <Stack gap="xs">
         <Text size="xs" c="dimmed">
           Leave empty what is not to be limited. A call that does not fit is refused, and costs nothing.
@@ -44,6 +45,6 @@ export function LimitFields<Values extends LimitValues>({ form }: { form: UseFor
           />
         </Group>
       </Stack>
-    </Fieldset>
+    </Fields>
   );
 }

@@ -1,7 +1,8 @@
-import { Checkbox, Fieldset, SegmentedControl, Stack, TagsInput, Text } from '@mantine/core';
+import { Checkbox, SegmentedControl, Stack, TagsInput, Text } from '@mantine/core';
 import type { UseFormReturnType } from '@mantine/form';
 import { useModels } from '../../session/models';
 import { useProject } from '../../session/project';
+import { Fields } from '../../ui/Fields';
 import { RESOURCES, type RestrictionValues } from './restriction';
 
 const MODES = [
@@ -23,7 +24,7 @@ export function Restrictions<Values extends RestrictionValues>({ form }: Restric
   };
   return (
     <>
-      <Fieldset legend="Permissions" variant="unstyled">
+      <Fields legend="Permissions">
         <Stack gap="xs">
           <SegmentedControl
             data={MODES}
@@ -54,7 +55,7 @@ export function Restrictions<Values extends RestrictionValues>({ form }: Restric
             </Text>
           )}
         </Stack>
-      </Fieldset>
+      </Fields>
       <TagsInput
         label="Models"
         description="Leave it empty for all."

@@ -44,6 +44,5 @@ function useForecast(measure: Measure, only: Only, now: number): number | null {
     only,
   });
   if (measure !== 'spend' || spent.data === undefined) return null;
-  const cents = forecast(spent.data.total, now);
-  return cents === null ? null : Math.round(cents * 100) / 100;
+  return forecast(spent.data.total, now);
 }

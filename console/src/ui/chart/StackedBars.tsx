@@ -1,9 +1,9 @@
-import { useElementSize } from '@mantine/hooks';
 import { useRef, useState, type KeyboardEvent } from 'react';
 import { Axis } from './Axis';
 import classes from './chart.module.css';
 import { labelEvery, scaleTo, stack, type Scale } from './scale';
 import { Tooltip } from './Tooltip';
+import { useWidth } from './useWidth';
 
 /** What the pieces of the bars are. */
 export interface Series {
@@ -85,7 +85,7 @@ function frameOf(width: number, scale: Scale, format: (value: number) => string)
  */
 export function StackedBars(props: StackedBarsProps) {
   const { bars, series, format, limit } = props;
-  const { ref, width } = useElementSize();
+  const [ref, width] = useWidth();
   const [at, setAt] = useState<number | null>(null);
   const highest = Math.max(0, ...bars.map((bar) => totalOf(bar, series)));
   const isNear = limit !== undefined && (highest === 0 || limit.value <= highest * FAR);
