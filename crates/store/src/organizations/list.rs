@@ -99,8 +99,8 @@ fn read(
         "SELECT o.id, o.name, o.created_at_us, o.suspended_at_us, o.suspension_reason,
                 (SELECT COUNT(*) FROM members m WHERE m.organization_id = o.id),
                 COALESCE(a.credits_nusd - a.debits_nusd, 0),
-                CAST(COALESCE((SELECT SUM(u.cost_nusd) FROM usage_hours u
-                               WHERE u.organization_id = o.id AND u.hour_at_us >= ${month}), 0)
+                CAST(COALESCE((SELECT SUM(u.cost_nusd) FROM usage_days u
+                               WHERE u.organization_id = o.id AND u.day_at_us >= ${month}), 0)
                      AS BIGINT)
          FROM organizations o LEFT JOIN accounts a ON a.id = '{wallets}' || o.id
          WHERE {condition}",
