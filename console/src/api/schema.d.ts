@@ -4949,7 +4949,10 @@ export interface components {
             chain: string;
             /** Format: int64 */
             committed_at: number;
-            /** @description SHA-256 over it and all before it. */
+            /**
+             * @description SHA-256 over it and all before it.
+             * @example 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+             */
             hash: string;
         };
         /** @description How many messages of a channel there are. */
@@ -5577,7 +5580,10 @@ export interface components {
              * @example true_positive
              */
             label: string;
-            /** @description The SHA-256 of what was found, in hexadecimal. */
+            /**
+             * @description The SHA-256 of what was found, in hexadecimal.
+             * @example 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+             */
             token_hash: string;
             /** @example farebox_api_key */
             token_type: string;
@@ -6879,7 +6885,10 @@ export interface components {
             id: string;
             /** @example 12.50 */
             limit_usd: string;
-            /** @description The project or key that it is on; null if on the organization. */
+            /**
+             * @description The project or key that it is on; null if on the organization.
+             * @example proj_7YkQ2nV0bX4cR9sLwA3eTz1M
+             */
             on?: string | null;
             /**
              * @description `day`, `week`, `month` or `always`.
@@ -6915,7 +6924,10 @@ export interface components {
             id: string;
             /** @example operator.job */
             object: string;
-            /** @description Why it failed the last time. */
+            /**
+             * @description Why it failed the last time.
+             * @example mail.example.com did not answer in time
+             */
             reason?: string | null;
             /**
              * @description `waiting`, `running`, `dead` (given up) or `done`.
@@ -6927,7 +6939,10 @@ export interface components {
              * @example email_code
              */
             template: string;
-            /** @description The address, number or webhook endpoint that it goes to. */
+            /**
+             * @description The address, number or webhook endpoint that it goes to.
+             * @example ada@example.com
+             */
             to: string;
             /**
              * Format: int32
@@ -7095,6 +7110,7 @@ export interface components {
             /**
              * @description All of it, as a `farebox.toml` that says everything. Of secrets it says whether they are
              *     set.
+             * @example listen = "127.0.0.1:8080"
              */
             toml: string;
         };
@@ -7337,7 +7353,10 @@ export interface components {
              * @example 25.00
              */
             ours_usd?: string | null;
-            /** @description Our payment, if there is one. */
+            /**
+             * @description Our payment, if there is one.
+             * @example pay_7YkQ2nV0bX4cR9sLwA3eTz1M
+             */
             payment_id?: string | null;
             /**
              * @description `not_here` (nothing is known of it here), `not_there` (the provider does not know it),
@@ -7368,7 +7387,10 @@ export interface components {
             differences: number;
             /** Format: int64 */
             ended_at?: number | null;
-            /** @description Why it failed, if it did. */
+            /**
+             * @description Why it failed, if it did.
+             * @example The provider did not answer.
+             */
             failure?: string | null;
             /**
              * Format: int64
@@ -8399,11 +8421,15 @@ export interface components {
          *     and requests nothing.
          */
         StatedAmounts: {
+            /** @example 0.15 */
             audio_input?: string | null;
+            /** @example 0.60 */
             audio_output?: string | null;
+            /** @example 0.15 */
             cache_write?: string | null;
             /** @example 0.075 */
             cached_input?: string | null;
+            /** @example 0.15 */
             image?: string | null;
             /**
              * @description "0" is a decision, too.
@@ -8412,7 +8438,9 @@ export interface components {
             input: string;
             /** @example 0.60 */
             output: string;
+            /** @example 0.60 */
             reasoning?: string | null;
+            /** @example 0.00 */
             request?: string | null;
         };
         /** @description A setting that was stated. */
@@ -8537,7 +8565,10 @@ export interface components {
             last_failure?: components["schemas"]["UpstreamFailure"] | null;
             /** @description The models that run on it. */
             models: components["schemas"]["ServedModel"][];
-            /** @description The node whose view this is; null where one process serves everything. */
+            /**
+             * @description The node whose view this is; null where one process serves everything.
+             * @example main
+             */
             node?: string | null;
             /** @example operator.upstream */
             object: string;
@@ -8611,8 +8642,25 @@ export interface components {
             /**
              * @description A page as OpenAI's `GET /v1/organization/costs` answers it, in daily buckets; by line item,
              *     if models are to be compared.
+             * @example {
+             *       "data": [
+             *         {
+             *           "start_time": 1798761600,
+             *           "end_time": 1798848000,
+             *           "results": [
+             *             {
+             *               "amount": {
+             *                 "value": 0.06,
+             *                 "currency": "usd"
+             *               },
+             *               "line_item": "gpt-4o-mini-2024-07-18, input"
+             *             }
+             *           ]
+             *         }
+             *       ]
+             *     }
              */
-            costs: unknown;
+            costs: Record<string, never>;
             /** @example openai */
             upstream_id: string;
         };
@@ -8626,6 +8674,7 @@ export interface components {
             is_new: boolean;
             /** @example operator.upstream_costs_import */
             object: string;
+            /** @example openai */
             upstream_id: string;
         };
         /** @description What an upstream's word and our books say of a day: of one model, or of all together. */
@@ -8977,7 +9026,10 @@ export interface components {
              * @example example.com did not answer in time
              */
             failure?: string | null;
-            /** @description How the answer begins: at most a thousand bytes of it. */
+            /**
+             * @description How the answer begins: at most a thousand bytes of it.
+             * @example Please try again later.
+             */
             response?: string | null;
             /**
              * Format: int32
@@ -11213,7 +11265,7 @@ export interface operations {
                      * @example [
                      *       {
                      *         "label": "true_positive",
-                     *         "token_hash": "token hash",
+                     *         "token_hash": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
                      *         "token_type": "farebox_api_key"
                      *       }
                      *     ]
@@ -11282,7 +11334,7 @@ export interface operations {
                      *         "method": "password",
                      *         "object": "session",
                      *         "proved_until": 1,
-                     *         "second_factor": "second factor",
+                     *         "second_factor": "totp",
                      *         "user_agent": "Mozilla/5.0"
                      *       }
                      *     }
@@ -11354,7 +11406,7 @@ export interface operations {
                      *         "method": "password",
                      *         "object": "session",
                      *         "proved_until": 1,
-                     *         "second_factor": "second factor",
+                     *         "second_factor": "totp",
                      *         "user_agent": "Mozilla/5.0"
                      *       }
                      *     }
@@ -11479,7 +11531,7 @@ export interface operations {
                      *         "method": "password",
                      *         "object": "session",
                      *         "proved_until": 1,
-                     *         "second_factor": "second factor",
+                     *         "second_factor": "totp",
                      *         "user_agent": "Mozilla/5.0"
                      *       }
                      *     }
@@ -11934,7 +11986,7 @@ export interface operations {
                      *         "signs_in_alone": false
                      *       },
                      *       "recovery_codes": [
-                     *         "recovery codes"
+                     *         "7K3M-X2QP-90BD-ZT5W"
                      *       ]
                      *     }
                      */
@@ -12240,7 +12292,7 @@ export interface operations {
                      *         "method": "password",
                      *         "object": "session",
                      *         "proved_until": 1,
-                     *         "second_factor": "second factor",
+                     *         "second_factor": "totp",
                      *         "user_agent": "Mozilla/5.0"
                      *       }
                      *     }
@@ -12426,7 +12478,7 @@ export interface operations {
                      *         "signs_in_alone": false
                      *       },
                      *       "recovery_codes": [
-                     *         "recovery codes"
+                     *         "7K3M-X2QP-90BD-ZT5W"
                      *       ]
                      *     }
                      */
@@ -12883,10 +12935,10 @@ export interface operations {
                      *           "expires_at": 1798761600,
                      *           "id": "job_7YkQ2nV0bX4cR9sLwA3eTz1M",
                      *           "object": "operator.job",
-                     *           "reason": "reason",
+                     *           "reason": "mail.example.com did not answer in time",
                      *           "state": "waiting",
                      *           "template": "email_code",
-                     *           "to": "to",
+                     *           "to": "ada@example.com",
                      *           "tries": 1
                      *         }
                      *       ],
@@ -12933,10 +12985,10 @@ export interface operations {
                      *       "expires_at": 1798761600,
                      *       "id": "job_7YkQ2nV0bX4cR9sLwA3eTz1M",
                      *       "object": "operator.job",
-                     *       "reason": "reason",
+                     *       "reason": "mail.example.com did not answer in time",
                      *       "state": "waiting",
                      *       "template": "email_code",
-                     *       "to": "to",
+                     *       "to": "ada@example.com",
                      *       "tries": 1
                      *     }
                      */
@@ -13015,10 +13067,10 @@ export interface operations {
                      *       "expires_at": 1798761600,
                      *       "id": "job_7YkQ2nV0bX4cR9sLwA3eTz1M",
                      *       "object": "operator.job",
-                     *       "reason": "reason",
+                     *       "reason": "mail.example.com did not answer in time",
                      *       "state": "waiting",
                      *       "template": "email_code",
-                     *       "to": "to",
+                     *       "to": "ada@example.com",
                      *       "tries": 1
                      *     }
                      */
@@ -13057,7 +13109,7 @@ export interface operations {
                      *           "batch": 1,
                      *           "chain": "control",
                      *           "committed_at": 1798761600,
-                     *           "hash": "hash"
+                     *           "hash": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
                      *         }
                      *       ],
                      *       "holds": {
@@ -13628,27 +13680,27 @@ export interface operations {
                 /**
                  * @example {
                  *       "cost": {
-                 *         "audio_input": "audio input",
-                 *         "audio_output": "audio output",
-                 *         "cache_write": "cache write",
+                 *         "audio_input": "0.15",
+                 *         "audio_output": "0.60",
+                 *         "cache_write": "0.15",
                  *         "cached_input": "0.075",
-                 *         "image": "image",
+                 *         "image": "0.15",
                  *         "input": "0.15",
                  *         "output": "0.60",
-                 *         "reasoning": "reasoning",
-                 *         "request": "request"
+                 *         "reasoning": "0.60",
+                 *         "request": "0.00"
                  *       },
                  *       "end_time": 1798761600,
                  *       "price": {
-                 *         "audio_input": "audio input",
-                 *         "audio_output": "audio output",
-                 *         "cache_write": "cache write",
+                 *         "audio_input": "0.15",
+                 *         "audio_output": "0.60",
+                 *         "cache_write": "0.15",
                  *         "cached_input": "0.075",
-                 *         "image": "image",
+                 *         "image": "0.15",
                  *         "input": "0.15",
                  *         "output": "0.60",
-                 *         "reasoning": "reasoning",
-                 *         "request": "request"
+                 *         "reasoning": "0.60",
+                 *         "request": "0.00"
                  *       },
                  *       "start_time": 1796083200
                  *     }
@@ -13849,27 +13901,27 @@ export interface operations {
                 /**
                  * @example {
                  *       "cost": {
-                 *         "audio_input": "audio input",
-                 *         "audio_output": "audio output",
-                 *         "cache_write": "cache write",
+                 *         "audio_input": "0.15",
+                 *         "audio_output": "0.60",
+                 *         "cache_write": "0.15",
                  *         "cached_input": "0.075",
-                 *         "image": "image",
+                 *         "image": "0.15",
                  *         "input": "0.15",
                  *         "output": "0.60",
-                 *         "reasoning": "reasoning",
-                 *         "request": "request"
+                 *         "reasoning": "0.60",
+                 *         "request": "0.00"
                  *       },
                  *       "effective_at": 1798761600,
                  *       "price": {
-                 *         "audio_input": "audio input",
-                 *         "audio_output": "audio output",
-                 *         "cache_write": "cache write",
+                 *         "audio_input": "0.15",
+                 *         "audio_output": "0.60",
+                 *         "cache_write": "0.15",
                  *         "cached_input": "0.075",
-                 *         "image": "image",
+                 *         "image": "0.15",
                  *         "input": "0.15",
                  *         "output": "0.60",
-                 *         "reasoning": "reasoning",
-                 *         "request": "request"
+                 *         "reasoning": "0.60",
+                 *         "request": "0.00"
                  *       }
                  *     }
                  */
@@ -14102,7 +14154,7 @@ export interface operations {
                      *           "spent_this_month_usd": "4.01",
                      *           "state": "active",
                      *           "suspended_at": 1798761600,
-                     *           "suspension_reason": "suspension reason"
+                     *           "suspension_reason": "Chargeback of May"
                      *         }
                      *       ],
                      *       "has_more": false,
@@ -14150,13 +14202,13 @@ export interface operations {
                      *       "spent_this_month_usd": "4.01",
                      *       "state": "active",
                      *       "suspended_at": 1798761600,
-                     *       "suspension_reason": "suspension reason",
+                     *       "suspension_reason": "Chargeback of May",
                      *       "budgets": [
                      *         {
                      *           "force": "hard",
                      *           "id": "user-7YkQ2nV0bX4cR9sLwA3eTz1M",
                      *           "limit_usd": "12.50",
-                     *           "on": "on",
+                     *           "on": "proj_7YkQ2nV0bX4cR9sLwA3eTz1M",
                      *           "window": "month"
                      *         }
                      *       ],
@@ -14713,7 +14765,7 @@ export interface operations {
                      *       "spent_this_month_usd": "4.01",
                      *       "state": "active",
                      *       "suspended_at": 1798761600,
-                     *       "suspension_reason": "suspension reason"
+                     *       "suspension_reason": "Chargeback of May"
                      *     }
                      */
                     "application/json": components["schemas"]["OperatorOrganization"];
@@ -14767,7 +14819,7 @@ export interface operations {
                      *       "spent_this_month_usd": "4.01",
                      *       "state": "active",
                      *       "suspended_at": 1798761600,
-                     *       "suspension_reason": "suspension reason"
+                     *       "suspension_reason": "Chargeback of May"
                      *     }
                      */
                     "application/json": components["schemas"]["OperatorOrganization"];
@@ -14888,7 +14940,7 @@ export interface operations {
                      *           "begun_at": 1798761600,
                      *           "differences": 1,
                      *           "ended_at": 1798761600,
-                     *           "failure": "failure",
+                     *           "failure": "The provider did not answer.",
                      *           "from": 1,
                      *           "id": "reconciliation_7YkQ2nV0bX4cR9sLwA3eTz1M",
                      *           "movements": 1,
@@ -14945,7 +14997,7 @@ export interface operations {
                      *       "begun_at": 1798761600,
                      *       "differences": 1,
                      *       "ended_at": 1798761600,
-                     *       "failure": "failure",
+                     *       "failure": "The provider did not answer.",
                      *       "from": 1,
                      *       "id": "reconciliation_7YkQ2nV0bX4cR9sLwA3eTz1M",
                      *       "movements": 1,
@@ -14995,7 +15047,7 @@ export interface operations {
                      *       "begun_at": 1798761600,
                      *       "differences": 1,
                      *       "ended_at": 1798761600,
-                     *       "failure": "failure",
+                     *       "failure": "The provider did not answer.",
                      *       "from": 1,
                      *       "id": "reconciliation_7YkQ2nV0bX4cR9sLwA3eTz1M",
                      *       "movements": 1,
@@ -15010,7 +15062,7 @@ export interface operations {
                      *           "currency": "usd",
                      *           "kind": "charge",
                      *           "ours_usd": "25.00",
-                     *           "payment_id": "payment id",
+                     *           "payment_id": "pay_7YkQ2nV0bX4cR9sLwA3eTz1M",
                      *           "problem": "other_amount",
                      *           "reference": "pi_3MtwBwLkdIwHu7ix28a3tqPa",
                      *           "theirs": "24.00"
@@ -15183,7 +15235,7 @@ export interface operations {
                      *           "name": "limits.body_bytes"
                      *         }
                      *       ],
-                     *       "toml": "toml"
+                     *       "toml": "listen = \"127.0.0.1:8080\""
                      *     }
                      */
                     "application/json": components["schemas"]["OperatorSettings"];
@@ -15532,7 +15584,23 @@ export interface operations {
             content: {
                 /**
                  * @example {
-                 *       "costs": 1,
+                 *       "costs": {
+                 *         "data": [
+                 *           {
+                 *             "start_time": 1798761600,
+                 *             "end_time": 1798848000,
+                 *             "results": [
+                 *               {
+                 *                 "amount": {
+                 *                   "value": 0.06,
+                 *                   "currency": "usd"
+                 *                 },
+                 *                 "line_item": "gpt-4o-mini-2024-07-18, input"
+                 *               }
+                 *             ]
+                 *           }
+                 *         ]
+                 *       },
                  *       "upstream_id": "openai"
                  *     }
                  */
@@ -15554,7 +15622,7 @@ export interface operations {
                      *       "days": 1,
                      *       "is_new": false,
                      *       "object": "operator.upstream_costs_import",
-                     *       "upstream_id": "upstream id"
+                     *       "upstream_id": "openai"
                      *     }
                      */
                     "application/json": components["schemas"]["UpstreamCostsImported"];
@@ -15675,7 +15743,7 @@ export interface operations {
                      *               "weight": 1
                      *             }
                      *           ],
-                     *           "node": "node",
+                     *           "node": "main",
                      *           "object": "operator.upstream",
                      *           "recent": {
                      *             "answers": 1,
@@ -15738,7 +15806,7 @@ export interface operations {
                      *           "weight": 1
                      *         }
                      *       ],
-                     *       "node": "node",
+                     *       "node": "main",
                      *       "object": "operator.upstream",
                      *       "recent": {
                      *         "answers": 1,
@@ -15781,7 +15849,7 @@ export interface operations {
                      *       "id": "vllm",
                      *       "is_well": false,
                      *       "missing_models": [
-                     *         "missing models"
+                     *         "gpt-4o"
                      *       ],
                      *       "models": [
                      *         "gpt-4o-mini"
@@ -16732,7 +16800,7 @@ export interface operations {
                  * @example {
                  *       "expires_in_seconds": 1,
                  *       "ip_ranges": [
-                 *         "ip ranges"
+                 *         "203.0.113.0/24"
                  *       ],
                  *       "models": [
                  *         "gpt-4o-mini"
@@ -17216,7 +17284,7 @@ export interface operations {
                      *           "method": "password",
                      *           "object": "session",
                      *           "proved_until": 1,
-                     *           "second_factor": "second factor",
+                     *           "second_factor": "totp",
                      *           "user_agent": "Mozilla/5.0"
                      *         }
                      *       ],
@@ -17268,7 +17336,7 @@ export interface operations {
                      *       "method": "password",
                      *       "object": "session",
                      *       "proved_until": 1,
-                     *       "second_factor": "second factor",
+                     *       "second_factor": "totp",
                      *       "user_agent": "Mozilla/5.0"
                      *     }
                      */
@@ -17287,7 +17355,7 @@ export interface operations {
                      *       "id": "user-7YkQ2nV0bX4cR9sLwA3eTz1M",
                      *       "object": "session.pending",
                      *       "second_factors": [
-                     *         "second factors"
+                     *         "totp"
                      *       ]
                      *     }
                      */
@@ -17412,7 +17480,7 @@ export interface operations {
                      *       "method": "password",
                      *       "object": "session",
                      *       "proved_until": 1,
-                     *       "second_factor": "second factor",
+                     *       "second_factor": "totp",
                      *       "user_agent": "Mozilla/5.0"
                      *     }
                      */
@@ -17501,7 +17569,7 @@ export interface operations {
                      *       "method": "password",
                      *       "object": "session",
                      *       "proved_until": 1,
-                     *       "second_factor": "second factor",
+                     *       "second_factor": "totp",
                      *       "user_agent": "Mozilla/5.0"
                      *     }
                      */
@@ -17602,7 +17670,7 @@ export interface operations {
                      *       "method": "password",
                      *       "object": "session",
                      *       "proved_until": 1,
-                     *       "second_factor": "second factor",
+                     *       "second_factor": "totp",
                      *       "user_agent": "Mozilla/5.0",
                      *       "needs_recovery_codes": false,
                      *       "recovery_codes_left": 1
@@ -17659,7 +17727,7 @@ export interface operations {
                      *       "method": "password",
                      *       "object": "session",
                      *       "proved_until": 1,
-                     *       "second_factor": "second factor",
+                     *       "second_factor": "totp",
                      *       "user_agent": "Mozilla/5.0",
                      *       "needs_recovery_codes": false,
                      *       "recovery_codes_left": 1
@@ -18457,7 +18525,7 @@ export interface operations {
                      *         {
                      *           "at": 1,
                      *           "failure": "example.com did not answer in time",
-                     *           "response": "response",
+                     *           "response": "Please try again later.",
                      *           "response_status": 500,
                      *           "took_ms": 84
                      *         }

@@ -63,6 +63,7 @@ pub(crate) struct LeakReport {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct LeakLabel {
     /// The SHA-256 of what was found, in hexadecimal.
+    #[schema(example = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08")]
     token_hash: String,
     #[schema(example = "farebox_api_key")]
     token_type: String,

@@ -32,6 +32,7 @@ pub(crate) struct OperatorJob {
     #[schema(value_type = String, example = "mail")]
     channel: &'static str,
     /// The address, number or webhook endpoint that it goes to.
+    #[schema(example = "ada@example.com")]
     to: String,
     /// What kind of message it is.
     #[schema(example = "email_code")]
@@ -42,6 +43,7 @@ pub(crate) struct OperatorJob {
     /// How often it was begun.
     tries: u32,
     /// Why it failed the last time.
+    #[schema(example = "mail.example.com did not answer in time")]
     reason: Option<String>,
     created_at: i64,
     /// When it is tried next; while it runs, when it is given to another worker.

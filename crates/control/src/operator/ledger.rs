@@ -80,6 +80,7 @@ pub(crate) struct ChainHead {
     /// The number of the last batch.
     batch: i64,
     /// SHA-256 over it and all before it.
+    #[schema(example = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08")]
     hash: String,
     committed_at: i64,
 }

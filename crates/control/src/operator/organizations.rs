@@ -91,6 +91,7 @@ pub(crate) struct OperatorProject {
 pub(crate) struct OperatorBudget {
     id: String,
     /// The project or key that it is on; null if on the organization.
+    #[schema(example = "proj_7YkQ2nV0bX4cR9sLwA3eTz1M")]
     on: Option<String>,
     /// `day`, `week`, `month` or `always`.
     #[schema(value_type = String, example = "month")]

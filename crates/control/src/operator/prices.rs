@@ -96,13 +96,19 @@ pub(crate) struct StatedAmounts {
     input: String,
     #[schema(example = "0.075")]
     cached_input: Option<String>,
+    #[schema(example = "0.15")]
     cache_write: Option<String>,
     #[schema(example = "0.60")]
     output: String,
+    #[schema(example = "0.60")]
     reasoning: Option<String>,
+    #[schema(example = "0.15")]
     audio_input: Option<String>,
+    #[schema(example = "0.60")]
     audio_output: Option<String>,
+    #[schema(example = "0.15")]
     image: Option<String>,
+    #[schema(example = "0.00")]
     request: Option<String>,
 }
 

@@ -51,6 +51,7 @@ pub(crate) struct PaymentReconciliation {
     /// What is not the same.
     differences: u64,
     /// Why it failed, if it did.
+    #[schema(example = "The provider did not answer.")]
     failure: Option<String>,
     begun_at: i64,
     ended_at: Option<i64>,
@@ -80,6 +81,7 @@ pub(crate) struct PaymentDifference {
     #[schema(example = "other_amount")]
     problem: String,
     /// Our payment, if there is one.
+    #[schema(example = "pay_7YkQ2nV0bX4cR9sLwA3eTz1M")]
     payment_id: Option<String>,
     /// How much it is here, tax included.
     #[schema(example = "25.00")]

@@ -20,6 +20,7 @@ pub(crate) struct OperatorSettings {
     file: Option<String>,
     /// All of it, as a `farebox.toml` that says everything. Of secrets it says whether they are
     /// set.
+    #[schema(example = "listen = \"127.0.0.1:8080\"")]
     toml: String,
     /// What was stated, by the file or the environment; everything else is as usual.
     stated: Vec<StatedSetting>,

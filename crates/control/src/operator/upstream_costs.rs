@@ -80,7 +80,7 @@ pub(crate) struct UpstreamCostsImport {
     upstream_id: String,
     /// A page as OpenAI's `GET /v1/organization/costs` answers it, in daily buckets; by line item,
     /// if models are to be compared.
-    #[schema(example = json!({"data": [{
+    #[schema(value_type = Object, example = json!({"data": [{
         "start_time": 1_798_761_600, "end_time": 1_798_848_000,
         "results": [{"amount": {"value": 0.06, "currency": "usd"},
                      "line_item": "gpt-4o-mini-2024-07-18, input"}],
@@ -93,6 +93,7 @@ pub(crate) struct UpstreamCostsImport {
 pub(crate) struct UpstreamCostsImported {
     #[schema(value_type = String, example = "operator.upstream_costs_import")]
     object: &'static str,
+    #[schema(example = "openai")]
     upstream_id: String,
     /// The days that were told of.
     days: usize,

@@ -28,6 +28,7 @@ pub(crate) struct Upstream {
     base_url: Option<String>,
     state: UpstreamState,
     /// The node whose view this is; null where one process serves everything.
+    #[schema(example = "main")]
     node: Option<String>,
     /// Requests that it works on for this node.
     in_flight: u64,

@@ -70,6 +70,7 @@ pub(crate) struct WebhookTry {
     #[schema(example = 500)]
     response_status: Option<u16>,
     /// How the answer begins: at most a thousand bytes of it.
+    #[schema(example = "Please try again later.")]
     response: Option<String>,
     /// Why there was no answer.
     #[schema(example = "example.com did not answer in time")]

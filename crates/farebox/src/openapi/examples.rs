@@ -28,7 +28,7 @@ const PREFIXES: [(&str, &str, &str); 12] = [
 
 /// Examples by field, for those that say nothing of their own. They hold no secret: a scanner for
 /// keys finds none in the document.
-const TEXTS: [(&str, &str); 26] = [
+const TEXTS: [(&str, &str); 32] = [
     ("email", "ada@example.com"),
     ("phone", "+14155550123"),
     ("password", "correct horse battery staple"),
@@ -55,6 +55,12 @@ const TEXTS: [(&str, &str); 26] = [
     ("group_name", "Support"),
     ("subject_prefix", "Money"),
     ("organization", "Acme"),
+    ("ip_ranges", "203.0.113.0/24"),
+    ("recovery_codes", "7K3M-X2QP-90BD-ZT5W"),
+    ("second_factor", "totp"),
+    ("second_factors", "totp"),
+    ("suspension_reason", "Chargeback of May"),
+    ("missing_models", "gpt-4o"),
 ];
 
 /// Names of things, by what their schema ends in.

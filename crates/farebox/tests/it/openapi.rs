@@ -41,4 +41,25 @@ async fn the_description_in_the_repository_is_true() {
     ids.sort_unstable();
     let twice = ids.windows(2).find(|pair| pair[0] == pair[1]);
     assert_eq!(twice, None, "one name for each operation");
+    let mut unsaid = Vec::new();
+    unsaid_examples(&document["paths"], "", &mut unsaid);
+    assert_eq!(unsaid, Vec::<&str>::new(), "these fields lack an example");
+}
+
+/// The fields whose examples say no more than their names.
+fn unsaid_examples<'a>(part: &'a serde_json::Value, field: &'a str, unsaid: &mut Vec<&'a str>) {
+    match part {
+        serde_json::Value::Object(members) => {
+            members
+                .iter()
+                .for_each(|(field, member)| unsaid_examples(member, field, unsaid));
+        }
+        serde_json::Value::Array(items) => {
+            items
+                .iter()
+                .for_each(|item| unsaid_examples(item, field, unsaid));
+        }
+        serde_json::Value::String(text) if *text == field.replace('_', " ") => unsaid.push(field),
+        _ => {}
+    }
 }
