@@ -9,11 +9,13 @@ use axum::extract::{FromRequest, Request};
 use axum::response::{IntoResponse, Response};
 use domain::money::Nusd;
 use domain::people::email::Email;
+use domain::time::AtUs;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, StatusCode};
 use serde_json::{Map, Value};
 
 use crate::Control;
+use crate::query::MOST_SECONDS;
 use crate::respond::{self, Refusal};
 
 /// The members of a body, or of an object in it; none of an empty one. Members that nobody asks for
@@ -300,11 +302,17 @@ impl Fields {
         self.given(param).is_none_or(|value| value == text)
     }
 
+    /// An instant in Unix seconds.
+    pub(crate) fn instant(&self, param: &str) -> Result<Option<AtUs>, Refusal> {
+        let second = self.integer(param, 0..=MOST_SECONDS)?;
+        Ok(second.map(AtUs::from_seconds))
+    }
+
     /// Whether a flag is set.
-    pub(crate) fn flag(&self, param: &str) -> Result<bool, Refusal> {
+    pub(crate) fn flag(&self, param: &str) -> Result<Option<bool>, Refusal> {
         match self.given(param) {
-            None => Ok(false),
-            Some(Value::Bool(flag)) => Ok(*flag),
+            None => Ok(None),
+            Some(Value::Bool(flag)) => Ok(Some(*flag)),
             Some(other) => Err(self.wrong_type(param, "a boolean", other)),
         }
     }

@@ -26,6 +26,14 @@ impl<T> Done<T> {
         }
     }
 
+    /// This was done; or nothing, as it was so before.
+    pub(crate) fn when(is_new: bool, event: Event, answer: T) -> Self {
+        match is_new {
+            true => Done::new(event, answer),
+            false => Done::nothing(answer),
+        }
+    }
+
     /// And this, after it.
     pub(crate) fn and(mut self, event: Event) -> Self {
         self.events.push(event);

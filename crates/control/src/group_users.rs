@@ -135,10 +135,8 @@ pub(crate) async fn add(
                 user_id,
                 group_id,
             };
-            match groups::add_member(tx, organization, &group, &user, now)? {
-                true => Ok(Done::new(event, added)),
-                false => Ok(Done::nothing(added)),
-            }
+            let is_new = groups::add_member(tx, organization, &group, &user, now)?;
+            Ok(Done::when(is_new, event, added))
         });
         Ok(Json(change.await?))
     };

@@ -139,10 +139,7 @@ pub(crate) async fn add(
             let shown = groups::get_of_project(tx, organization, &project, &group)?;
             let shown = shown.ok_or_else(|| not_in_project(group_id))?;
             let shown = ProjectGroup::from(GroupIn(project, shown));
-            match is_new {
-                true => Ok(Done::new(event, shown)),
-                false => Ok(Done::nothing(shown)),
-            }
+            Ok(Done::when(is_new, event, shown))
         });
         Ok(Json(change.await?))
     };

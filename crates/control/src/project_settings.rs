@@ -9,7 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::Control;
-use crate::authenticate::Admin;
+use crate::authenticate::{Admin, Caller};
 use crate::body::Fields;
 use crate::change::Done;
 use crate::path::Ids;
@@ -149,10 +149,8 @@ pub(crate) async fn data_retention_of_project(
     Admin(admin): Admin,
     Ids([project_id]): Ids<1>,
 ) -> Response {
-    let read = control
-        .store
-        .read(move |tx| find(tx, &admin.organization, &project_id));
-    answer(&control, read.await.map(|_| Json(OF_PROJECT)))
+    let shown = of_project(&control, admin, project_id, OF_PROJECT).await;
+    answer(&control, shown)
 }
 
 /// Set a project's data retention, to what it is.
@@ -187,10 +185,8 @@ pub(crate) async fn service_tiers(
     Admin(admin): Admin,
     Ids([project_id]): Ids<1>,
 ) -> Response {
-    let read = control
-        .store
-        .read(move |tx| find(tx, &admin.organization, &project_id));
-    answer(&control, read.await.map(|_| Json(TIERS)))
+    let shown = of_project(&control, admin, project_id, TIERS).await;
+    answer(&control, shown)
 }
 
 /// Set a project's service tiers, to what they are.
@@ -233,10 +229,8 @@ pub(crate) async fn hosted_tools(
     Admin(admin): Admin,
     Ids([project_id]): Ids<1>,
 ) -> Response {
-    let read = control
-        .store
-        .read(move |tx| find(tx, &admin.organization, &project_id));
-    answer(&control, read.await.map(|_| Json(TOOLS)))
+    let shown = of_project(&control, admin, project_id, TOOLS).await;
+    answer(&control, shown)
 }
 
 /// Set a project's hosted tools, to what they are.
@@ -264,7 +258,7 @@ pub(crate) async fn set_hosted_tools(
             let Some(tool) = fields.object(param, &format!("{param}."))? else {
                 continue;
             };
-            if !tool.flag("enabled")? {
+            if !tool.flag("enabled")?.unwrap_or(false) {
                 let message = "Hosted tools are the upstream's: Farebox passes them on, and cannot forbid one.";
                 return Err(Refusal::Unsupported { param, message });
             }
@@ -291,10 +285,23 @@ fn check_retention(fields: &Fields, allowed: &[&str]) -> Outcome<()> {
     }
 }
 
+/// Answers what is the same of every project, if there is this one.
+async fn of_project<T: Serialize>(
+    control: &Control,
+    admin: Caller,
+    project_id: String,
+    shown: T,
+) -> Outcome<Json<T>> {
+    let read = control
+        .store
+        .read(move |tx| find(tx, &admin.organization, &project_id));
+    read.await.map(|_| Json(shown))
+}
+
 /// Answers that a project in use is as it was.
 async fn in_project<T: Serialize + Send + 'static>(
     control: &Control,
-    admin: crate::authenticate::Caller,
+    admin: Caller,
     project_id: String,
     shown: T,
 ) -> Outcome<Json<T>> {

@@ -2,10 +2,14 @@
 
 use axum::extract::FromRequestParts;
 use axum::response::Response;
+use domain::time::AtUs;
 use http::request::Parts;
 
 use crate::Control;
 use crate::respond::{self, Refusal};
+
+/// The last second that is read as an instant: of the year 9999.
+pub(crate) const MOST_SECONDS: i64 = 253_402_300_799;
 
 /// The parameters of a request, in order.
 pub(crate) struct Query(Vec<(String, String)>);
@@ -82,6 +86,15 @@ impl Query {
                 format!("Invalid '{name}': '{other}'. Expected 'true' or 'false'."),
             )),
         }
+    }
+
+    /// An instant in Unix seconds.
+    pub(crate) fn instant(&self, name: &str) -> Result<Option<AtUs>, Refusal> {
+        if self.one(name).is_none() {
+            return Ok(None);
+        }
+        let second = self.number(name, 0, 0..=MOST_SECONDS)?;
+        Ok(Some(AtUs::from_seconds(second)))
     }
 
     /// A whole number within bounds, or `default`.

@@ -350,10 +350,7 @@ async fn assign(control: Control, admin: Caller, target: Target, fields: Fields)
             let done = !has_it && role_assignments::assign(tx, &id, &new, now)?;
             let event = target.event(Kind::RoleAssignmentCreated, &id, &realm, &role_id);
             let role = Role::from(RoleIn { realm, role });
-            match done {
-                true => Ok(Done::new(event, (known, role))),
-                false => Ok(Done::nothing((known, role))),
-            }
+            Ok(Done::when(done, event, (known, role)))
         });
         let (known, role) = change.await?;
         Ok(match known {

@@ -163,7 +163,7 @@ pub(crate) async fn create(
 ) -> Response {
     let outcome = async {
         let name = fields.required("name", fields.name("name")?)?;
-        let key = match fields.flag("create_service_account_only")? {
+        let key = match fields.flag("create_service_account_only")?.unwrap_or(false) {
             false => Some(AccountKey::first(&fields, &control)?),
             true if fields.has("expires_in_seconds") => {
                 return Err(fields.invalid("expires_in_seconds", "no key is made that could"));

@@ -33,8 +33,6 @@ pub(super) const CSV: &str = "text/csv; charset=utf-8; header=present";
 const ROWS: &str = "x-farebox-rows";
 /// Rows of one page.
 const PAGE: i64 = 1_000;
-/// The year 9999.
-const MOST_S: i64 = 253_402_300_799;
 
 const MOVEMENT_COLUMNS: [&str; 5] = ["id", "at", "kind", "amount_usd", "reason"];
 const USAGE_COLUMNS: [&str; 16] = [
@@ -133,13 +131,10 @@ pub(crate) async fn usage(
 /// What was asked for: it ends now at the latest, so that an export comes to an end.
 fn span(query: Option<&str>, now: AtUs) -> Outcome<Span> {
     let query = Query::parse(query)?;
-    if query.one("start_time").is_none() {
-        return Err(Refusal::Missing {
-            param: "start_time".into(),
-        });
-    }
-    let start = AtUs::from_seconds(query.number("start_time", 0, 0..=MOST_S)?);
-    let end = AtUs::from_seconds(query.number("end_time", MOST_S, 0..=MOST_S)?).min(now);
+    let start = query.instant("start_time")?.ok_or(Refusal::Missing {
+        param: "start_time".into(),
+    })?;
+    let end = query.instant("end_time")?.unwrap_or(now).min(now);
     if query.one("end_time").is_some() && end <= start && start < now {
         let message = "Invalid 'end_time': it must be after 'start_time'.";
         return Err(query::invalid("end_time", message.into()));

@@ -6,7 +6,6 @@ use axum::extract::State;
 use axum::response::Response;
 use domain::id::OrganizationId;
 use domain::ledger::TransferCode;
-use domain::time::AtUs;
 use serde::Serialize;
 use store::movements::{self, Filter, KINDS, Movement};
 use store::page::Place;
@@ -72,9 +71,6 @@ impl Placed for Movement {
 
 type MovementPage = NextPage<20, 100>;
 
-/// Unix seconds until the year 9999.
-const MOST_SECONDS: i64 = 253_402_300_799;
-
 fn filter(query: &Query) -> Outcome<Filter> {
     let kind = |word: &String| -> Outcome<TransferCode> {
         let known = KINDS.into_iter().find(|kind| kind.as_str() == word);
@@ -84,19 +80,10 @@ fn filter(query: &Query) -> Outcome<Filter> {
             query::invalid("kind", message)
         })
     };
-    let second = |name: &str| -> Outcome<Option<AtUs>> {
-        match query.one(name) {
-            None => Ok(None),
-            Some(_) => {
-                let second = query.number(name, 0, 0..=MOST_SECONDS)?;
-                Ok(Some(AtUs::from_seconds(second)))
-            }
-        }
-    };
     Ok(Filter {
         kinds: query.all("kind").iter().map(kind).collect::<Outcome<_>>()?,
-        from: second("start_time")?,
-        to: second("end_time")?,
+        from: query.instant("start_time")?,
+        to: query.instant("end_time")?,
     })
 }
 

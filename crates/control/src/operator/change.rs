@@ -44,7 +44,15 @@ impl<T> Acted<T> {
         Acted { answer, told }
     }
 
-    /// And it concerns these organizations, whose logs tell it too.
+    /// This was done to the installation; or nothing, as it was so before.
+    pub(crate) fn when(is_new: bool, event: Event, answer: T) -> Self {
+        match is_new {
+            true => Acted::new(event, answer),
+            false => Acted::nothing(answer),
+        }
+    }
+
+    /// And, if anything was done, it concerns these organizations, whose logs tell it too.
     pub(crate) fn concerning(mut self, organizations: Vec<OrganizationId>) -> Self {
         if let Some(last) = self.told.last_mut() {
             last.organizations = organizations;

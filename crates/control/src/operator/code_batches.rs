@@ -18,7 +18,6 @@ use utoipa::ToSchema;
 
 use super::caller::Operator;
 use super::change::Acted;
-use super::prices::MOST_SECONDS;
 use crate::Control;
 use crate::body::Fields;
 use crate::next_list::{NextList, NextPage, Placed};
@@ -188,15 +187,11 @@ fn terms(fields: &Fields, now: AtUs) -> Outcome<(Terms, i64)> {
         let problem = "it must be above 0 and at most 10000";
         return Err(fields.invalid("amount_usd", problem));
     }
-    let expires_at = fields.integer("expires_at", 0..=MOST_SECONDS)?;
-    let expires_at = expires_at.map(AtUs::from_seconds);
+    let expires_at = fields.instant("expires_at")?;
     if expires_at.is_some_and(|at| at <= now) {
         return Err(fields.invalid("expires_at", "it must be later than now"));
     }
-    let once = match fields.has("once_per_organization") {
-        true => fields.flag("once_per_organization")?,
-        false => true,
-    };
+    let once = fields.flag("once_per_organization")?.unwrap_or(true);
     let terms = Terms {
         amount,
         max_uses: fields.integer("max_uses", 1..=MOST_USES)?.unwrap_or(1),
@@ -317,10 +312,7 @@ pub(crate) async fn disable(
         let (batch, is_new) = disabled.ok_or_else(|| none(&id))?;
         let event = event(Kind::CodesDisabled, &batch);
         let shown = CodeBatch::of(batch, now);
-        Ok(match is_new {
-            true => Acted::new(event, shown),
-            false => Acted::nothing(shown),
-        })
+        Ok(Acted::when(is_new, event, shown))
     });
     answer(&control, change.await.map(Json))
 }

@@ -19,10 +19,10 @@ use store::transfers::{self, Booked};
 use store::{StoreError, Tx, credits};
 use utoipa::ToSchema;
 
+use super::call_key::call_key;
 use super::caller::Operator;
 use super::change::Acted;
 use super::organizations::find;
-use super::prices::MOST_SECONDS;
 use crate::Control;
 use crate::body::Fields;
 use crate::data_plane::NotWithheld;
@@ -71,14 +71,12 @@ pub(crate) struct NewCredit {
 
 /// The most that moves at once: a slip of the hand is not worth more than that.
 pub(super) const MOST: Nusd = Nusd::new(1_000_000 * 1_000_000_000);
-pub(super) const MOST_KEY_CHARS: usize = 100;
 
 impl NewCredit {
     /// Reads money to be given.
     fn given(fields: &Fields) -> Outcome<Self> {
-        let expires_at = fields.integer("expires_at", 0..=MOST_SECONDS)?;
         Ok(NewCredit {
-            expires_at: expires_at.map(AtUs::from_seconds),
+            expires_at: fields.instant("expires_at")?,
             ..NewCredit::read(fields)?
         })
     }
@@ -89,14 +87,10 @@ impl NewCredit {
             let problem = "it must be above 0 and at most 1000000";
             return Err(fields.invalid("amount_usd", problem));
         }
-        let key = fields.required("key", fields.id("key")?)?;
-        if key.len() > MOST_KEY_CHARS {
-            return Err(fields.invalid("key", "at most 100 characters are allowed"));
-        }
         Ok(NewCredit {
             amount_usd: amount,
+            key: call_key(fields)?,
             reason: fields.required("reason", fields.name("reason")?)?,
-            key: key.to_owned(),
             expires_at: None,
         })
     }

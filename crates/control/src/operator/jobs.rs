@@ -174,10 +174,7 @@ pub(crate) async fn retry(
         };
         let seen = jobs::get(tx, &job, now)?.ok_or_else(|| none(&id))?;
         let event = Event::new(Kind::MessageRetried, &job);
-        match is_anew {
-            true => Ok(Acted::new(event, OperatorJob::from(seen))),
-            false => Ok(Acted::nothing(OperatorJob::from(seen))),
-        }
+        Ok(Acted::when(is_anew, event, OperatorJob::from(seen)))
     });
     answer(&control, change.await.map(Json))
 }

@@ -20,7 +20,6 @@ use super::caller::Operator;
 use super::change::Acted;
 use super::models::ensure_offered;
 use super::organizations::find;
-use super::prices::MOST_SECONDS;
 use crate::Control;
 use crate::body::Fields;
 use crate::pagination::{List, Listed, Page, between};
@@ -164,7 +163,7 @@ pub(crate) async fn create(
 ) -> Response {
     let outcome = async {
         let (markup, model) = asked(&control, &fields)?;
-        let start = fields.integer("effective_at", 0..=MOST_SECONDS)?;
+        let start = fields.instant("effective_at")?;
         let entropy = control.entropy;
         let change = control.operate(operator, move |tx, now| {
             let organization = find(tx, &id)?;
@@ -172,7 +171,7 @@ pub(crate) async fn create(
                 organization: organization.clone(),
                 model,
                 markup,
-                start: start.map(AtUs::from_seconds),
+                start,
             };
             let stated = markups::add(tx, &new, now, entropy);
             let stated = stated.map_err(|error| refusal(error, &id))?;

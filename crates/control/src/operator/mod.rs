@@ -6,6 +6,7 @@
 //! [`change`], which tells the operators' own log.
 
 mod audit_logs;
+mod call_key;
 pub(crate) mod caller;
 pub(crate) mod change;
 mod code_batches;

@@ -251,10 +251,7 @@ pub(crate) async fn update(
     fields: Fields,
 ) -> Response {
     let outcome = async {
-        let wanted = match fields.has("is_enabled") {
-            true => Some(fields.flag("is_enabled")?),
-            false => None,
-        };
+        let wanted = fields.flag("is_enabled")?;
         let (model, failing) = (offered(&control, &id)?, control.failing());
         let change = control.operate(operator, move |tx, now| {
             let changed = match wanted {
@@ -267,10 +264,7 @@ pub(crate) async fn update(
                 true => Kind::ModelEnabled,
                 false => Kind::ModelDisabled,
             };
-            Ok(match changed {
-                true => Acted::new(Event::new(kind, &id), shown),
-                false => Acted::nothing(shown),
-            })
+            Ok(Acted::when(changed, Event::new(kind, &id), shown))
         });
         change.await.map(Json)
     };

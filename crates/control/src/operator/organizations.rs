@@ -284,10 +284,7 @@ pub(crate) async fn suspend(
             let shown = OperatorOrganization::from(shown.ok_or_else(|| none(&id))?);
             let event = Event::new(Kind::OrganizationSuspended, &organization)
                 .data(json!({"reason": new.reason}));
-            match is_new {
-                true => Ok(Acted::new(event, shown).concerning(vec![organization])),
-                false => Ok(Acted::nothing(shown)),
-            }
+            Ok(Acted::when(is_new, event, shown).concerning(vec![organization]))
         });
         Ok(Json(change.await?))
     };
@@ -312,10 +309,7 @@ pub(crate) async fn resume(
         let shown = organizations::get(tx, &organization, now)?;
         let shown = OperatorOrganization::from(shown.ok_or_else(|| none(&id))?);
         let event = Event::new(Kind::OrganizationResumed, &organization);
-        match was_suspended {
-            true => Ok(Acted::new(event, shown).concerning(vec![organization])),
-            false => Ok(Acted::nothing(shown)),
-        }
+        Ok(Acted::when(was_suspended, event, shown).concerning(vec![organization]))
     });
     answer(&control, change.await.map(Json))
 }

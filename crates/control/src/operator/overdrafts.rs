@@ -18,9 +18,10 @@ use store::overdrafts::{self, Overdraft, OverdraftError};
 use store::{StoreError, Tx};
 use utoipa::ToSchema;
 
+use super::call_key::call_key;
 use super::caller::Operator;
 use super::change::Acted;
-use super::credits::{MOST, MOST_KEY_CHARS};
+use super::credits::MOST;
 use super::organizations::find;
 use crate::Control;
 use crate::body::Fields;
@@ -70,14 +71,10 @@ impl NewCreditLine {
         if line_usd < Nusd::ZERO || line_usd > MOST {
             return Err(fields.invalid("line_usd", "it must be from 0 to 1000000"));
         }
-        let key = fields.required("key", fields.id("key")?)?;
-        if key.len() > MOST_KEY_CHARS {
-            return Err(fields.invalid("key", "at most 100 characters are allowed"));
-        }
         Ok(NewCreditLine {
             line_usd,
+            key: call_key(fields)?,
             reason: fields.required("reason", fields.name("reason")?)?,
-            key: key.to_owned(),
         })
     }
 }

@@ -13,6 +13,7 @@ use store::page::Place;
 use store::payments::{self, Filter, Payment, Unmatched};
 use utoipa::ToSchema;
 
+use super::call_key::call_key;
 use super::caller::Operator;
 use super::change::Acted;
 use super::filter::either;
@@ -104,8 +105,6 @@ pub(crate) struct UnmatchedResolution {
     #[schema(example = "Given back at the provider")]
     resolution: String,
 }
-
-const MOST_KEY_CHARS: usize = 100;
 
 impl From<Payment> for OperatorPayment {
     fn from(payment: Payment) -> Self {
@@ -240,15 +239,11 @@ fn wanted(id: &str, fields: &Fields) -> Outcome<Wanted> {
         let problem = "it must be above 0, in whole cents";
         return Err(fields.invalid("amount_usd", problem));
     }
-    let key = fields.required("key", fields.id("key")?)?;
-    if key.len() > MOST_KEY_CHARS {
-        return Err(fields.invalid("key", "at most 100 characters are allowed"));
-    }
     Ok(Wanted {
         payment: PaymentId::new(id),
         amount,
+        key: call_key(fields)?,
         reason: fields.required("reason", fields.name("reason")?)?,
-        key: key.to_owned(),
     })
 }
 

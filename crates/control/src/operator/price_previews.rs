@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 
 use super::caller::Operator;
 use super::models::ensure_offered;
-use super::prices::{Amounts, MOST_SECONDS, NewPrice};
+use super::prices::{Amounts, NewPrice};
 use crate::Control;
 use crate::body::Fields;
 use crate::pagination::{List, Listed, Page, between};
@@ -214,10 +214,8 @@ pub(crate) async fn preview(
 pub(super) fn days(fields: &Fields, now: AtUs) -> Outcome<Span> {
     let month = Window::Month;
     let last_month = month.span(month.span(now).start.plus(-1));
-    let second = |param: &str, usual: AtUs| -> Outcome<AtUs> {
-        let given = fields.integer(param, 0..=MOST_SECONDS)?;
-        Ok(given.map_or(usual, AtUs::from_seconds))
-    };
+    let second =
+        |param: &str, usual: AtUs| -> Outcome<AtUs> { Ok(fields.instant(param)?.unwrap_or(usual)) };
     let start = second("start_time", last_month.start)?.floor(DAY_US);
     let usual = match fields.has("start_time") {
         true => now,

@@ -129,9 +129,6 @@ pub(crate) struct NewPrice {
     effective_at: Option<AtUs>,
 }
 
-/// Unix seconds until the year 9999.
-pub(super) const MOST_SECONDS: i64 = 253_402_300_799;
-
 impl Amounts {
     pub(crate) fn of(prices: &UnitPrices) -> Self {
         let usd = |class| prices.of(class).to_usd();
@@ -183,11 +180,10 @@ impl Listed for Price {
 
 impl NewPrice {
     pub(crate) fn read(fields: &Fields) -> Outcome<Self> {
-        let effective_at = fields.integer("effective_at", 0..=MOST_SECONDS)?;
         Ok(NewPrice {
+            effective_at: fields.instant("effective_at")?,
             price: fields.required("price", stated(fields, "price")?)?,
             cost: stated(fields, "cost")?,
-            effective_at: effective_at.map(AtUs::from_seconds),
         })
     }
 

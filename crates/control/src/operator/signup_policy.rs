@@ -184,10 +184,7 @@ pub(crate) async fn reset(State(control): State<Control>, operator: Operator) ->
         let was_changed = Said::forget(tx)?;
         let policy = SignupPolicy::of(configured, Said::default(), None);
         let event = Event::new(Kind::SignupPolicyReset, "signup");
-        match was_changed {
-            true => Ok(Acted::new(event, policy)),
-            false => Ok(Acted::nothing(policy)),
-        }
+        Ok(Acted::when(was_changed, event, policy))
     });
     answer(&control, change.await.map(Json))
 }

@@ -296,10 +296,7 @@ pub(crate) async fn reset_factors(
         let event = Event::new(Kind::AccountUpdated, &user.id)
             .changes(json!({"changed": ["second_factors"]}))
             .with("organization_ids", json!(concerned));
-        match had_some {
-            true => Ok(Acted::new(event, OperatorUser::from(user))),
-            false => Ok(Acted::nothing(OperatorUser::from(user))),
-        }
+        Ok(Acted::when(had_some, event, OperatorUser::from(user)))
     });
     answer(&control, change.await.map(Json))
 }
@@ -354,10 +351,8 @@ pub(crate) async fn make_operator(
         let user = find(tx, &id)?.id;
         let is_new = users::make_operator(tx, &user, now)?;
         let shown = OperatorUser::from(find(tx, &id)?);
-        match is_new {
-            true => Ok(Acted::new(Event::new(Kind::OperatorAdded, &user), shown)),
-            false => Ok(Acted::nothing(shown)),
-        }
+        let event = Event::new(Kind::OperatorAdded, &user);
+        Ok(Acted::when(is_new, event, shown))
     });
     answer(&control, change.await.map(Json))
 }
@@ -378,10 +373,8 @@ pub(crate) async fn unmake_operator(
         let user = find(tx, &id)?.id;
         let was_one = users::unmake_operator(tx, &user).map_err(refuse)?;
         let shown = OperatorUser::from(find(tx, &id)?);
-        match was_one {
-            true => Ok(Acted::new(Event::new(Kind::OperatorRemoved, &user), shown)),
-            false => Ok(Acted::nothing(shown)),
-        }
+        let event = Event::new(Kind::OperatorRemoved, &user);
+        Ok(Acted::when(was_one, event, shown))
     });
     answer(&control, change.await.map(Json))
 }

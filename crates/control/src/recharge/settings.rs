@@ -148,10 +148,7 @@ pub(crate) enum RechargeState {
 
 impl AutoRechargeChanges {
     fn read(fields: &Fields) -> Outcome<Self> {
-        let enabled = match fields.has("enabled") {
-            true => Some(fields.flag("enabled")?),
-            false => None,
-        };
+        let enabled = fields.flag("enabled")?;
         let cap = fields.usd("monthly_cap_usd")?;
         let card = fields.id("payment_method_id")?.map(PaymentMethodId::new);
         Ok(AutoRechargeChanges {

@@ -188,10 +188,7 @@ pub(crate) async fn replay(
         let answer = WebhookDelivery::from(one(tx, &endpoint, &id)?);
         let event = Event::new(Kind::WebhookReplayed, &delivery);
         let event = event.data(json!({"endpoint_id": endpoint.id.as_str()}));
-        match is_anew {
-            true => Ok(Done::new(event, answer)),
-            false => Ok(Done::nothing(answer)),
-        }
+        Ok(Done::when(is_anew, event, answer))
     });
     answer(&control, change.await.map(Json))
 }

@@ -86,10 +86,7 @@ impl NewEndpoint {
 
 impl EndpointChanges {
     pub(super) fn read(fields: &Fields, reach: &Reach) -> Outcome<Self> {
-        let enabled = match fields.has("enabled") {
-            true => Some(fields.flag("enabled")?),
-            false => None,
-        };
+        let enabled = fields.flag("enabled")?;
         Ok(EndpointChanges {
             url: url(fields, reach)?,
             kinds: fields.or_null("kinds", kinds(fields)?),

@@ -40,7 +40,7 @@ impl NewBillingCheckout {
         checked.map_err(|problem| fields.invalid("amount_usd", &problem.to_string()))?;
         Ok(NewBillingCheckout {
             amount_usd: amount,
-            save_method: fields.flag("save_method")?,
+            save_method: fields.flag("save_method")?.unwrap_or(false),
         })
     }
 }

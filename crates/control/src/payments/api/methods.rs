@@ -136,8 +136,7 @@ pub(crate) async fn update(
     fields: Fields,
 ) -> Response {
     let outcome = async {
-        let is_default = fields.flag("is_default")?;
-        fields.required("is_default", fields.has("is_default").then_some(()))?;
+        let is_default = fields.required("is_default", fields.flag("is_default")?)?;
         if !is_default {
             let problem = "make another card the default instead";
             return Err(fields.invalid("is_default", problem));
