@@ -29,8 +29,10 @@ test('a rotated key works on with both secrets until its grace ends', async ({ p
   const rotate = async (ends: string) => {
     await page.getByRole('button', { name: `Actions for ${name}` }).click();
     await page.getByRole('menuitem', { name: 'Rotate' }).click();
-    await page.getByRole('combobox', { name: 'The old secret stops working' }).click();
+    const choice = page.getByRole('combobox', { name: 'The old secret stops working' });
+    await choice.click();
     await page.getByRole('option', { name: ends }).click();
+    await expect(choice).toHaveValue(ends);
     await page.getByRole('dialog').getByRole('button', { name: 'Rotate' }).click();
     const secret = await page.getByRole('group', { name: `new secret of ${name}` }).innerText();
     await page.getByRole('button', { name: 'Done' }).click();
