@@ -506,6 +506,16 @@ rules! {
     "/api/receipts/{request_id}" {
         GET Organization UsageRead,
     }
+    "/api/log_settings" {
+        GET Organization ManagementRead,
+        POST Organization ManagementWrite,
+    }
+    "/api/logs" {
+        GET Listed LogsRead,
+    }
+    "/api/logs/{request_id}" {
+        GET Listed LogsRead,
+    }
     "/api/billing/options" {
         GET Organization BillingRead,
     }

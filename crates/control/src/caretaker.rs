@@ -1,7 +1,7 @@
 //! What nobody waits for, done now and then: writes when admin keys were last used, goes on with
 //! payments that were left half done, compares them with the provider's books, lets credit go that
-//! expired, tells of statements that are ready, and forgets sessions, sign-ups, codes and links
-//! that are over.
+//! expired, tells of statements that are ready, and forgets sessions, sign-ups, codes, links and
+//! refused requests that are over.
 
 use std::time::Duration;
 
@@ -56,6 +56,9 @@ impl Caretaker {
         }
         if let Err(error) = self.forget().await {
             tracing::warn!(%error, "what is over could not be forgotten; trying again");
+        }
+        if let Err(error) = self.0.tidy_log().await {
+            tracing::warn!(%error, "the log of requests could not be tidied; trying again");
         }
         if let Err(error) = self.look_at_balances().await {
             tracing::warn!(%error, "low balances could not be looked for; trying again");

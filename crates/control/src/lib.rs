@@ -28,6 +28,7 @@ mod key_scopes;
 mod last_uses;
 mod leak_reports;
 mod limit_scope;
+mod logs;
 mod model_permissions;
 mod next_list;
 mod operator;

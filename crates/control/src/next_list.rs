@@ -88,10 +88,7 @@ impl<const USUAL: i64, const MOST: i64> NextPage<USUAL, MOST> {
         let has_more = rows.len() > limit;
         rows.truncate(limit);
         let last = rows.last().filter(|_| has_more);
-        let next = last.map(|row| {
-            let (at, id) = row.place();
-            format!("{}-{id}", at.0)
-        });
+        let next = last.map(|row| text(&row.place()));
         Ok(Json(NextList {
             object: "list",
             data: rows.into_iter().map(T::from).collect(),
@@ -123,8 +120,13 @@ impl<const USUAL: i64, const MOST: i64> IntoParams for NextPage<USUAL, MOST> {
     }
 }
 
+/// A place, as `next` says it.
+pub(crate) fn text((at, id): &Place) -> String {
+    format!("{}-{id}", at.0)
+}
+
 /// The place that `next` held.
-fn place(text: &str) -> Option<Place> {
+pub(crate) fn place(text: &str) -> Option<Place> {
     let (at, id) = text.split_once('-')?;
     Some((AtUs(at.parse().ok()?), id.to_owned()))
 }

@@ -1,11 +1,19 @@
 //! Settings of OpenAI's that Farebox has one answer to: how long data is kept, which service tiers
 //! and hosted tools may be used. They are told as they are; what would change nothing is accepted,
 //! and the rest refused, with the reason.
+//!
+//! Data is kept where an organization keeps prompts with its log: that is decided at
+//! `/api/log_settings`, and can be ended here.
 
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
+use domain::id::OrganizationId;
 use serde::Serialize;
+use serde_json::json;
+use store::Tx;
+use store::audit::{Event, Kind};
+use store::prompts::{self, Setting};
 use utoipa::ToSchema;
 
 use crate::Control;
@@ -23,7 +31,8 @@ pub(crate) struct DataRetention {
     #[schema(example = "project.data_retention")]
     object: &'static str,
     /// `zero_data_retention`: not at all. Only the answer to a request with an `Idempotency-Key` is
-    /// kept for a day, because its caller asked for that.
+    /// kept for a day, because its caller asked for that. `none`: the organization keeps prompts
+    /// and answers with its log, as `/api/log_settings` says.
     #[serde(rename = "type")]
     #[schema(example = "zero_data_retention")]
     kind: &'static str,
@@ -90,14 +99,21 @@ struct HostedToolChanges {
 }
 
 const ZERO: &str = "zero_data_retention";
-const OF_ORGANIZATION: DataRetention = DataRetention {
-    object: "organization.data_retention",
-    kind: ZERO,
-};
-const OF_PROJECT: DataRetention = DataRetention {
-    object: "project.data_retention",
-    kind: ZERO,
-};
+const OF_ORGANIZATION: &str = "organization.data_retention";
+const OF_PROJECT: &str = "project.data_retention";
+
+/// How the data of an organization is kept, as `object` shows it.
+fn retention(
+    tx: &mut Tx<'_>,
+    organization: &OrganizationId,
+    object: &'static str,
+) -> Outcome<DataRetention> {
+    let kind = match prompts::setting(tx, organization)?.is_enabled {
+        true => "none",
+        false => ZERO,
+    };
+    Ok(DataRetention { object, kind })
+}
 const TIERS: ServiceTierSettings = ServiceTierSettings {
     object: "project.service_tier_settings",
     default: "standard",
@@ -118,11 +134,17 @@ const TOOLS: HostedToolPermissions = HostedToolPermissions {
     operation_id = "retrieve_organization_data_retention",
     responses((status = 200, body = DataRetention)), security(("admin_key" = []))
 )]
-pub(crate) async fn data_retention(State(control): State<Control>, Admin(_): Admin) -> Response {
-    answer(&control, Ok(Json(OF_ORGANIZATION)))
+pub(crate) async fn data_retention(
+    State(control): State<Control>,
+    Admin(admin): Admin,
+) -> Response {
+    let read = control
+        .store
+        .read(move |tx| retention(tx, &admin.organization, OF_ORGANIZATION));
+    answer(&control, read.await.map(Json))
 }
 
-/// Set the organization's data retention, to what it is.
+/// Set the organization's data retention: what it is, or that nothing more is kept.
 #[utoipa::path(
     post, path = "/v1/organization/data_retention", tag = "Settings",
     operation_id = "set_organization_data_retention", request_body = NewDataRetention,
@@ -130,11 +152,32 @@ pub(crate) async fn data_retention(State(control): State<Control>, Admin(_): Adm
 )]
 pub(crate) async fn set_data_retention(
     State(control): State<Control>,
-    Admin(_): Admin,
+    Admin(admin): Admin,
     fields: Fields,
 ) -> Response {
-    let outcome = check_retention(&fields, &[ZERO]).map(|()| Json(OF_ORGANIZATION));
-    answer(&control, outcome)
+    let outcome = async {
+        check_retention(&fields, &[ZERO])?;
+        let change = control.change(admin, move |tx, organization, now| {
+            let setting = prompts::setting(tx, organization)?;
+            let answer = DataRetention {
+                object: OF_ORGANIZATION,
+                kind: ZERO,
+            };
+            if !setting.is_enabled {
+                return Ok(Done::nothing(answer));
+            }
+            let off = Setting {
+                is_enabled: false,
+                ..setting
+            };
+            prompts::set(tx, organization, off, true, now)?;
+            let event = Event::new(Kind::LogSettingsUpdated, organization);
+            let changes = json!({"keep_prompts": false, "erase_prompts": true});
+            Ok(Done::new(event.changes(changes), answer))
+        });
+        change.await.map(Json)
+    };
+    answer(&control, outcome.await)
 }
 
 /// Retrieve a project's data retention.
@@ -149,8 +192,11 @@ pub(crate) async fn data_retention_of_project(
     Admin(admin): Admin,
     Ids([project_id]): Ids<1>,
 ) -> Response {
-    let shown = of_project(&control, admin, project_id, OF_PROJECT).await;
-    answer(&control, shown)
+    let read = control.store.read(move |tx| {
+        find(tx, &admin.organization, &project_id)?;
+        retention(tx, &admin.organization, OF_PROJECT)
+    });
+    answer(&control, read.await.map(Json))
 }
 
 /// Set a project's data retention, to what it is.
@@ -168,7 +214,19 @@ pub(crate) async fn set_data_retention_of_project(
 ) -> Response {
     let outcome = async {
         check_retention(&fields, &[ZERO, "organization_default"])?;
-        in_project(&control, admin, project_id, OF_PROJECT).await
+        let wants_zero = fields.is_absent_or("retention_type", ZERO);
+        let change = control.change(admin, move |tx, organization, _| {
+            find_active(tx, organization, &project_id)?;
+            let retention = retention(tx, organization, OF_PROJECT)?;
+            match wants_zero && retention.kind != ZERO {
+                true => Err(Refusal::Unsupported {
+                    param: "retention_type",
+                    message: "Prompts are kept with the organization's log, for all of its projects: an owner can end that for the organization.",
+                }),
+                false => Ok(Done::nothing(retention)),
+            }
+        });
+        change.await.map(Json)
     };
     answer(&control, outcome.await)
 }
@@ -280,7 +338,7 @@ fn check_retention(fields: &Fields, allowed: &[&str]) -> Outcome<()> {
         true => Ok(()),
         false => Err(Refusal::Unsupported {
             param,
-            message: "Farebox keeps no prompts and no answers, so it is always 'zero_data_retention'.",
+            message: "Nothing is kept with 'zero_data_retention'. Whether prompts are kept with the organization's log is decided at /api/log_settings.",
         }),
     }
 }

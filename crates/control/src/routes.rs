@@ -11,7 +11,7 @@ use crate::role_assignments::{of_groups, of_project_groups, of_project_users, of
 use crate::whole::read_first;
 use crate::{
     Control, admin_api_keys, alerts, audit_logs, billing_documents, budget_events, budgets, costs,
-    fallback, group_users, groups, invites, leak_reports, model_permissions, operator,
+    fallback, group_users, groups, invites, leak_reports, logs, model_permissions, operator,
     organization_users, outbox, payments, people, project_api_keys, project_groups,
     project_rate_limits, project_settings, project_users, projects, rate_limits, recharge,
     request_receipts, roles, service_account_keys, service_accounts, spend_alerts, spend_limits,
@@ -26,6 +26,7 @@ pub fn router(control: Control) -> OpenApiRouter {
         .merge(reports())
         .merge(ours())
         .merge(alerts::routes())
+        .merge(logs::routes())
         .merge(members())
         .merge(payments::api::routes())
         .merge(recharge::routes())

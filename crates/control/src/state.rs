@@ -32,6 +32,8 @@ pub struct Control {
     pub people: People,
     /// When admin keys were last used, until [`crate::Caretaker`] writes it.
     pub last_uses: LastUses,
+    /// How many days refused requests are kept in the log.
+    pub refusal_days: u64,
     /// How people pay.
     pub payments: Payments,
     /// Wallets that ran low, until [`crate::Recharger`] looks at them.

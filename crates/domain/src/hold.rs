@@ -116,6 +116,17 @@ impl Flags {
     }
 }
 
+/// How a request's answer went, as far as its money does not depend on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Course {
+    /// It came piece by piece.
+    pub streamed: bool,
+    /// Microseconds from admission to the first piece with output; none of a plain answer.
+    pub first_output_us: Option<i64>,
+    /// Why the model stopped, as the upstream says: `stop`, `length` and so on.
+    pub finish_reason: Option<&'static str>,
+}
+
 /// The charge for a usage under a hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Charge {

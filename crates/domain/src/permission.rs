@@ -91,6 +91,10 @@ permissions! {
     ApiKeysRead "api.organization.projects.api_keys.read" Project,
     /// Delete them.
     ApiKeysWrite "api.organization.projects.api_keys.write" Project,
+    /// See every request that was made in a project, also those of others.
+    LogsRead "api.organization.projects.logs.read" Project,
+    /// See what prompts and answers are kept of them.
+    PromptsRead "api.organization.projects.logs.prompts.read" Project,
     /// See rate limits, spend limits and budgets.
     RateLimitsRead "api.organization.projects.rate_limits.read" Project,
     /// Change them.
@@ -212,6 +216,7 @@ const PROJECT_OWNER: Permissions = PROJECT_MEMBER.and(Permissions::of(&[
     Permission::ServiceAccountsWrite,
     Permission::ApiKeysRead,
     Permission::ApiKeysWrite,
+    Permission::LogsRead,
 ]));
 
 impl PredefinedRole {

@@ -9,6 +9,7 @@ use axum::Router;
 use domain::admission::DefaultRates;
 use domain::bound::ModelSize;
 use domain::price::{PriceEntry, PriceHistory, UnitPrices};
+use domain::sealed::SealingKey;
 use domain::time::AtUs;
 use gateway::{BaseUrl, Catalog, Deployment, Gateway, Model, Tokenizer, Upstream, UpstreamSpec};
 use parking_lot::Mutex;
@@ -165,7 +166,8 @@ pub(crate) async fn planes(
     provision_seller(&store, config).await.map_err(failed)?;
     let catalog = catalog(config, engines);
     let low_wallets = control::LowWallets::default();
-    let gateway = Gateway::start(store.clone(), catalog, settings(config, &low_wallets))
+    let settings = settings(config, &low_wallets, webhooks.sealing.clone());
+    let gateway = Gateway::start(store.clone(), catalog, settings)
         .await
         .map_err(failed)?;
     warm_up(&gateway, config);
@@ -183,6 +185,7 @@ pub(crate) async fn planes(
         data_plane: data_plane::of(&gateway, default_rates(config)),
         people,
         last_uses: control::LastUses::default(),
+        refusal_days: config.request_log.refusal_days,
         low_wallets,
         settings: shown(&in_force),
         leak_signers,
@@ -266,7 +269,11 @@ fn tokenizer(model: &config::Model) -> Option<Tokenizer> {
     known.all(|other| other == Some(first)).then_some(first)
 }
 
-fn settings(config: &Config, low_wallets: &control::LowWallets) -> gateway::Settings {
+fn settings(
+    config: &Config,
+    low_wallets: &control::LowWallets,
+    sealing: Option<SealingKey>,
+) -> gateway::Settings {
     let low_wallets = low_wallets.clone();
     gateway::Settings {
         hold_before_forward: config.hold_durability == HoldDurability::BeforeForward,
@@ -276,6 +283,9 @@ fn settings(config: &Config, low_wallets: &control::LowWallets) -> gateway::Sett
         rates: default_rates(config),
         recharge_wait: Duration::from_millis(config.limits.recharge_wait_ms),
         low_credit: Arc::new(move |organization| low_wallets.tell(organization)),
+        refusals_per_minute: config.request_log.refusals_per_minute,
+        prompts_per_minute: config.request_log.prompts_per_minute,
+        sealing,
         public_url: config.public_url.clone(),
         trusted_proxies: config.trusted_proxies.clone(),
         clock: clock::system(),

@@ -16,20 +16,23 @@ use http::{HeaderMap, HeaderName};
 use wire::authorization;
 
 use crate::directory::{Caller, Found};
+use crate::log::Who;
 use crate::refusal::Refusal;
 use crate::state::Gateway;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// The caller of a request: it has a key that may make this call, from where it comes from, and
-/// for whom it says.
+/// for whom it says. `who` learns whose it is, also if it may not.
 pub(crate) fn caller(
     gateway: &Gateway,
     head: &Parts,
     call: Call,
     now: AtUs,
+    who: &mut Who,
 ) -> Result<(Arc<Caller>, ProjectId), Refusal> {
-    let caller = known(gateway, head, now)?;
+    let caller = known(gateway, head, now, who)?;
+    *who = Who::Known(Arc::clone(&caller));
     let claims = claims(head, &gateway.0.settings.trusted_proxies);
     let project = access::data_plane(&caller.principal, claims, call, now).map_err(refused)?;
     let project = project.clone();
@@ -42,7 +45,7 @@ pub(crate) fn reader(
     head: &Parts,
     now: AtUs,
 ) -> Result<(Arc<Caller>, ProjectId, Receipts), Refusal> {
-    let caller = known(gateway, head, now)?;
+    let caller = known(gateway, head, now, &mut Who::default())?;
     let claims = claims(head, &gateway.0.settings.trusted_proxies);
     let (project, which) = access::receipts(&caller.principal, claims, now).map_err(refused)?;
     let project = project.clone();
@@ -57,14 +60,24 @@ fn refused(refusal: AccessRefusal) -> Refusal {
 }
 
 /// The key of a request, if it is one of ours.
-fn known(gateway: &Gateway, head: &Parts, now: AtUs) -> Result<Arc<Caller>, Refusal> {
+fn known(
+    gateway: &Gateway,
+    head: &Parts,
+    now: AtUs,
+    who: &mut Who,
+) -> Result<Arc<Caller>, Refusal> {
     let secret = secret(&head.headers)?;
     let bad = || Refusal::BadKey {
         masked: mask(&secret),
     };
     let key = KeySecret::parse(&secret).map_err(|_| bad())?;
-    let Found { caller, ends_at } = gateway.0.directory.find(&key.digest()).ok_or_else(bad)?;
+    let digest = key.digest();
+    let Some(Found { caller, ends_at }) = gateway.0.directory.find(&digest) else {
+        *who = Who::Stranger(digest);
+        return Err(bad());
+    };
     if ends_at.is_some_and(|end| end <= now) {
+        *who = Who::Known(caller);
         return Err(refused(AccessRefusal::Replaced));
     }
     Ok(caller)

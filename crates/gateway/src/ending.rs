@@ -73,7 +73,7 @@ impl End {
     }
 
     /// The error that the client is told, if it is one; `delivered` if something came before it.
-    fn error(&self, delivered: bool) -> Option<ErrorBody> {
+    pub(crate) fn error(&self, delivered: bool) -> Option<ErrorBody> {
         match self {
             End::Finished | End::ClientLeft | End::CutOff(_) => None,
             End::Errored(error) => Some(error.clone()),

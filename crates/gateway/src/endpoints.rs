@@ -16,6 +16,7 @@ use wire::request::Endpoint;
 use crate::bodies::{self, ChatRequest, CompletionRequest, EmbeddingRequest, ResponseRequest};
 use crate::catalog::Model;
 use crate::headers::{Stamp, put_money};
+use crate::log::Who;
 use crate::refusal::Refusal;
 use crate::state::Gateway;
 use crate::{authenticate, body, pipeline, respond};
@@ -225,7 +226,8 @@ async fn look_up(
     let now = gateway.now();
     let mut stamp = Stamp::new(RequestId::random(now, gateway.0.settings.entropy));
     let outcome = (|| {
-        let (caller, project) = authenticate::caller(gateway, head, Call::Models, now)?;
+        let (caller, project) =
+            authenticate::caller(gateway, head, Call::Models, now, &mut Who::default())?;
         let principal = &caller.principal;
         stamp.caller = Some((principal.organization.clone(), project.clone()));
         gateway.0.suspended.pass(&principal.organization)?;

@@ -11,7 +11,7 @@ use store::changes::{self, Change, ChangeKind};
 use store::keys::{self, ActiveKey};
 use store::{
     Store, StoreError, Tx, budgets, idempotency, markups, model_permissions, organizations,
-    recharges, wallets,
+    prompts, recharges, wallets,
 };
 
 use crate::admission::Limits;
@@ -62,6 +62,7 @@ enum Effect {
     Terms(String, Terms),
     Markups(OrganizationId, Markups),
     Suspended(OrganizationId, bool),
+    Prompts(OrganizationId, bool),
 }
 
 impl Effect {
@@ -108,6 +109,7 @@ async fn put_into_force(gateway: &Gateway, effects: Vec<Effect>) -> Result<bool,
             Effect::Markups(id, markups) => gateway.0.terms.set_markups(id, markups),
             Effect::Models(id, models) => gateway.0.project_models.set(id, models),
             Effect::Suspended(id, is_suspended) => gateway.0.suspended.set(id, is_suspended),
+            Effect::Prompts(id, wants) => gateway.0.log.want_prompts(id, wants),
             Effect::Limits(id, limits) => {
                 gateway.0.books.set_limits(&id, limits).await?;
                 limits_changed = true;
@@ -178,6 +180,11 @@ fn add_effects(
             let id = OrganizationId::new(reference);
             let is_suspended = organizations::is_suspended(tx, &id)?;
             effects.push(Effect::Suspended(id, is_suspended));
+        }
+        ChangeKind::Prompts => {
+            let id = OrganizationId::new(reference);
+            let wants = prompts::setting(tx, &id)?.is_enabled;
+            effects.push(Effect::Prompts(id, wants));
         }
         ChangeKind::Other => {}
     }

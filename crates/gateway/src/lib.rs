@@ -18,6 +18,7 @@ mod follow;
 mod headers;
 mod idempotency;
 mod in_place;
+mod log;
 mod meter;
 mod metrics;
 mod pipeline;

@@ -286,6 +286,7 @@ mod tests {
             usage: None,
             output_text_bytes: 0,
             choices: 1,
+            finish_reason: None,
         });
         meter.unread(40);
         assert_eq!(meter.count().usage.output_tokens(), 0);

@@ -24,6 +24,45 @@ pub(crate) struct UpstreamLabels {
     pub(crate) upstream: String,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct LeftOutLabels {
+    record: &'static str,
+    reason: &'static str,
+}
+
+/// Counts records that the log of requests leaves out.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LeftOut(Family<LeftOutLabels, Counter>);
+
+impl LeftOut {
+    /// Its organization had too many in a minute.
+    pub(crate) fn too_many(&self, record: &'static str) {
+        self.add(record, "too_many", 1);
+    }
+
+    /// Too many waited to be written.
+    pub(crate) fn queue_full(&self, record: &'static str) {
+        self.add(record, "queue_full", 1);
+    }
+
+    /// The database refused to write so many.
+    pub(crate) fn not_written(&self, record: &'static str, records: usize) {
+        self.add(record, "not_written", records as u64);
+    }
+
+    /// How many were left out.
+    #[cfg(test)]
+    pub(crate) fn count(&self, record: &'static str, reason: &'static str) -> u64 {
+        let labels = LeftOutLabels { record, reason };
+        self.0.get_or_create(&labels).get()
+    }
+
+    fn add(&self, record: &'static str, reason: &'static str, records: u64) {
+        let labels = LeftOutLabels { record, reason };
+        self.0.get_or_create(&labels).inc_by(records);
+    }
+}
+
 /// Counts since the process started.
 #[derive(Debug, Default)]
 pub(crate) struct Metrics {
@@ -31,6 +70,7 @@ pub(crate) struct Metrics {
     pub(crate) in_flight: Gauge,
     pub(crate) upstream_failures: Family<UpstreamLabels, Counter>,
     pub(crate) replays: Counter,
+    pub(crate) log_left_out: LeftOut,
     tokens: Family<TokenLabels, Counter>,
     charged_nusd: Counter,
 }
@@ -70,6 +110,11 @@ impl Metrics {
             "replays",
             "Answers given again to a repeated Idempotency-Key, for nothing",
             self.replays.clone(),
+        );
+        registry.register(
+            "log_records_left_out",
+            "Refused requests and prompts that the log of requests does not have",
+            self.log_left_out.0.clone(),
         );
         registry.register("tokens", "Tokens charged", self.tokens.clone());
         registry.register(

@@ -6,7 +6,7 @@ use axum::body::Body;
 use domain::access::{self, AccessRefusal};
 use domain::admission as rules;
 use domain::bound::{TokenBound, token_bound};
-use domain::id::{ProjectId, RequestId};
+use domain::id::{OrganizationId, ProjectId, RequestId};
 use domain::idempotency::RequestDigest;
 use domain::price::PinnedPrice;
 use domain::restriction::Call;
@@ -23,6 +23,7 @@ use crate::directory::Caller;
 use crate::headers::Stamp;
 use crate::idempotency::{Looked, Once};
 use crate::in_place::InPlace;
+use crate::log::Trace;
 use crate::metrics::RequestLabels;
 use crate::refusal::Refusal;
 use crate::state::Gateway;
@@ -37,6 +38,7 @@ pub(crate) struct Job {
     pub(crate) stamp: Stamp,
     /// Not claimed yet; none if the request carries no idempotency key.
     pub(crate) once: Option<Once>,
+    pub(crate) trace: Trace,
 }
 
 impl Job {
@@ -49,6 +51,31 @@ impl Job {
         let most = self.admitted.upstream_bound().output_tokens_each;
         let lowered = most < self.model.size.max_output_tokens;
         (self.request.names_limit || lowered).then_some(most)
+    }
+
+    /// Ends it without a charge, and says why: to the log, and to a client that is still there.
+    pub(crate) async fn refuse(self, refusal: Refusal, reply: Reply) {
+        self.failed(&refusal).await;
+        let _ = reply.send(Err(refusal));
+    }
+
+    /// Ends it without a charge, and says why to the log.
+    pub(crate) async fn failed(mut self, refusal: &Refusal) {
+        let (log, now) = (&self.gateway.0.log, self.gateway.now());
+        log.refused(&mut self.trace, refusal, self.admitted.upstream(), now);
+        self.admitted.release().await;
+    }
+
+    /// The client is sent this.
+    pub(crate) fn sends(&mut self, piece: &[u8]) {
+        if let Some(copied) = &mut self.trace.copied {
+            copied.add(piece);
+        }
+    }
+
+    /// It ends, and is charged.
+    pub(crate) fn charged(&mut self) {
+        self.gateway.0.log.keep_prompt(&mut self.trace);
     }
 
     /// The headers of an answer that begins now.
@@ -72,14 +99,17 @@ pub(crate) async fn answer(
 ) -> Response<Body> {
     let arrived = gateway.now();
     let mut stamp = Stamp::new(RequestId::random(arrived, gateway.0.settings.entropy));
+    let mut trace = Trace::new(stamp.request_id, endpoint, arrived);
     gateway.0.metrics.in_flight.inc();
     let (head, mut body) = request.into_parts();
-    let outcome = run(gateway, endpoint, (&head, &mut body), &mut stamp, arrived).await;
+    let outcome = run(gateway, (&head, &mut body), &mut stamp, &mut trace).await;
     gateway.0.metrics.in_flight.dec();
     let response = match outcome {
         Ok(response) => response,
         Err(refusal) => {
-            stamp.processing_ms = gateway.now().since(arrived) / 1_000;
+            let now = gateway.now();
+            gateway.0.log.refused(&mut trace, &refusal, None, now);
+            stamp.processing_ms = now.since(arrived) / 1_000;
             // Boxed, as answers need no room for it.
             Box::pin(body::take_rest(&head.headers, body)).await;
             respond::respond(&refusal, &stamp, &gateway.0.settings.public_url)
@@ -95,12 +125,13 @@ pub(crate) async fn answer(
 
 async fn run(
     gateway: &Gateway,
-    endpoint: Endpoint,
     (head, body): (&Parts, &mut Body),
     stamp: &mut Stamp,
-    arrived: AtUs,
+    trace: &mut Trace,
 ) -> Result<Response<Body>, Refusal> {
-    let (caller, project) = authenticate::caller(gateway, head, call(endpoint), arrived)?;
+    let (endpoint, arrived) = (trace.endpoint, trace.started_at);
+    let who = &mut trace.who;
+    let (caller, project) = authenticate::caller(gateway, head, call(endpoint), arrived, who)?;
     let project = &project;
     stamp.caller = Some((caller.principal.organization.clone(), project.clone()));
     gateway.0.suspended.pass(&caller.principal.organization)?;
@@ -111,9 +142,13 @@ async fn run(
     let most_bytes = gateway.0.settings.body_bytes;
     body::check(&head.headers, most_bytes)?;
     let body = body::read(body, most_bytes).await?;
+    let organization = &caller.principal.organization;
+    trace.copied = gateway.0.log.copied(organization, &body, arrived);
     let request = ModelRequest::parse(endpoint, &body)?;
+    trace.streamed = Some(request.stream);
 
     let model = resolve(gateway, &caller, project, &request)?;
+    trace.model = Some(Arc::clone(&model.id));
     let once = match key {
         None => None,
         Some(key) => {
@@ -130,12 +165,7 @@ async fn run(
     };
     // The clock may have moved while the body arrived; the price is the one in force now.
     let now = gateway.now();
-    let organization = &caller.principal.organization;
-    let price = gateway.0.terms.price(&request.model, organization, now);
-    let price = price.ok_or_else(|| Refusal::NotPriced {
-        model: request.model.clone(),
-    })?;
-
+    let price = price(gateway, &request, organization, now)?;
     if gateway.0.ledger.state() != LedgerState::Healthy {
         return Err(Refusal::Ledger);
     }
@@ -147,15 +177,15 @@ async fn run(
     }
     .bid(stamp.request_id, &request, allow_shorter);
     let admitted = admit(gateway, &model, &request, bid).await;
-    let admitted =
-        admitted.map_err(|refused| not_admitted(*refused, &caller, &request.model, stamp))?;
+    let admitted = admitted.map_err(|refused| {
+        let mut refused = *refused;
+        trace.looked = std::mem::take(&mut refused.looked);
+        not_admitted(refused, &caller, &request.model, stamp)
+    })?;
     stamp.rates = Some(admitted.rates);
     stamp.max_output_tokens = admitted.lowered_output_limit(request.max_output_tokens);
     caller.used(now);
 
-    // From here on the request lives in a task: a client that leaves drops this future, and the
-    // task notices, but is never cut off between spending and settling.
-    let (reply, answer) = oneshot::channel();
     let job = Job {
         gateway: gateway.clone(),
         admitted,
@@ -163,9 +193,30 @@ async fn run(
         request,
         stamp: stamp.clone(),
         once,
+        trace: trace.hand_over(),
     };
+    in_task(gateway, job).await
+}
+
+/// From here on the request lives in a task: a client that leaves drops this future, and the task
+/// notices, but is never cut off between spending and settling.
+async fn in_task(gateway: &Gateway, job: Job) -> Result<Response<Body>, Refusal> {
+    let (reply, answer) = oneshot::channel();
     let told = InPlace::new(relay::run(job, reply), answer, &gateway.0.tasks).await;
     told.unwrap_or(Err(Refusal::Internal))
+}
+
+/// The price in force of what a request wants.
+fn price(
+    gateway: &Gateway,
+    request: &ModelRequest,
+    organization: &OrganizationId,
+    now: AtUs,
+) -> Result<PinnedPrice, Refusal> {
+    let price = gateway.0.terms.price(&request.model, organization, now);
+    price.ok_or_else(|| Refusal::NotPriced {
+        model: request.model.clone(),
+    })
 }
 
 /// What a request for an endpoint asks for, as keys are restricted.

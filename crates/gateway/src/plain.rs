@@ -33,7 +33,7 @@ enum Read {
 }
 
 /// Runs a request whose upstream has begun a plain answer.
-pub(crate) async fn run(job: Job, called: Called, mut reply: Reply) {
+pub(crate) async fn run(mut job: Job, called: Called, mut reply: Reply) {
     let mut meter = job.admitted.meter();
     let body = match read(called.response, &called.upstream, &mut reply).await {
         Read::Whole(body) => body,
@@ -48,14 +48,14 @@ pub(crate) async fn run(job: Job, called: Called, mut reply: Reply) {
         }
         Read::Failed(failure) => {
             called.call.failed(job.gateway.now(), &failure);
-            job.admitted.release().await;
-            let _ = reply.send(Err(failure.into()));
+            job.refuse(failure.into(), reply).await;
             return;
         }
     };
     let translated = called.endpoint != job.request.endpoint;
     let answer = answer::read_answer(called.endpoint, &body).and_then(|facts| {
         meter.answer(&facts);
+        job.admitted.course.finish_reason = facts.finish_reason;
         match translated {
             true => responses::from_chat(&body, &response_meta(&job)).map(Bytes::from),
             false => Ok(body),
@@ -68,8 +68,7 @@ pub(crate) async fn run(job: Job, called: Called, mut reply: Reply) {
         );
         let failure = UpstreamFailure::NotAnAnswer;
         called.call.failed(job.gateway.now(), &failure);
-        job.admitted.release().await;
-        let _ = reply.send(Err(failure.into()));
+        job.refuse(failure.into(), reply).await;
         return;
     };
     drop(called.call);
@@ -86,6 +85,7 @@ pub(crate) async fn run(job: Job, called: Called, mut reply: Reply) {
     );
     let mut transcript = Transcript::of(&job);
     transcript.add(&body);
+    job.sends(&body);
     let settling = settle(job, &meter, flags, transcript.finish(MEDIA_TYPE));
     let outcome = settling.await.map(|settled| {
         let mut response = Response::new(Body::from(body));
@@ -106,11 +106,12 @@ pub(crate) fn response_meta(job: &Job) -> ResponseMeta {
 
 /// Charges what was counted, keeps the answer if it is to be, and waits until that is durable.
 async fn settle(
-    job: Job,
+    mut job: Job,
     meter: &Meter,
     flags: Flags,
     kept: Option<Answer>,
 ) -> Result<Settled, Refusal> {
+    job.charged();
     let counted = meter.count();
     let flags = Flags {
         estimated: counted.estimated,

@@ -97,6 +97,21 @@ pub(crate) enum UpstreamFailure {
     BrokeOff,
 }
 
+impl Refusal {
+    /// The model that was asked for, where that is why.
+    pub(crate) fn model(&self) -> Option<&str> {
+        match self {
+            Refusal::NoModel { model }
+            | Refusal::ModelNotOfProject { model, .. }
+            | Refusal::NotOffered { model, .. }
+            | Refusal::NotPriced { model }
+            | Refusal::Admission { model, .. } => Some(model),
+            Refusal::Access { model, .. } => model.as_deref(),
+            _ => None,
+        }
+    }
+}
+
 impl UpstreamFailure {
     /// Its word, for operators.
     pub(crate) fn name(&self) -> &'static str {

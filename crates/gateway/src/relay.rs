@@ -45,31 +45,32 @@ pub(crate) async fn run(mut job: Job, mut reply: Reply) {
     if let Some(once) = job.once.take()
         && let Some(answer) = Box::pin(idempotency::claim(&mut job, once)).await
     {
-        job.admitted.release().await;
-        let _ = reply.send(answer);
+        match answer {
+            Ok(answer) => {
+                job.admitted.release().await;
+                let _ = reply.send(Ok(answer));
+            }
+            Err(refusal) => job.refuse(refusal, reply).await,
+        }
         return;
     }
     if job.gateway.0.settings.hold_before_forward && job.admitted.durable().await.is_err() {
-        job.admitted.release().await;
-        let _ = reply.send(Err(Refusal::Ledger));
+        job.refuse(Refusal::Ledger, reply).await;
         return;
     }
     match call(&mut job, &mut reply).await {
         // Boxed: a plain answer's task need not be as large as a stream's.
         Ok(called) if job.request.stream => Box::pin(stream::run(job, called, reply)).await,
         Ok(called) => plain::run(job, called, reply).await,
-        Err(NotCalled::Refused(refusal)) => {
-            job.admitted.release().await;
-            // A client that has left need not be told.
-            let _ = reply.send(Err(refusal));
-        }
+        Err(NotCalled::Refused(refusal)) => job.refuse(refusal, reply).await,
         Err(NotCalled::ClientLeft) => abandon(job).await,
     }
 }
 
 /// The client left while an upstream worked on the request, of which nothing has been seen: it
 /// read the prompt at least, and that is charged.
-async fn abandon(job: Job) {
+async fn abandon(mut job: Job) {
+    job.charged();
     let meter = job.admitted.meter();
     let usage = meter.count().usage;
     let flags = Flags {

@@ -92,11 +92,7 @@ struct Answer {
 
 /// Answers a refusal.
 pub(crate) fn respond(refusal: &Refusal, stamp: &Stamp, public_url: &str) -> Response<Body> {
-    let mut answer = answer(refusal, public_url);
-    if let Refusal::UpstreamFailed(_) = refusal {
-        // An answer that was not begun is not charged, whatever the upstream did for it.
-        answer.error.message += " You were not charged.";
-    }
+    let answer = whole(refusal, public_url);
     log(refusal, &answer, stamp);
     let mut response = Response::new(Body::from(answer.error.to_json()));
     *response.status_mut() = answer.status;
@@ -117,6 +113,22 @@ pub(crate) fn respond(refusal: &Refusal, stamp: &Stamp, public_url: &str) -> Res
     }
     stamp.put(headers);
     response
+}
+
+/// What a refusal is told as.
+pub(crate) fn told(refusal: &Refusal, public_url: &str) -> (StatusCode, ErrorBody) {
+    let Answer { status, error, .. } = whole(refusal, public_url);
+    (status, error)
+}
+
+/// The answer to a request of which nothing was answered before.
+fn whole(refusal: &Refusal, public_url: &str) -> Answer {
+    let mut answer = answer(refusal, public_url);
+    if let Refusal::UpstreamFailed(_) = refusal {
+        // An answer that was not begun is not charged, whatever the upstream did for it.
+        answer.error.message += " You were not charged.";
+    }
+    answer
 }
 
 /// The body that ends a stream which cannot go on, after some of it was `delivered` or not.

@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use domain::Entropy;
-use domain::admission::DefaultRates;
+use domain::admission::{DefaultRates, Wallet};
 use domain::id::{BudgetId, OrganizationId};
 use domain::money::Nusd;
 use domain::network::TrustedProxies;
+use domain::recharge::Recharge;
+use domain::sealed::SealingKey;
 use domain::time::{AtUs, Clock, MonoClock, MonoUs};
 use prometheus_client::registry::Registry;
-use store::{Ledger, LedgerState, Store, StoreError};
+use store::{Ledger, LedgerState, Store, StoreError, Tx};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -21,6 +23,7 @@ use crate::count::Tokenizer;
 use crate::directory::Directory;
 use crate::follow;
 use crate::idempotency::Turns;
+use crate::log::{Log, Rules, Wanted};
 use crate::metrics::Metrics;
 use crate::project_models::ProjectModels;
 use crate::suspended::Suspended;
@@ -43,6 +46,7 @@ pub(crate) struct Inner {
     pub(crate) store: Store,
     pub(crate) turns: Turns,
     pub(crate) metrics: Metrics,
+    pub(crate) log: Log,
     pub(crate) tasks: TaskTracker,
     following: CancellationToken,
 }
@@ -64,6 +68,12 @@ pub struct Settings {
     pub recharge_wait: Duration,
     /// Is told when a wallet that is filled up by itself runs low. It must not wait.
     pub low_credit: LowCredit,
+    /// The most refused requests of one organization that this process keeps in a minute.
+    pub refusals_per_minute: u32,
+    /// The same of prompts, of one that wants them to be kept.
+    pub prompts_per_minute: u32,
+    /// What prompts are sealed with; none are kept without.
+    pub sealing: Option<SealingKey>,
     /// Where this installation's console is, without a slash at the end.
     pub public_url: String,
     /// Who is believed about the addresses that requests come from.
@@ -85,6 +95,56 @@ pub enum NotWithheld {
     Ledger(StoreError),
 }
 
+/// What is read at the start, in one snapshot.
+struct Known {
+    /// The latest change that is in it.
+    seq: i64,
+    wallets: Vec<(OrganizationId, Wallet)>,
+    directory: Directory,
+    project_models: ProjectModels,
+    terms: AllTerms,
+    suspended: Suspended,
+    wanted: Wanted,
+    limits: Vec<(OrganizationId, Limits)>,
+    recharges: Vec<(OrganizationId, Recharge)>,
+}
+
+impl Known {
+    fn read(tx: &mut Tx<'_>, leased: bool) -> Result<Self, StoreError> {
+        let seq = store::changes::latest(tx)?;
+        let (wallets, directory) = (Books::wallets(tx, leased)?, Directory::read(tx)?);
+        let mut limits = Vec::new();
+        for organization in store::budgets::limited_organizations(tx)? {
+            let of = Limits::read(tx, &organization)?;
+            limits.push((organization, of));
+        }
+        Ok(Known {
+            seq,
+            wallets,
+            directory,
+            project_models: ProjectModels::read(tx)?,
+            terms: AllTerms::read(tx)?,
+            suspended: Suspended::read(tx)?,
+            wanted: Wanted::read(tx)?,
+            limits,
+            recharges: store::recharges::all(tx)?,
+        })
+    }
+}
+
+impl Settings {
+    /// What is decided about the log.
+    fn log_rules(&self, wanted: Wanted) -> Rules {
+        Rules {
+            refusals_per_minute: self.refusals_per_minute,
+            prompts_per_minute: self.prompts_per_minute,
+            sealing: self.sealing.clone(),
+            wanted,
+            public_url: self.public_url.clone(),
+        }
+    }
+}
+
 impl Gateway {
     /// Reads wallets and keys, and begins to follow the changes that others make.
     ///
@@ -96,22 +156,7 @@ impl Gateway {
         settings: Settings,
     ) -> Result<Self, StoreError> {
         let leased = store.fleet().is_some();
-        let (seq, wallets, directory, (project_models, terms, suspended), limits, recharges) =
-            store
-                .read(move |tx| {
-                    let seq = store::changes::latest(tx)?;
-                    let (wallets, directory) = (Books::wallets(tx, leased)?, Directory::read(tx)?);
-                    let mut limits = Vec::new();
-                    for organization in store::budgets::limited_organizations(tx)? {
-                        let of = Limits::read(tx, &organization)?;
-                        limits.push((organization, of));
-                    }
-                    let project_models = ProjectModels::read(tx)?;
-                    let barred = (project_models, AllTerms::read(tx)?, Suspended::read(tx)?);
-                    let recharges = store::recharges::all(tx)?;
-                    Ok::<_, StoreError>((seq, wallets, directory, barred, limits, recharges))
-                })
-                .await?;
+        let read = store.read(move |tx| Known::read(tx, leased)).await?;
         let around = Around {
             ledger: store.ledger(),
             clock: Arc::clone(&settings.clock),
@@ -120,22 +165,30 @@ impl Gateway {
         };
         let patience = settings.recharge_wait;
         let following = CancellationToken::new();
+        let metrics = Metrics::default();
+        let log = Log::start(
+            &store,
+            settings.log_rules(read.wanted),
+            (Arc::clone(&settings.clock), settings.entropy),
+            metrics.log_left_out.clone(),
+        );
         let gateway = Gateway(Arc::new(Inner {
             ledger: store.ledger(),
             catalog: ArcSwap::from_pointee(catalog),
-            directory,
-            project_models,
-            terms,
-            suspended,
-            books: Books::open(wallets, settings.rates, (around, patience), &store),
+            directory: read.directory,
+            project_models: read.project_models,
+            terms: read.terms,
+            suspended: read.suspended,
+            books: Books::open(read.wallets, settings.rates, (around, patience), &store),
             store: store.clone(),
             turns: Turns::default(),
             settings,
-            metrics: Metrics::default(),
+            metrics,
+            log,
             tasks: TaskTracker::new(),
             following: following.clone(),
         }));
-        for (organization, limits) in limits {
+        for (organization, limits) in read.limits {
             let books = &gateway.0.books;
             // Where they are shared, the database counts them.
             let limit_days = limits.rates.limit_days() && !books.are_leased();
@@ -144,12 +197,12 @@ impl Gateway {
                 books.recall_day(&organization).await?;
             }
         }
-        for (organization, recharge) in recharges {
+        for (organization, recharge) in read.recharges {
             gateway.0.books.set_recharge(&organization, recharge);
         }
-        store.heard(seq);
+        store.heard(read.seq);
         gateway.0.books.listen();
-        let follower = follow::run(gateway.clone(), store, seq);
+        let follower = follow::run(gateway.clone(), store, read.seq);
         gateway
             .0
             .tasks
@@ -164,6 +217,7 @@ impl Gateway {
         self.0.tasks.close();
         let drained = tokio::time::timeout(most, self.0.tasks.wait()).await;
         self.0.books.give_up_rates().await;
+        self.0.log.end().await;
         drained.is_ok()
     }
 

@@ -77,13 +77,11 @@ pub(crate) async fn run(mut job: Job, called: Called, reply: Reply) {
         );
         let failure = UpstreamFailure::NotAnAnswer;
         called.call.failed(job.gateway.now(), &failure);
-        job.admitted.release().await;
-        let _ = reply.send(Err(failure.into()));
+        job.refuse(failure.into(), reply).await;
         return;
     }
     if job.admitted.durable().await.is_err() {
-        job.admitted.release().await;
-        let _ = reply.send(Err(Refusal::Ledger));
+        job.refuse(Refusal::Ledger, reply).await;
         return;
     }
     let (out, pieces) = mpsc::channel(PIECES);
@@ -258,6 +256,12 @@ impl Relay {
             Err(LedgerError) => return Some(End::LedgerBroke),
         }
         self.meter = meter;
+        let course = &mut self.job.admitted.course;
+        if facts.deltas > 0 && course.first_output_us.is_none() {
+            let now = self.job.gateway.now();
+            course.first_output_us = Some(now.since(self.job.admitted.hold.admitted_at));
+        }
+        course.finish_reason = course.finish_reason.or(facts.finish_reason);
         self.finished |= facts.finished;
         if let Some(error) = facts.error {
             return Some(End::Errored(error));
@@ -318,7 +322,10 @@ impl Relay {
 
     /// Sends pieces as one; a client that does not take them for too long has left.
     async fn send(&mut self, mut pieces: Vec<Bytes>, pace: Pace) {
-        pieces.iter().for_each(|piece| self.transcript.add(piece));
+        for piece in &pieces {
+            self.transcript.add(piece);
+            self.job.sends(piece);
+        }
         if self.client_left || pieces.is_empty() {
             return;
         }
@@ -363,7 +370,7 @@ impl Relay {
     /// Settles, and then lets the end of the stream go.
     async fn close(self, end: End) {
         let Relay {
-            job,
+            mut job,
             meter,
             out,
             form,
@@ -372,9 +379,13 @@ impl Relay {
             ..
         } = self;
         if end.is_failure() && meter.is_empty() {
-            // Nothing was delivered, so nothing is charged.
-            job.admitted.release().await;
-            send_all(&out, ending::frames(form, &end, None, &job.request)).await;
+            // Nothing was delivered, so nothing is charged. The head had left.
+            let frames = ending::frames(form, &end, None, &job.request);
+            match end.error(false) {
+                Some(error) => job.failed(&Refusal::Upstream { status: 200, error }).await,
+                None => job.admitted.release().await,
+            }
+            send_all(&out, frames).await;
             return;
         }
         let counted = meter.count();
@@ -393,8 +404,13 @@ impl Relay {
                 "an upstream went on beyond what was held for its answer; the stream was cut off"
             );
         }
-        let metrics = &job.gateway.0.metrics;
+        if flags.cut_off {
+            job.admitted.course.finish_reason = Some("length");
+        }
         let frames = ending::frames(form, &end, Some(&counted), &job.request);
+        frames.iter().for_each(|frame| job.sends(frame));
+        job.charged();
+        let metrics = &job.gateway.0.metrics;
         let keep = |settled| {
             let frames = with_money(frames.clone(), settled);
             frames.iter().for_each(|frame| transcript.add(frame));

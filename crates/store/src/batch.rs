@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use domain::hold::{Charge, Flags, Hold};
+use domain::hold::{Charge, Course, Flags, Hold};
 use domain::id::{OrganizationId, RequestId};
 use domain::lease::PotId;
 use domain::ledger::{Account, Transfer, TransferCode};
@@ -28,6 +28,8 @@ pub struct Settlement {
     pub charge: Charge,
     /// What else happened.
     pub flags: Flags,
+    /// How its answer went.
+    pub course: Course,
     /// The upstream that answered.
     pub upstream: Arc<str>,
     /// When it ended.
@@ -413,6 +415,7 @@ pub(crate) mod tests {
             hold: Arc::clone(hold),
             usage,
             flags: Flags::default(),
+            course: Course::default(),
             upstream: "u".into(),
             ended_at: hold.admitted_at,
             kept: None,

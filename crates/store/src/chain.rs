@@ -52,6 +52,7 @@ pub(crate) const USAGE_RECORDS: Hashed = Hashed {
         "upstream_id",
         "endpoint",
         "price_id",
+        "finish_reason",
         "chain",
     ],
     numbers: &[
@@ -75,6 +76,8 @@ pub(crate) const USAGE_RECORDS: Hashed = Hashed {
         "upstream_cost_nusd",
         "markup_bp",
         "flags",
+        "streamed",
+        "first_output_us",
         "batch",
     ],
 };
@@ -289,6 +292,10 @@ impl Encoded {
         self.0.extend_from_slice(&number.to_be_bytes());
     }
 
+    pub(crate) fn opt_number(&mut self, number: Option<i64>) {
+        self.number(number.unwrap_or(-1));
+    }
+
     /// As [`USAGE_RECORDS`] lists its columns.
     fn usage_record(&mut self, settlement: &Settlement, chain: &str, seq: i64) {
         let hold: &Hold = &settlement.hold;
@@ -301,6 +308,7 @@ impl Encoded {
         self.text(&settlement.upstream);
         self.text(hold.endpoint);
         self.text(hold.price_id.as_str());
+        self.opt_text(settlement.course.finish_reason);
         self.text(chain);
         self.number(hold.admitted_at.0);
         self.number(settlement.ended_at.0);
@@ -316,6 +324,8 @@ impl Encoded {
         self.number(settlement.charge.upstream_cost.get());
         self.number(hold.markup.basis_points().into());
         self.number(settlement.flags.to_bits());
+        self.number(settlement.course.streamed.into());
+        self.opt_number(settlement.course.first_output_us);
         self.number(seq);
     }
 
@@ -429,7 +439,7 @@ mod tests {
         );
         assert_eq!(
             second.hash,
-            "1f22cfbb2b3e2af82b32339ee2ae93722e2060c5f7618684c105b6c23feefb19"
+            "e272e54ebe18c0f2525dab8c6bf4e2c43ff1e43fc5e5299d63ccfdb23f4ea341"
         );
     }
 }

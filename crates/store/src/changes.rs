@@ -36,6 +36,8 @@ pub enum ChangeKind {
     Markups,
     /// An organization was suspended, or is not any more; the reference is its id.
     Organization,
+    /// Whether prompts of an organization are kept changed; the reference is the organization's id.
+    Prompts,
     /// A kind that a newer program knows.
     Other,
 }
@@ -53,6 +55,7 @@ impl ChangeKind {
             ChangeKind::Model => "model",
             ChangeKind::Markups => "markups",
             ChangeKind::Organization => "organization",
+            ChangeKind::Prompts => "prompts",
             ChangeKind::Other => "other",
         }
     }
@@ -69,6 +72,7 @@ impl ChangeKind {
             ChangeKind::Model,
             ChangeKind::Markups,
             ChangeKind::Organization,
+            ChangeKind::Prompts,
         ];
         known
             .into_iter()

@@ -220,6 +220,37 @@ pub fn active_by_digest(
     Ok(active(tx, "AND k.digest = $1", &[digest.to_hex().into()])?.pop())
 }
 
+/// Whose a secret is or was, also if its key was revoked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// The key.
+    pub key: KeyId,
+    /// Its organization.
+    pub organization: OrganizationId,
+    /// Its project, if it has one.
+    pub project: Option<ProjectId>,
+}
+
+/// Whose the secret with this digest is or was.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn ever_of_digest(tx: &mut Tx<'_>, digest: &KeyDigest) -> Result<Option<Known>, StoreError> {
+    let sql = "SELECT id, organization_id, project_id FROM keys WHERE digest = $1
+               UNION ALL
+               SELECT k.id, k.organization_id, k.project_id
+               FROM retired_secrets s JOIN keys k ON k.id = s.key_id WHERE s.digest = $1";
+    let row = tx.query_optional(sql, &[digest.to_hex().into()])?;
+    row.map(|row| {
+        Ok(Known {
+            key: KeyId::new(row.text(0)?),
+            organization: OrganizationId::new(row.text(1)?),
+            project: row.opt_text(2)?.map(ProjectId::new),
+        })
+    })
+    .transpose()
+}
+
 /// Every key of a project that works.
 ///
 /// # Errors

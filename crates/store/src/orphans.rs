@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use domain::hold::{Flags, Hold};
+use domain::hold::{Course, Flags, Hold};
 use domain::id::{KeyId, OrganizationId, PriceId, ProjectId, RequestId};
 use domain::lease::PotId;
 use domain::markup::Markup;
@@ -77,6 +77,11 @@ fn ending(tx: &mut Tx<'_>, row: &Row, now: AtUs) -> Result<Op, StoreError> {
             estimated: true,
             orphan: true,
             ..Flags::default()
+        },
+        // Only of streams is it noted what was delivered.
+        course: Course {
+            streamed: true,
+            ..Course::default()
         },
         upstream: UNKNOWN_UPSTREAM.into(),
         ended_at: now,

@@ -537,6 +537,10 @@ impl<'a> Columns<'a> {
         self.text(all().map(|it| it.hold.price_id.to_string()));
         self.number(all().map(|it| it.hold.markup.basis_points().into()));
         self.number(all().map(|it| it.flags.to_bits()));
+        self.number(all().map(|it| it.course.streamed.into()));
+        // Minus one stands for none.
+        self.number(all().map(|it| it.course.first_output_us.unwrap_or(-1)));
+        self.optional_text(all().map(|it| it.course.finish_reason.map(str::to_owned)));
     }
 
     fn add_transfers(&mut self, batch: &Batch, writer: &Writer) {

@@ -1,5 +1,5 @@
--- Commits one batch. $1 node, $2 epoch, $3 the batch's number, then the columns, from $57 on its row
--- in the chain, and from $65 on what it does to leases.
+-- Commits one batch. $1 node, $2 epoch, $3 the batch's number, then the columns, from $60 on its row
+-- in the chain, and from $68 on what it does to leases.
 -- Sums come from the rows really written, so sending it again changes nothing. Nor can it come too
 -- late: a hold that has ended since must not rise again, so numbers follow each other, none left out.
 -- If some of it is settled already, nothing is written: its hash speaks of all its rows.
@@ -19,12 +19,12 @@ locked_holds AS MATERIALIZED (
 ),
 locked_accounts AS MATERIALIZED (
     SELECT accounts.id, accounts.debits_nusd, accounts.credits_nusd FROM fence, accounts
-    WHERE accounts.id = ANY ($65::text[] || ARRAY (SELECT 'wallet:' || organization_id FROM locked_holds))
+    WHERE accounts.id = ANY ($68::text[] || ARRAY (SELECT 'wallet:' || organization_id FROM locked_holds))
     ORDER BY accounts.id COLLATE "C" FOR NO KEY UPDATE OF accounts
 ),
 locked_pots AS MATERIALIZED (
     SELECT pots.id FROM pots
-    WHERE pots.id = ANY ($66::text[]
+    WHERE pots.id = ANY ($69::text[]
             || ARRAY (SELECT jsonb_array_elements_text(legs::jsonb) FROM locked_holds))
         AND (SELECT COUNT(*) FROM locked_accounts) >= 0
     ORDER BY pots.id COLLATE "C" FOR NO KEY UPDATE
@@ -44,7 +44,7 @@ new_holds AS (
         endpoint, $1, $2, amount_nusd, price_id, markup_bp, admitted_at_us, seen_input_tokens,
         seen_output_tokens, legs
     FROM gate, UNNEST($4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
-                        $10::bigint[], $11::text[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $67::text[]) AS new (
+                        $10::bigint[], $11::text[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $70::text[]) AS new (
         id, organization_id, project_id, key_id, model,
         endpoint, amount_nusd, price_id, markup_bp, admitted_at_us, seen_input_tokens,
         seen_output_tokens, legs
@@ -59,14 +59,14 @@ progress AS (
         amount_nusd = holds.amount_nusd + made.more_nusd,
         legs = CASE WHEN made.more_legs = '[]' THEN holds.legs
             ELSE CAST(holds.legs::jsonb || made.more_legs::jsonb AS text) END
-    FROM gate, UNNEST($16::text[], $17::bigint[], $18::bigint[], $56::bigint[], $68::text[]) AS made (
+    FROM gate, UNNEST($16::text[], $17::bigint[], $18::bigint[], $59::bigint[], $71::text[]) AS made (
         id, seen_input_tokens, seen_output_tokens, more_nusd, more_legs
     )
     WHERE holds.id = made.id
     RETURNING holds.organization_id, made.more_nusd, holds.legs
 ),
 ended AS (
-    DELETE FROM holds USING gate, UNNEST($19::text[], $69::text[]) AS gone (id, more_legs)
+    DELETE FROM holds USING gate, UNNEST($19::text[], $72::text[]) AS gone (id, more_legs)
     WHERE holds.id = gone.id
     RETURNING holds.id, holds.organization_id, holds.amount_nusd,
         holds.node_id = $1 AND holds.epoch = $2 AS is_own,
@@ -81,7 +81,8 @@ settled AS (
         output_tokens, reasoning_tokens, audio_input_tokens, audio_output_tokens,
         image_tokens, held_nusd, cost_nusd, input_cost_nusd,
         cached_input_cost_nusd, output_cost_nusd, request_cost_nusd, overrun_nusd,
-        upstream_cost_nusd, price_id, markup_bp, flags, chain, batch
+        upstream_cost_nusd, price_id, markup_bp, flags,
+        streamed, first_output_us, finish_reason, chain, batch
     )
     SELECT
         organization_id, id, project_id, key_id,
@@ -90,19 +91,22 @@ settled AS (
         output_tokens, reasoning_tokens, audio_input_tokens, audio_output_tokens,
         image_tokens, held_nusd, cost_nusd, input_cost_nusd,
         cached_input_cost_nusd, output_cost_nusd, request_cost_nusd, overrun_nusd,
-        upstream_cost_nusd, price_id, markup_bp, flags, $57::text, $58::bigint
+        upstream_cost_nusd, price_id, markup_bp, flags,
+        streamed, NULLIF(first_output_us, -1), finish_reason, $60::text, $61::bigint
     FROM gate, UNNEST($20::text[], $21::text[], $22::text[], $23::text[], $24::text[], $25::text[],
                         $26::text[], $27::bigint[], $28::bigint[], $29::bigint[], $30::bigint[], $31::bigint[],
                         $32::bigint[], $33::bigint[], $34::bigint[], $35::bigint[], $36::bigint[], $37::bigint[],
                         $38::bigint[], $39::bigint[], $40::bigint[], $41::bigint[], $42::bigint[], $43::bigint[],
-                        $44::bigint[], $45::text[], $46::bigint[], $47::bigint[]) AS new (
+                        $44::bigint[], $45::text[], $46::bigint[], $47::bigint[], $48::bigint[], $49::bigint[],
+                        $50::text[]) AS new (
         organization_id, id, project_id, key_id,
         model, upstream_id, endpoint, admitted_at_us,
         ended_at_us, fresh_input_tokens, cached_input_tokens, cache_write_tokens,
         output_tokens, reasoning_tokens, audio_input_tokens, audio_output_tokens,
         image_tokens, held_nusd, cost_nusd, input_cost_nusd,
         cached_input_cost_nusd, output_cost_nusd, request_cost_nusd, overrun_nusd,
-        upstream_cost_nusd, price_id, markup_bp, flags
+        upstream_cost_nusd, price_id, markup_bp, flags,
+        streamed, first_output_us, finish_reason
     )
     ON CONFLICT (organization_id, id) DO NOTHING
     RETURNING *
@@ -115,11 +119,11 @@ moved AS (
     )
     SELECT
         organization_id, new.id, debit_account, credit_account, amount_nusd,
-        code, request_id, at_us, '', '', $57::text, $58::bigint,
+        code, request_id, at_us, '', '', $60::text, $61::bigint,
         wallets.debits_nusd + CAST(SUM(amount_nusd) OVER (PARTITION BY debit_account ORDER BY place) AS BIGINT),
         wallets.credits_nusd
-    FROM gate, UNNEST($48::text[], $49::text[], $50::text[], $51::text[], $52::bigint[], $53::text[],
-                        $54::text[], $55::bigint[]) WITH ORDINALITY AS new (
+    FROM gate, UNNEST($51::text[], $52::text[], $53::text[], $54::text[], $55::bigint[], $56::text[],
+                        $57::text[], $58::bigint[]) WITH ORDINALITY AS new (
         organization_id, id, debit_account, credit_account, amount_nusd,
         code, request_id, at_us, place
     )
@@ -132,9 +136,9 @@ chained AS (
     INSERT INTO batches (
         chain, seq, usage_records, transfers, amount_nusd, at_us, previous_hash, hash
     )
-    SELECT $57::text, $58::bigint, $59::bigint, $60::bigint, $61::bigint, $62::bigint, $63::text,
-        $64::text
-    FROM gate WHERE $59::bigint > 0
+    SELECT $60::text, $61::bigint, $62::bigint, $63::bigint, $64::bigint, $65::bigint, $66::text,
+        $67::text
+    FROM gate WHERE $62::bigint > 0
 ),
 -- What each end was held with and cost, in which pots beside the wallet, and whether its lease lives.
 ends AS (
@@ -143,15 +147,15 @@ ends AS (
     FROM ended LEFT JOIN settled USING (organization_id, id)
     UNION ALL
     SELECT settled.organization_id, 0, settled.cost_nusd, quick.legs::jsonb, TRUE
-    FROM settled JOIN UNNEST($21::text[], $70::text[]) AS quick (id, legs) USING (id)
+    FROM settled JOIN UNNEST($21::text[], $73::text[]) AS quick (id, legs) USING (id)
     LEFT JOIN ended USING (organization_id, id)
     WHERE ended.id IS NULL
 ),
 -- A pot that this statement does not see yet was counted with its leases when it was opened: what is
 -- returned to it stays leased.
 returned AS (
-    SELECT pot_id, amount FROM gate, UNNEST($71::text[], $72::bigint[]) AS back (pot_id, amount)
-    WHERE pot_id LIKE 'wallet:%' OR pot_id IN (SELECT id FROM pots WHERE id = ANY ($71::text[]))
+    SELECT pot_id, amount FROM gate, UNNEST($74::text[], $75::bigint[]) AS back (pot_id, amount)
+    WHERE pot_id LIKE 'wallet:%' OR pot_id IN (SELECT id FROM pots WHERE id = ANY ($74::text[]))
 ),
 lease_parts AS (
     SELECT 'wallet:' || organization_id AS pot_id, -amount_nusd AS amount, 0 AS returned FROM new_holds
@@ -168,7 +172,7 @@ lease_parts AS (
     UNION ALL
     SELECT pot_id, -amount, 1 FROM returned
     UNION ALL
-    SELECT pot_id, amount, 0 FROM gate, UNNEST($73::text[], $74::bigint[]) AS adopted (pot_id, amount)
+    SELECT pot_id, amount, 0 FROM gate, UNNEST($76::text[], $77::bigint[]) AS adopted (pot_id, amount)
 ),
 lease_deltas AS (
     SELECT pot_id, CAST(SUM(amount) AS BIGINT) AS delta, MAX(returned) AS returned
@@ -397,7 +401,7 @@ upstreams AS (
 SELECT (SELECT COUNT(*) FROM fence),
     CASE
         WHEN (SELECT COUNT(*) FROM fence) = 0 THEN 0
-        WHEN (SELECT COUNT(*) FROM settled) <> $59 OR (SELECT COUNT(*) FROM moved) <> $60
+        WHEN (SELECT COUNT(*) FROM settled) <> $62 OR (SELECT COUNT(*) FROM moved) <> $63
             THEN refuse('FB001', 'some of the batch was settled before')
         WHEN (SELECT COUNT(*) FROM deltas) <> (SELECT COUNT(*) FROM accounts_moved)
             THEN refuse('P0001', 'money was to move on an account that does not exist')

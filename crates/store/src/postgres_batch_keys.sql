@@ -2,7 +2,7 @@
 -- planning it takes time.
 answered AS (
     UPDATE idempotent_requests SET content_type = kept.content_type, answer = kept.answer
-    FROM gate, UNNEST($75::text[], $76::text[], $77::text[], $78::text[], $79::text[], $80::bytea[])
+    FROM gate, UNNEST($78::text[], $79::text[], $80::text[], $81::text[], $82::text[], $83::bytea[])
         AS kept (organization_id, project_id, key_digest, request_id, content_type, answer)
     WHERE idempotent_requests.organization_id = kept.organization_id
         AND idempotent_requests.project_id = kept.project_id
@@ -11,7 +11,7 @@ answered AS (
 ),
 unclaimed AS (
     DELETE FROM idempotent_requests
-    USING gate, UNNEST($81::text[], $82::text[], $83::text[], $84::text[])
+    USING gate, UNNEST($84::text[], $85::text[], $86::text[], $87::text[])
         AS free (organization_id, project_id, key_digest, request_id)
     WHERE idempotent_requests.organization_id = free.organization_id
         AND idempotent_requests.project_id = free.project_id

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use domain::id::{OrganizationId, ProjectId, UserId};
-use domain::permission::{HeldRole, Permissions, Resource, RoleName, Standing};
+use domain::permission::{HeldRole, Permission, Permissions, Resource, RoleName, Standing};
 
 use crate::{Row, StoreError, Tx, Value, roles};
 
@@ -51,6 +51,31 @@ pub fn of_user(
 ) -> Result<Standing, StoreError> {
     let held = HeldRoles::read(tx, &Whose::OfUser(user))?;
     Ok(held.standing(organization, user, project))
+}
+
+/// The projects of an organization in which somebody may do something by roles there.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn projects_with(
+    tx: &mut Tx<'_>,
+    organization: &OrganizationId,
+    user: &UserId,
+    permission: Permission,
+) -> Result<Vec<ProjectId>, StoreError> {
+    let held = HeldRoles::read(tx, &Whose::OfUser(user))?;
+    let roles = held.0.get(user).into_iter().flatten();
+    let mut projects: Vec<ProjectId> = roles
+        .filter(|held| held.organization == *organization)
+        .filter_map(|held| held.project.clone())
+        .collect();
+    projects.sort_unstable();
+    projects.dedup();
+    projects.retain(|project| {
+        let standing = held.standing(organization, user, Some(project));
+        standing.in_project().contains(permission)
+    });
+    Ok(projects)
 }
 
 /// From this many people on, reading everybody's roles at once is less than asking for each.

@@ -1,5 +1,6 @@
 //! A complete answer: is it one, what was used, and under which model name does it leave.
 
+use crate::finish;
 use crate::json::{self, Kind, Malformed, Value};
 use crate::produced;
 use crate::request::Endpoint;
@@ -14,6 +15,8 @@ pub struct AnswerFacts {
     pub output_text_bytes: u64,
     /// Choices or embeddings in the answer; a Responses answer is one.
     pub choices: u64,
+    /// Why the model stopped, if it says: of the first choice.
+    pub finish_reason: Option<&'static str>,
 }
 
 /// A body that is no answer, though the upstream sent it with status 200.
@@ -53,6 +56,16 @@ pub fn read_answer(endpoint: Endpoint, body: &[u8]) -> Result<AnswerFacts, NotAn
             count(endpoint, value, &mut facts)?;
         } else if key == "usage" {
             facts.usage = TokenUsage::parse(endpoint, value.get().as_bytes());
+        } else if endpoint == Endpoint::Responses {
+            match key.as_ref() {
+                "status" if json::escaped(value) == Some("completed") => {
+                    facts.finish_reason = Some("stop");
+                }
+                "incomplete_details" => {
+                    facts.finish_reason = finish::incomplete(value)?.or(facts.finish_reason);
+                }
+                _ => {}
+            }
         }
         Ok::<_, NotAnAnswer>(())
     })?;
@@ -74,12 +87,13 @@ fn count(endpoint: Endpoint, list: Value<'_>, facts: &mut AnswerFacts) -> Result
     facts.output_text_bytes = 0;
     json::items(list, |_, item| {
         facts.choices += 1;
-        facts.output_text_bytes += match endpoint {
-            Endpoint::Chat => member_bytes(item, "message")?,
-            Endpoint::Completions => member_bytes(item, "text")?,
+        let text_bytes = match endpoint {
+            Endpoint::Chat => choice_bytes(item, "message", facts)?,
+            Endpoint::Completions => choice_bytes(item, "text", facts)?,
             Endpoint::Responses => produced::in_output_item(item)?,
             Endpoint::Embeddings => 0,
         };
+        facts.output_text_bytes += text_bytes;
         Ok::<_, NotAnAnswer>(())
     })?;
     if endpoint == Endpoint::Responses {
@@ -88,15 +102,33 @@ fn count(endpoint: Endpoint, list: Value<'_>, facts: &mut AnswerFacts) -> Result
     Ok(())
 }
 
-/// Text in one member of a choice, which is a message or a plain string.
-fn member_bytes(choice: Value<'_>, name: &str) -> Result<u64, NotAnAnswer> {
+/// Text in one member of a choice, which is a message or a plain string; and why the first choice
+/// ended.
+fn choice_bytes(
+    choice: Value<'_>,
+    name: &str,
+    facts: &mut AnswerFacts,
+) -> Result<u64, NotAnAnswer> {
     if Kind::of(choice) != Kind::Object {
         return Ok(0);
     }
-    match json::member(choice, name) {
+    let (mut made, mut reason) = (None, None);
+    // One that cannot be read produced nothing.
+    let walked = json::members::<Malformed>(choice, |key, value| {
+        if key == name {
+            made = Some(value);
+        } else if key == "finish_reason" {
+            reason = finish::reason(value);
+        }
+        Ok(())
+    });
+    if facts.choices == 1 {
+        facts.finish_reason = reason;
+    }
+    match walked.ok().and(made) {
         Some(text) if Kind::of(text) == Kind::Text => Ok(produced::text_len(text)),
-        Some(message) => Ok(produced::in_message(message)?.text_bytes),
-        None => Ok(0),
+        Some(message) if !json::is_null(message) => Ok(produced::in_message(message)?.text_bytes),
+        _ => Ok(0),
     }
 }
 
@@ -143,6 +175,52 @@ mod tests {
             let facts = read_answer(endpoint, json.as_bytes()).expect(json);
             assert_eq!((facts.output_text_bytes, facts.choices), expected, "{json}");
             assert_eq!(facts.usage, None);
+        }
+    }
+
+    #[test]
+    fn why_a_model_stopped_is_read_in_chats_words() {
+        let cases = [
+            (
+                Endpoint::Chat,
+                r#"{"choices":[{"finish_reason":"length"},{}]}"#,
+                Some("length"),
+            ),
+            (
+                Endpoint::Chat,
+                r#"{"choices":[{},{"finish_reason":"stop"}]}"#,
+                None,
+            ),
+            (
+                Endpoint::Completions,
+                r#"{"choices":[{"finish_reason":"eos"}]}"#,
+                Some("other"),
+            ),
+            (
+                Endpoint::Responses,
+                r#"{"output":[],"status":"completed"}"#,
+                Some("stop"),
+            ),
+            (
+                Endpoint::Responses,
+                r#"{"output":[],"status":"incomplete",
+                "incomplete_details":{"reason":"max_output_tokens"}}"#,
+                Some("length"),
+            ),
+            (
+                Endpoint::Responses,
+                r#"{"output":[],"status":"failed","incomplete_details":null}"#,
+                None,
+            ),
+            (
+                Endpoint::Embeddings,
+                r#"{"data":[{"finish_reason":"stop"}]}"#,
+                None,
+            ),
+        ];
+        for (endpoint, json, wanted) in cases {
+            let facts = read_answer(endpoint, json.as_bytes()).expect(json);
+            assert_eq!(facts.finish_reason, wanted, "{json}");
         }
     }
 

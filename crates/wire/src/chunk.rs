@@ -9,6 +9,7 @@ use std::ops::Range;
 use memchr::memmem;
 
 use crate::error::ErrorBody;
+use crate::finish;
 use crate::json::{self, Kind, Malformed, Value};
 use crate::produced::{self, Produced};
 use crate::request::Endpoint;
@@ -28,6 +29,8 @@ pub struct ChunkFacts {
     pub text_bytes: u64,
     /// Whether a choice, or the response, ended with this chunk.
     pub finished: bool,
+    /// Why the model stopped, if a choice or the response ended.
+    pub finish_reason: Option<&'static str>,
     /// The upstream's error, if this chunk is one.
     pub error: Option<ErrorBody>,
     /// Whether the data is not a JSON object; then nothing else is known of it.
@@ -180,7 +183,11 @@ fn read_choice(choice: Value<'_>, facts: &mut ChunkFacts) -> Result<(), Malforme
                     any: text_bytes > 0,
                 };
             }
-            "finish_reason" => facts.finished |= Kind::of(value) == Kind::Text,
+            "finish_reason" => {
+                let reason = finish::reason(value);
+                facts.finished |= reason.is_some();
+                facts.finish_reason = facts.finish_reason.or(reason);
+            }
             _ => {}
         }
         Ok::<_, Malformed>(())
@@ -208,6 +215,7 @@ fn read_event(text: &str) -> Result<ChunkFacts, Malformed> {
     match kind {
         "response.completed" | "response.incomplete" | "response.failed" => {
             facts.finished = true;
+            facts.finish_reason = (kind == "response.completed").then_some("stop");
             if let Some(response) = response {
                 read_ending(response, &mut facts)?;
             }
@@ -238,6 +246,9 @@ fn read_ending(response: Value<'_>, facts: &mut ChunkFacts) -> Result<(), Malfor
         match key.as_ref() {
             "usage" => {
                 facts.usage = TokenUsage::parse(Endpoint::Responses, value.get().as_bytes());
+            }
+            "incomplete_details" => {
+                facts.finish_reason = finish::incomplete(value)?.or(facts.finish_reason);
             }
             "error" if Kind::of(value) == Kind::Object => {
                 facts.error = event_error(value.get());

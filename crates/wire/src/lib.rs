@@ -9,6 +9,7 @@ pub mod authorization;
 pub mod chunk;
 pub mod cut;
 pub mod error;
+mod finish;
 mod json;
 pub mod models;
 mod produced;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use domain::hold::{Flags, Hold};
+use domain::hold::{Course, Flags, Hold};
 use domain::id::{KeyId, PriceId, ProjectId, RequestId};
 use domain::markup::Markup;
 use domain::money::Nusd;
@@ -256,6 +256,7 @@ async fn use_up<'a>(world: &World, callers: &'a [Caller]) -> Vec<Fact<'a>> {
             usage,
             charge,
             flags: Flags::default(),
+            course: Course::default(),
             upstream: "u".into(),
             ended_at: hold.admitted_at,
             kept: None,

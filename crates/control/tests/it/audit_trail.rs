@@ -352,6 +352,14 @@ async fn people(trail: &mut Trail<'_>) {
 
 /// What has one answer is no change.
 async fn settings(trail: &mut Trail<'_>, project: &str) {
+    let organization = trail.world.made.organization.to_string();
+    let logs = "POST /api/log_settings";
+    let updated = [("farebox.log_settings.updated", &*organization)];
+    let asked = json!({"keep_prompts": true, "prompt_days": 7});
+    trail.step(logs, &[], asked.clone(), &updated).await;
+    trail.step(logs, &[], asked, &[]).await;
+    let off = json!({"keep_prompts": false, "erase_prompts": true});
+    trail.step(logs, &[], off, &updated).await;
     let zero = json!({"retention_type": "zero_data_retention"});
     let retention = "POST /v1/organization/data_retention";
     trail.step(retention, &[], zero.clone(), &[]).await;

@@ -20,6 +20,8 @@ mod key_lists;
 mod keys;
 mod leak_reports;
 mod localstripe;
+mod log_prompts;
+mod logs;
 mod model_permissions;
 mod operator_access;
 mod operator_jobs;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use domain::hold::{Flags, Hold};
+use domain::hold::{Course, Flags, Hold};
 use domain::id::{KeyId, PriceId, ProjectId, RequestId};
 use domain::markup::Markup;
 use domain::money::Nusd;
@@ -78,6 +78,7 @@ pub(crate) async fn served(
         usage,
         charge,
         flags: Flags::default(),
+        course: Course::default(),
         upstream: upstream.into(),
         ended_at: now,
         kept: None,

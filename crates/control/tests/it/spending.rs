@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::hold::{Flags, Hold};
+use domain::hold::{Course, Flags, Hold};
 use domain::id::{KeyId, PriceId, ProjectId, RequestId};
 use domain::markup::Markup;
 use domain::money::Nusd;
@@ -67,6 +67,7 @@ impl Spender {
             hold,
             usage,
             flags: Flags::default(),
+            course: Course::default(),
             upstream: "u".into(),
             ended_at: at,
             kept: None,

@@ -294,6 +294,7 @@ impl Ground {
                 providers: plan.providers,
             },
             last_uses: LastUses::default(),
+            refusal_days: 30,
             low_wallets: LowWallets::default(),
             payments: payments.clone(),
             settings: Arc::new(|| Settings {

@@ -6,7 +6,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::Open;
+use super::looked::{Limit, Looked, Numbers};
+use super::{Ask, Open};
 use crate::budget::{Budget, Force, Scope};
 use crate::id::{BudgetId, KeyId, ProjectId, RequestId};
 use crate::lease::PotId;
@@ -143,8 +144,12 @@ impl Gauge {
         Gauge { budget, ..self }
     }
 
+    fn is_hard(&self) -> bool {
+        self.budget.force == Force::Hard
+    }
+
     fn is_enforced(&self) -> bool {
-        self.known && self.budget.force == Force::Hard
+        self.known && self.is_hard()
     }
 
     /// The thresholds that the tally has reached and had not when `before` was spent in it.
@@ -312,6 +317,28 @@ impl Budgets {
             }
         }
         Ok(())
+    }
+
+    /// Every hard budget of a request, in the order in which they are looked at. Where money is
+    /// leased, what is used of one only the database knows.
+    pub(super) fn looked_at(&mut self, ask: &Ask, is_leased: bool, now: AtUs) -> Vec<Looked> {
+        let looked = self.places.of(&ask.project, &ask.key).filter_map(|index| {
+            let gauge = &mut self.gauges[index];
+            let is_enforced = gauge.is_enforced() || (is_leased && gauge.is_hard());
+            let tally = *gauge.turned(now);
+            let budget = &gauge.budget;
+            let known = |amount: Nusd| (!is_leased).then(|| amount.get());
+            let numbers = Numbers {
+                limit: Some(budget.limit.get()),
+                used: known(tally.spent),
+                held: known(tally.held),
+                asked: ask.amount.get(),
+                resets_at: (budget.window != Window::Always).then_some(tally.span.end),
+            };
+            let limit = Limit::Budget(budget.id.clone(), budget.scope.clone(), budget.window);
+            is_enforced.then(|| Looked::passed(limit, numbers))
+        });
+        looked.collect()
     }
 
     /// The hard budgets' windows that a request of now counts in, as pots.

@@ -10,6 +10,7 @@
 
 mod budgets;
 mod leased;
+mod looked;
 mod pots;
 mod rates;
 mod shares;
@@ -30,6 +31,7 @@ use pots::Pots;
 use rates::{Applied, Rates, Who};
 
 pub use budgets::{BudgetRefusal, Crossing, Unknown};
+pub use looked::{Limit, Looked, Numbers, Verdict};
 pub use rates::{
     DayLimit, DefaultRates, Hope, PastUse, RateKind, RateRule, RateRules, RateStates, RateStop,
     Recent,

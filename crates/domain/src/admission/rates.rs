@@ -6,6 +6,7 @@
 //! What was used drains by the monotonic clock: one that somebody sets ahead would empty all of it.
 
 mod days;
+mod looked;
 mod parts;
 
 use std::collections::HashMap;

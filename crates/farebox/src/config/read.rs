@@ -15,7 +15,7 @@ use super::messages::{read_mail, read_sms};
 use super::models::read_models;
 use super::oidc::read_oidc;
 use super::payments::read_payments;
-use super::schema::{Config, LeakReports, Limits, Log, Signup};
+use super::schema::{Config, LeakReports, Limits, Log, RequestLog, Signup};
 use super::section::{Read, Section};
 use super::tree::Item;
 use super::upstreams::read_upstreams;
@@ -61,6 +61,9 @@ pub(super) fn read_config(root: &Item, problems: &RefCell<Vec<Problem>>) -> Read
         .section("billing")
         .and_then(|section| read_billing(&section, public_url.as_deref().ok()));
     let log = root.section("log").and_then(|section| read_log(&section));
+    let request_log = root
+        .section("request_log")
+        .and_then(|section| read_request_log(&section));
     let limits = root
         .section("limits")
         .and_then(|section| read_limits(&section));
@@ -87,6 +90,7 @@ pub(super) fn read_config(root: &Item, problems: &RefCell<Vec<Problem>>) -> Read
         payments: payments?,
         billing: billing?,
         log: log?,
+        request_log: request_log?,
         limits: limits?,
         upstreams: upstreams?,
         models: models?,
@@ -206,6 +210,19 @@ fn read_log(section: &Section<'_>) -> Read<Log> {
     Ok(Log {
         level: level?,
         format: format?,
+    })
+}
+
+fn read_request_log(section: &Section<'_>) -> Read<RequestLog> {
+    let refusal_days = section.integer("refusal_days", 1..=3_650, None);
+    let refusals_per_minute = section.integer("refusals_per_minute", 0..=1_000_000, None);
+    let prompts_per_minute = section.integer("prompts_per_minute", 0..=1_000_000, None);
+    section.finish();
+    let small = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+    Ok(RequestLog {
+        refusal_days: refusal_days?,
+        refusals_per_minute: refusals_per_minute.map(small)?,
+        prompts_per_minute: prompts_per_minute.map(small)?,
     })
 }
 

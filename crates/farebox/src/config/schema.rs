@@ -49,6 +49,8 @@ pub struct Config {
     pub billing: Seller,
     /// What is logged, and how.
     pub log: Log,
+    /// What the log of requests keeps.
+    pub request_log: RequestLog,
     /// The sizes and times that nothing may pass.
     pub limits: Limits,
     /// The servers that run models.
@@ -243,6 +245,17 @@ pub struct Log {
     pub level: String,
     /// For people or for programs.
     pub format: LogFormat,
+}
+
+/// What the log of requests keeps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestLog {
+    /// How many days refused requests are kept.
+    pub refusal_days: u64,
+    /// The most of one organization that a process keeps in a minute.
+    pub refusals_per_minute: u32,
+    /// The same of prompts, of one that wants them to be kept; zero keeps none.
+    pub prompts_per_minute: u32,
 }
 
 /// The sizes and times that nothing may pass.

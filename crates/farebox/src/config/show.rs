@@ -11,7 +11,7 @@ use toml::Value;
 
 use super::schema::{
     Config, Deployment, Mail, MailKind, Model, MoneyTaker, NamedSecret, OidcJoin, OidcProvider,
-    Payments, PaymentsKind, Sms, SmsKind, Target, Upstream,
+    Payments, PaymentsKind, RequestLog, Sms, SmsKind, Target, Upstream,
 };
 use super::section::Choice;
 
@@ -67,6 +67,8 @@ pub fn effective(config: &Config) -> String {
     page.text("level", &config.log.level);
     page.text("format", config.log.format.word());
 
+    page.request_log(&config.request_log);
+
     page.section("[limits]");
     let limits = &config.limits;
     page.bare("body_bytes", limits.body_bytes);
@@ -91,6 +93,13 @@ pub fn effective(config: &Config) -> String {
 struct Page(String);
 
 impl Page {
+    fn request_log(&mut self, log: &RequestLog) {
+        self.section("[request_log]");
+        self.bare("refusal_days", log.refusal_days);
+        self.bare("refusals_per_minute", log.refusals_per_minute);
+        self.bare("prompts_per_minute", log.prompts_per_minute);
+    }
+
     fn webhooks(&mut self, config: &Config) {
         self.section("[webhooks]");
         let networks = config.webhook_networks.iter().map(ToString::to_string);

@@ -49,6 +49,9 @@ fn the_defaults_are_a_configuration_without_upstreams_or_models() {
     assert_eq!(config.limits.ballast_bytes, 16 << 20);
     assert_eq!(config.limits.idempotent_answer_bytes, 1 << 20);
     assert_eq!(config.limits.recharge_wait_ms, 5_000);
+    assert_eq!(config.request_log.refusal_days, 30);
+    assert_eq!(config.request_log.refusals_per_minute, 300);
+    assert_eq!(config.request_log.prompts_per_minute, 300);
     assert_eq!(config.limits.requests_per_minute, 10_000_000);
     assert_eq!(config.limits.tokens_per_minute, 100_000_000_000);
     assert!(config.upstreams.is_empty() && config.models.is_empty());

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use domain::admission::RateStates;
 use domain::bound::{TokenBound, estimate_tokens};
-use domain::hold::{Flags, Hold};
+use domain::hold::{Course, Flags, Hold};
 use domain::money::Nusd;
 use domain::usage::Usage;
 use parking_lot::Mutex;
@@ -26,6 +26,8 @@ const SMALLEST: Nusd = Nusd::new(1);
 pub(crate) struct Admitted {
     pub(crate) hold: Arc<Hold>,
     pub(crate) rates: RateStates,
+    /// How its answer goes, as far as is known.
+    pub(crate) course: Course,
     bid: Bid,
     /// What the hold pays for; less than the bid's where the answer was shortened.
     bound: TokenBound,
@@ -61,6 +63,10 @@ impl Admitted {
         Admitted {
             hold: taken.hold,
             rates: taken.rates,
+            course: Course {
+                streamed: bid.stream,
+                ..Course::default()
+            },
             bid,
             bound: taken.bound,
             books: Arc::clone(books),
@@ -87,6 +93,11 @@ impl Admitted {
     /// The request is about to be sent there: from now on it may cost something.
     pub(crate) fn forwarded_to(&mut self, upstream: &Arc<str>) {
         self.upstream = Some(Arc::clone(upstream));
+    }
+
+    /// Where it was sent last, if it was sent.
+    pub(crate) fn upstream(&self) -> Option<&Arc<str>> {
+        self.upstream.as_ref()
     }
 
     /// Its idempotency key is claimed for it, or may be.
@@ -239,6 +250,7 @@ impl Admitted {
             usage: *usage,
             charge,
             flags: Flags { overrun, ..flags },
+            course: self.course,
             upstream: self.upstream.clone().unwrap_or_else(|| "unknown".into()),
             ended_at: now,
             kept: None,

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Weak};
 
-use domain::admission::{Book, RateStates, Refusal, Unknown};
+use domain::admission::{Book, Looked, RateStates, Refusal, Unknown};
 use domain::bound::TokenBound;
 use domain::budget::Budget;
 use domain::hold::Hold;
@@ -205,6 +205,13 @@ impl Desk {
             }
             outcome => outcome,
         }
+    }
+
+    /// What the limits of a bid are, that was refused just now.
+    pub(super) fn looked_at(&mut self, bid: &Bid, refusal: &Refusal) -> Vec<Looked> {
+        let (now, mono) = (self.around.now(), self.around.mono());
+        let ask = bid.ask(&bid.bound);
+        self.book.looked_at(&ask, refusal, now, mono)
     }
 
     /// Holds more for a request in flight: as much as there is, up to the most that is of use.

@@ -19,7 +19,7 @@ mod waiter;
 
 use std::sync::Arc;
 
-use domain::admission::Refusal;
+use domain::admission::{Looked, Refusal};
 use domain::money::Nusd;
 use domain::recharge::Hopeless;
 use parking_lot::Mutex;
@@ -56,6 +56,8 @@ pub(crate) struct Unadmitted {
     pub(crate) why: NotAdmitted,
     /// Why no recharge mends it, if the organization's wallet is filled up by itself.
     pub(crate) hopeless: Option<Hopeless>,
+    /// What its limits were, in order.
+    pub(crate) looked: Vec<Looked>,
     bid: Bid,
 }
 
@@ -88,6 +90,10 @@ pub(crate) async fn admit(books: &Arc<Books>, bid: Bid) -> Result<Admitted, Box<
     match take(books, &desk, &bid).await {
         Ok(taken) => Ok(Admitted::new(bid, taken, books, desk)),
         Err(why) => Err(Box::new(Unadmitted {
+            looked: match &why {
+                NotAdmitted::Refused(refusal) => desk.lock().looked_at(&bid, refusal),
+                NotAdmitted::Unavailable => Vec::new(),
+            },
             why,
             hopeless: None,
             bid,

@@ -15,7 +15,7 @@ use crate::world::{Plan, World, clock, entropy, hello, streamed};
 // SQL in a test: what was written is looked at from outside the product's own queries.
 
 impl World {
-    async fn limit(&self, scope: Scope, window: Window, limit: i64) -> Budget {
+    pub(crate) async fn limit(&self, scope: Scope, window: Window, limit: i64) -> Budget {
         let budget = Budget {
             id: BudgetId::random(entropy),
             scope,

@@ -116,7 +116,7 @@ async fn a_clock_that_leaps_moves_no_rate_limit() {
 }
 
 impl World {
-    async fn limit_rate(&self, scope: Scope, model: Option<&str>, rule: RateRule) {
+    pub(crate) async fn limit_rate(&self, scope: Scope, model: Option<&str>, rule: RateRule) {
         let row = RateLimitRow {
             scope,
             model: model.map(Into::into),

@@ -12,6 +12,7 @@ mod idempotency;
 mod leased;
 mod ledger_away;
 mod limits;
+mod log;
 mod members;
 mod output_limits;
 mod people;

@@ -8,7 +8,7 @@ use testkit::{Reply, Upstream, on_each_database};
 use crate::world::{MODEL, Plan, World, clock, hello};
 
 impl World {
-    async fn permit(&self, mode: Mode, models: &[&str]) {
+    pub(crate) async fn permit(&self, mode: Mode, models: &[&str]) {
         let permissions = ModelPermissions {
             mode,
             models: models.iter().map(|model| (*model).to_owned()).collect(),

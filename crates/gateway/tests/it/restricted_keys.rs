@@ -22,14 +22,14 @@ use testkit::{Upstream, on_each_database};
 use crate::world::{MODEL, Plan, World, clock, entropy, hello};
 
 impl World {
-    async fn key_id(&self) -> KeyId {
+    pub(crate) async fn key_id(&self) -> KeyId {
         let digest = self.made.api_key.digest();
         let read = move |tx: &mut Tx<'_>| keys::active_by_digest(tx, &digest);
         self.store.read(read).await.unwrap().unwrap().principal.key
     }
 
     /// Restricts the key of the world, in place of what was before.
-    async fn restrict(&self, restrictions: Restrictions, expires_at: Option<AtUs>) {
+    pub(crate) async fn restrict(&self, restrictions: Restrictions, expires_at: Option<AtUs>) {
         let id = self.key_id().await;
         let settings = Settings {
             name: "k".into(),
@@ -41,7 +41,7 @@ impl World {
         self.store.write(write).await.unwrap();
     }
 
-    async fn permit_key(&self, permissions: KeyPermissions) {
+    pub(crate) async fn permit_key(&self, permissions: KeyPermissions) {
         let restrictions = Restrictions {
             permissions,
             ..Restrictions::default()

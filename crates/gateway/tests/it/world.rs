@@ -15,6 +15,7 @@ use domain::money::Nusd;
 use domain::network::{Network, TrustedProxies};
 use domain::people::password::PasswordHash;
 use domain::price::StatedPrices;
+use domain::sealed::SealingKey;
 use domain::time::{AtUs, Clock, MonoUs};
 use farebox_gateway::{
     Catalog, Deployment, Gateway, LowCredit, Model, OnDisconnect, ResponsesMode, Settings,
@@ -45,6 +46,8 @@ pub(crate) struct Plan {
     pub(crate) tokenizer: Option<Tokenizer>,
     pub(crate) clock: Clock,
     pub(crate) recharge_wait: Duration,
+    pub(crate) refusals_per_minute: u32,
+    pub(crate) prompts_per_minute: u32,
     pub(crate) low_credit: LowCredit,
 }
 
@@ -63,6 +66,8 @@ impl Default for Plan {
             tokenizer: None,
             clock: clock(),
             recharge_wait: Duration::from_secs(30),
+            refusals_per_minute: 100,
+            prompts_per_minute: 100,
             low_credit: Arc::new(|_| {}),
         }
     }
@@ -196,6 +201,9 @@ impl World {
                 requests_per_minute: plan.requests_per_minute,
                 tokens_per_minute: 100_000_000_000,
             },
+            refusals_per_minute: plan.refusals_per_minute,
+            prompts_per_minute: plan.prompts_per_minute,
+            sealing: Some(SealingKey::new(&[7; 32])),
             public_url: "http://farebox.test".into(),
             trusted_proxies: TrustedProxies::new(vec![Network::parse("127.0.0.1").expect("one")]),
             clock: Arc::clone(&plan.clock),

@@ -945,11 +945,17 @@ CREATE TABLE usage_records (
     price_id TEXT NOT NULL,
     markup_bp BIGINT NOT NULL,
     flags BIGINT NOT NULL,
+    streamed BIGINT NOT NULL CHECK (streamed IN (0, 1)),
+    first_output_us BIGINT CHECK (first_output_us >= 0),
+    finish_reason TEXT,
     chain TEXT NOT NULL,
     batch BIGINT NOT NULL,
     PRIMARY KEY (organization_id, id),
     CHECK (cost_nusd = input_cost_nusd + cached_input_cost_nusd + output_cost_nusd + request_cost_nusd)
 );
+
+-- Requests by when they ended: the order of the log.
+CREATE INDEX usage_records_by_end ON usage_records (organization_id, ended_at_us, id);
 
 -- Requests over a midnight (UTC): what sums by day of admission and transfers differ by there.
 CREATE INDEX usage_records_overnight ON usage_records (
@@ -1033,6 +1039,61 @@ CREATE TABLE usage_user_days (
     upstream_cost_nusd BIGINT NOT NULL,
     PRIMARY KEY (organization_id, day_at_us, user_id, project_id, model, endpoint)
 );
+
+-- Requests that ended without a charge, refused or failed, and what was looked at (JSON). They are
+-- kept for some days; of an organization that is refused very often, not all.
+CREATE TABLE refused_requests (
+    organization_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    project_id TEXT,
+    key_id TEXT,
+    model TEXT,
+    endpoint TEXT NOT NULL,
+    upstream_id TEXT,
+    streamed BIGINT CHECK (streamed IN (0, 1)),
+    started_at_us BIGINT NOT NULL,
+    ended_at_us BIGINT NOT NULL,
+    outcome TEXT NOT NULL CHECK (outcome IN ('refused', 'failed')),
+    status BIGINT NOT NULL,
+    error_code TEXT,
+    error_message TEXT NOT NULL,
+    checks TEXT NOT NULL,
+    PRIMARY KEY (organization_id, id)
+);
+CREATE INDEX refused_requests_by_end ON refused_requests (organization_id, ended_at_us, id);
+CREATE INDEX refused_requests_by_age ON refused_requests (ended_at_us);
+
+-- How many more there were, in each minute.
+CREATE TABLE refusal_counts (
+    organization_id TEXT NOT NULL,
+    minute_at_us BIGINT NOT NULL,
+    requests BIGINT NOT NULL,
+    PRIMARY KEY (organization_id, minute_at_us)
+);
+CREATE INDEX refusal_counts_by_age ON refusal_counts (minute_at_us);
+
+-- Whether prompts and answers of an organization are kept, since when, and for how many days. What was
+-- kept up to the instant of erasing goes at once.
+CREATE TABLE prompt_logging (
+    organization_id TEXT PRIMARY KEY REFERENCES organizations (id),
+    days BIGINT NOT NULL CHECK (days BETWEEN 1 AND 30),
+    enabled_at_us BIGINT,
+    erased_until_us BIGINT NOT NULL
+);
+
+-- The beginnings of prompts and answers, sealed; and how long they were, whole.
+CREATE TABLE kept_prompts (
+    organization_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    kept_at_us BIGINT NOT NULL,
+    request BYTEA NOT NULL,
+    request_bytes BIGINT NOT NULL,
+    response BYTEA,
+    response_bytes BIGINT,
+    PRIMARY KEY (organization_id, id),
+    CHECK ((response IS NULL) = (response_bytes IS NULL))
+);
+CREATE INDEX kept_prompts_by_age ON kept_prompts (organization_id, kept_at_us);
 
 -- The same by day and upstream, of all organizations: what it earned and cost. Each writer adds to rows
 -- of its own, so that nodes do not wait for each other.

@@ -65,6 +65,7 @@ kinds! {
     AccountUpdated = "farebox.account.updated",
     ApiKeyLeaked = "farebox.api_key.leaked",
     BillingProfileUpdated = "farebox.billing_profile.updated",
+    LogSettingsUpdated = "farebox.log_settings.updated",
     AlertSettingsUpdated = "farebox.alert_settings.updated",
     BudgetCreated = "farebox.budget.created",
     BudgetDeleted = "farebox.budget.deleted",

@@ -24,7 +24,7 @@ impl SqliteCommitter {
         let mut usage = self.connection.prepare_cached(
             "INSERT INTO usage_records VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,
                  ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29,
-                 ?30)
+                 ?30, ?31, ?32, ?33)
              ON CONFLICT (organization_id, id) DO NOTHING",
         )?;
         let mut transfers = self.connection.prepare_cached(
@@ -101,6 +101,9 @@ fn insert_usage(
         hold.price_id.as_str(),
         hold.markup.basis_points(),
         settlement.flags.to_bits(),
+        settlement.course.streamed,
+        settlement.course.first_output_us,
+        settlement.course.finish_reason,
         chain,
         seq,
     ])?)

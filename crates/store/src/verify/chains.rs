@@ -256,6 +256,7 @@ impl Batch {
         let numbers = row.0.len() - Kind::UsageRecord.table().numbers.len();
         let text = |index: usize| row.text(PLACE_COLUMNS + index);
         let number = |index: usize| row.int(numbers + index);
+        let opt_number = |index: usize| row.opt_int(numbers + index);
         match kind {
             Kind::Batch => {
                 self.link = Some(Link {
@@ -294,7 +295,7 @@ impl Batch {
             encoded.opt_text(row.opt_text(PLACE_COLUMNS + index)?);
         }
         for index in 0..numbers.len() {
-            encoded.number(number(index)?);
+            encoded.opt_number(opt_number(index)?);
         }
         self.rows
             .push((text(0)?.to_owned(), text(1)?.to_owned(), kind, encoded));

@@ -85,6 +85,15 @@ const OPERATED: [&str; 19] = [
     "INSERT INTO verifications VALUES ('verification_1', 'proved', 1, 1, 1, 1, 1, '{}')",
 ];
 
+/// A row in each table of the log of requests.
+const REFUSALS: [&str; 4] = [
+    "INSERT INTO refused_requests SELECT id, 'req_1', NULL, NULL, 'é', 'chat', NULL, 1, 2, 3,
+         'refused', 429, NULL, 'é', '[]' FROM organizations",
+    "INSERT INTO refusal_counts SELECT id, 60000000, 7 FROM organizations",
+    "INSERT INTO prompt_logging SELECT id, 30, NULL, 5 FROM organizations",
+    "INSERT INTO kept_prompts SELECT id, 'req_1', 5, X'00ff', 2, NULL, NULL FROM organizations",
+];
+
 /// A row in each table of papers about money.
 const PAPERS: [&str; 4] = [
     "INSERT INTO billing_profiles SELECT id, 'é', 'a', 'DE', '', '', 1 FROM organizations",
@@ -184,7 +193,8 @@ async fn source() -> TestDatabase {
             .replace("{user}", made.user.as_str());
         execute(&store, &sql).await.expect(&sql);
     }
-    for sql in PEOPLE.iter().chain(&PAPERS).chain(&PAYMENTS) {
+    let others = PAPERS.iter().chain(&PAYMENTS).chain(&REFUSALS);
+    for sql in PEOPLE.iter().chain(others) {
         execute(&store, sql).await.expect(sql);
     }
     store.close().await;

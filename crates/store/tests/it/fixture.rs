@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use domain::admission::Wallet;
-use domain::hold::{Flags, Hold};
+use domain::hold::{Course, Flags, Hold};
 use domain::id::{KeyId, OrganizationId, PriceId, ProjectId, RequestId};
 use domain::idempotency::{IdempotencyKey, RequestDigest};
 use domain::lease::{self, Ask, AskLine, PotId};
@@ -281,6 +281,7 @@ pub(crate) fn settlement(hold: &Arc<Hold>, usage: Usage) -> Settlement {
         hold: Arc::clone(hold),
         usage,
         flags: Flags::default(),
+        course: Course::default(),
         upstream: "up".into(),
         ended_at: clock()(),
         kept: None,

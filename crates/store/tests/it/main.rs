@@ -47,6 +47,7 @@ mod proofs_papers;
 mod receipts;
 mod recharges;
 mod redeem_codes;
+mod request_log;
 mod request_receipts;
 mod roles;
 mod schema;

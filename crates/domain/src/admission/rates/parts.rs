@@ -91,7 +91,8 @@ fn kind(index: usize) -> RateKind {
 
 impl RateKind {
     /// As limits are named.
-    fn name(self) -> &'static str {
+    #[must_use]
+    pub fn name(self) -> &'static str {
         match self {
             RateKind::RequestsPerMinute => "requests_per_minute",
             RateKind::TokensPerMinute => "tokens_per_minute",

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::hold::{Flags, Hold};
+use domain::hold::{Course, Flags, Hold};
 use domain::id::{KeyId, OrganizationId, PriceId, ProjectId, RequestId};
 use domain::lease::{Ending, Epoch, NodeId, PotId};
 use domain::money::Nusd;
@@ -90,6 +90,7 @@ pub(super) fn end(hold: &Arc<Hold>, ending: Ending) -> Op {
         hold: Arc::clone(hold),
         usage,
         flags: Flags::default(),
+        course: Course::default(),
         upstream: "u".into(),
         ended_at: hold.admitted_at,
         kept: None,
