@@ -113,6 +113,36 @@ fn pages_are_as_they_were_looked_at() {
 }
 
 #[test]
+fn a_page_names_people_as_they_write_themselves_whichever_way_that_runs() {
+    let names = [
+        "東京電算株式会社",
+        "北京云计算有限公司",
+        "한국클라우드 주식회사",
+        "שירותי ענן בע״מ",
+        "شركة السحابة ١٢٣",
+        "บริษัท คลาวด์",
+        "क्लाउड सेवाएँ",
+    ];
+    for name in names {
+        let mut document = sold(DocumentKind::Receipt);
+        document.content.buyer.name = name.into();
+        let paper = receipt::paper(&document);
+        // Each by itself, so that what is written from the right does not turn what is beside it.
+        let page = html(&paper).expect("it is set");
+        assert!(
+            page.contains(&format!("<bdi>{name}</bdi>")),
+            "{name}: {page}"
+        );
+        let pages = reader::pages(&pdf(&paper).expect("it is set"));
+        assert!(
+            pages[0].iter().any(|it| it == name),
+            "{name}: {:?}",
+            pages[0]
+        );
+    }
+}
+
+#[test]
 fn the_same_paper_is_the_same_bytes() {
     let paper = month(40);
     assert_eq!(
