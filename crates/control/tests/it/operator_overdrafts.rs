@@ -42,7 +42,7 @@ async fn a_credit_line_is_opened_lowered_and_ended() {
         assert_eq!(given.status, 200);
         for (amount, key) in [("500.01", "a"), ("0", "a"), ("700", "gift")] {
             let other = operator.post(&path, &line(amount, key)).await;
-            refused(&other, 409, Value::Null, "idempotency_key_reused");
+            refused(&other, 409, "key", "idempotency_key_reused");
         }
         assert_eq!(operator.get(&path).await.json()["line_usd"], "500.00");
         let back = json!({"amount_usd": "1", "reason": "Slip", "key": "slip"});
