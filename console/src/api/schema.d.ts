@@ -1812,6 +1812,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/outbox/{message_id}/attachments/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Download a file that goes with a message that was kept instead of sent. */
+        get: operations["download_outbox_attachment"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/password_resets": {
         parameters: {
             query?: never;
@@ -7214,8 +7231,27 @@ export interface components {
             role: string;
             user: components["schemas"]["User"];
         };
+        /** @description A file that goes with a message. */
+        OutboxAttachment: {
+            /** @example application/pdf */
+            media_type: string;
+            /** @example 2026-000017.pdf */
+            name: string;
+            /**
+             * Format: int64
+             * @example 18000
+             */
+            size_bytes: number;
+            /**
+             * @description Where it is.
+             * @example /api/outbox/job_aGpL5QRlAsj9SHZoV2BsJ5wk/attachments/2026-000017.pdf
+             */
+            url: string;
+        };
         /** @description A message that was kept instead of sent. */
         OutboxMessage: {
+            /** @description The files that go with it. */
+            attachments: components["schemas"]["OutboxAttachment"][];
             /**
              * @description `mail` or `sms`.
              * @example mail
@@ -7227,6 +7263,12 @@ export interface components {
              * @example 1799000000
              */
             created_at: number;
+            /**
+             * @description The same as people see it, a page that needs nothing else: to be shown where it can do
+             *     nothing, such as in an iframe with an empty `sandbox`. Null for text messages.
+             * @example <!doctype html>…
+             */
+            html?: string | null;
             /** @example job_aGpL5QRlAsj9SHZoV2BsJ5wk */
             id: string;
             /** @example outbox.message */
@@ -16343,8 +16385,17 @@ export interface operations {
                      * @example {
                      *       "data": [
                      *         {
+                     *           "attachments": [
+                     *             {
+                     *               "media_type": "application/pdf",
+                     *               "name": "2026-000017.pdf",
+                     *               "size_bytes": 18000,
+                     *               "url": "/api/outbox/job_aGpL5QRlAsj9SHZoV2BsJ5wk/attachments/2026-000017.pdf"
+                     *             }
+                     *           ],
                      *           "channel": "mail",
                      *           "created_at": 1799000000,
+                     *           "html": "<!doctype html>…",
                      *           "id": "job_aGpL5QRlAsj9SHZoV2BsJ5wk",
                      *           "object": "outbox.message",
                      *           "subject": "482913 is your Farebox code",
@@ -16362,6 +16413,34 @@ export interface operations {
                 };
             };
             400: components["responses"]["BadRequest"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    download_outbox_attachment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The message */
+                message_id: string;
+                /** @description The file, by its name */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/pdf": number[];
+                };
+            };
             404: components["responses"]["NotFound"];
             500: components["responses"]["ServerError"];
             503: components["responses"]["Unavailable"];

@@ -8,6 +8,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use axum::body::Body;
 use axum::extract::{ConnectInfo, FromRequestParts, State};
 use axum::response::Response;
 use domain::id::JobId;
@@ -20,8 +21,10 @@ use store::outbox::{self, Entry};
 use utoipa::ToSchema;
 
 use crate::Control;
+use crate::billing_documents::file;
 use crate::pagination::{List, Listed, Page};
-use crate::respond::{Refusal, answer};
+use crate::path::Ids;
+use crate::respond::{Outcome, Refusal, answer};
 
 /// What only those add to a request who pass it on.
 const PASSED_ON: [HeaderName; 6] = [
@@ -103,15 +106,44 @@ pub(crate) struct OutboxMessage {
     /// All that it says.
     #[schema(example = "Type this code in…")]
     text: String,
+    /// The same as people see it, a page that needs nothing else: to be shown where it can do
+    /// nothing, such as in an iframe with an empty `sandbox`. Null for text messages.
+    #[schema(example = "<!doctype html>…")]
+    html: Option<String>,
+    /// The files that go with it.
+    attachments: Vec<OutboxAttachment>,
     /// When it would have left.
     #[schema(example = 1_799_000_000)]
     created_at: i64,
 }
 
+/// A file that goes with a message.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct OutboxAttachment {
+    #[schema(example = "2026-000017.pdf")]
+    name: String,
+    #[schema(example = "application/pdf")]
+    media_type: String,
+    #[schema(example = 18_000)]
+    size_bytes: u64,
+    /// Where it is.
+    #[schema(example = "/api/outbox/job_aGpL5QRlAsj9SHZoV2BsJ5wk/attachments/2026-000017.pdf")]
+    url: String,
+}
+
 impl From<Entry> for OutboxMessage {
     fn from(entry: Entry) -> Self {
+        let id = entry.id.to_string();
+        let files = entry.attachments.into_iter().map(|file| OutboxAttachment {
+            url: format!("/api/outbox/{id}/attachments/{}", file.name),
+            name: file.name,
+            media_type: file.media_type,
+            size_bytes: file.size_bytes,
+        });
         OutboxMessage {
-            id: entry.id.to_string(),
+            attachments: files.collect(),
+            html: entry.html,
+            id,
             object: "outbox.message",
             channel: entry.channel.as_str(),
             to: entry.to,
@@ -141,6 +173,39 @@ pub(crate) async fn list(State(control): State<Control>, AtHome: AtHome, page: P
         Ok(outbox::list(tx, after.as_ref(), page.rows())?)
     });
     answer(&control, list.await)
+}
+
+/// Download a file that goes with a message that was kept instead of sent.
+#[utoipa::path(
+    get, path = "/api/outbox/{message_id}/attachments/{name}", tag = "Outbox",
+    operation_id = "download_outbox_attachment",
+    params(
+        ("message_id" = String, Path, description = "The message"),
+        ("name" = String, Path, description = "The file, by its name"),
+    ),
+    responses(
+        (status = 200, content((Vec<u8> = "application/pdf"))),
+        (status = 404),
+    )
+)]
+pub(crate) async fn attachment(
+    State(control): State<Control>,
+    AtHome: AtHome,
+    Ids([id, name]): Ids<2>,
+) -> Response {
+    let wanted = name.clone();
+    let read = control
+        .store
+        .read(move |tx| -> Outcome<_> { Ok(outbox::attachment(tx, &JobId::new(&id), &wanted)?) });
+    let found = read.await.and_then(|found| {
+        let found = found.ok_or(Refusal::NotFound {
+            what: "attachment",
+            id: name,
+        })?;
+        let content = Body::from(found.content);
+        Ok(file(content, &found.media_type, Some(&found.name)))
+    });
+    answer(&control, found)
 }
 
 #[cfg(test)]

@@ -172,6 +172,7 @@ fn ours() -> OpenApiRouter<Control> {
         .routes(routes!(movements::list_of_organization))
         .routes(routes!(redemptions::redeem))
         .routes(routes!(outbox::list))
+        .routes(routes!(outbox::attachment))
         .routes(routes!(leak_reports::report))
 }
 

@@ -6,7 +6,7 @@
 use std::fmt;
 
 use crate::alert::{AlertEvent, Fact};
-use crate::id::{WebhookDeliveryId, WebhookEndpointId};
+use crate::id::{OrganizationId, WebhookDeliveryId, WebhookEndpointId};
 use crate::money::Nusd;
 use crate::people::factor::FactorChange;
 use crate::time::AtUs;
@@ -149,7 +149,9 @@ pub enum Letter {
 pub struct AlertLetter {
     /// What the subject begins with, if somebody chose that.
     pub subject_prefix: Option<String>,
-    /// The organization's name.
+    /// Which organization.
+    pub organization_id: OrganizationId,
+    /// Its name.
     pub organization: String,
     /// What happened.
     pub event: AlertEvent,
@@ -305,6 +307,7 @@ impl AlertLetter {
         let prefix = self.subject_prefix.as_deref().unwrap_or_default();
         let around = [
             ("subject_prefix", one_line(prefix)),
+            ("organization_id", self.organization_id.to_string()),
             ("organization", one_line(&self.organization)),
             ("at", minute(self.at)),
         ];

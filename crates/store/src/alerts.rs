@@ -49,6 +49,7 @@ pub fn raise(
         return Ok(false);
     }
     let letter = AlertLetter {
+        organization_id: organization.clone(),
         subject_prefix: alert.subject_prefix.clone(),
         organization: organizations::name(tx, organization)?,
         event: alert.event.clone(),

@@ -202,6 +202,7 @@ const TABLES: &[&str] = &[
     "receipts",
     "jobs",
     "outbox",
+    "outbox_attachments",
     "settings",
     "verifications",
     "audit_log",

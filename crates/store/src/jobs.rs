@@ -16,7 +16,7 @@ use domain::job::{DEAD_KEPT_US, DONE_KEPT_US, LEASE_US, MOST_TRIES};
 use domain::message::Message;
 use domain::time::AtUs;
 
-use crate::outbox::{self, Entry};
+use crate::outbox::{self, Kept};
 use crate::{Row, StoreError, Tx};
 
 pub use seen::{Seen, State, get, hurry, list, place, remove, tally};
@@ -299,22 +299,13 @@ pub fn done(tx: &mut Tx<'_>, job: &Claimed, now: AtUs) -> Result<bool, StoreErro
 pub fn done_into_outbox(
     tx: &mut Tx<'_>,
     job: &Claimed,
-    subject: Option<&str>,
-    body: &str,
+    kept: &Kept,
     now: AtUs,
 ) -> Result<bool, StoreError> {
     if !done(tx, job, now)? {
         return Ok(false);
     }
-    let entry = Entry {
-        id: job.id.clone(),
-        channel: job.channel,
-        to: job.to.clone(),
-        subject: subject.map(ToOwned::to_owned),
-        body: body.to_owned(),
-        at: now,
-    };
-    outbox::put(tx, &entry)?;
+    outbox::put(tx, job, kept, now)?;
     Ok(true)
 }
 

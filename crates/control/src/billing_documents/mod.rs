@@ -9,7 +9,7 @@ mod profile;
 pub(crate) mod ready;
 mod receipts;
 mod statement_csv;
-mod statements;
+pub(crate) mod statements;
 
 use axum::body::Body;
 use axum::response::Response;
@@ -115,10 +115,12 @@ async fn pdf_file(paper: Paper, name: &str) -> Outcome<Response> {
 }
 
 /// An answer that is no JSON; with a name, one to be kept under it.
-fn file(body: Body, kind: &'static str, name: Option<&str>) -> Response {
+pub(crate) fn file(body: Body, kind: &str, name: Option<&str>) -> Response {
     let mut response = Response::new(body);
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    if let Ok(kind) = HeaderValue::from_str(kind) {
+        headers.insert(CONTENT_TYPE, kind);
+    }
     let disposition = name.map(|name| format!("attachment; filename=\"{name}\""));
     let disposition = disposition.and_then(|it| HeaderValue::from_str(&it).ok());
     if let Some(disposition) = disposition {

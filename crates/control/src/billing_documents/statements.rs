@@ -112,7 +112,7 @@ pub(crate) struct BillingStatementUsage {
 }
 
 /// A month of an organization, read.
-struct Found {
+pub(crate) struct Found {
     month: Month,
     span: Span,
     statement: Statement,
@@ -168,7 +168,7 @@ impl Found {
         }
     }
 
-    fn paper(&self) -> crate::papers::Paper {
+    pub(crate) fn paper(&self) -> crate::papers::Paper {
         paper(&Issued {
             month: self.month,
             statement: &self.statement,
@@ -292,7 +292,7 @@ pub(crate) async fn retrieve(
         match form {
             Form::Json => Ok(Json(found.shown(&control.public_url)).into_response()),
             Form::Html => page(&found.paper()),
-            Form::Pdf => pdf_file(found.paper(), &format!("statement-{month}.pdf")).await,
+            Form::Pdf => pdf_file(found.paper(), &pdf_name(month)).await,
             Form::Csv => {
                 let table = statement_csv::table(&found.statement);
                 let name = format!("statement-{month}.csv");
@@ -303,8 +303,13 @@ pub(crate) async fn retrieve(
     answer(&control, outcome.await)
 }
 
+/// What a month's file is called.
+pub(crate) fn pdf_name(month: Month) -> String {
+    format!("statement-{month}.pdf")
+}
+
 /// A month of an organization; none if it has not begun, or was over before there was one.
-fn find(
+pub(crate) fn find(
     tx: &mut Tx<'_>,
     organization: OrganizationId,
     month: Month,

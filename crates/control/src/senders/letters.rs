@@ -222,7 +222,7 @@ mod tests {
     use super::*;
     use domain::alert::{AlertEvent, BudgetReached, EndpointOff, RechargeTrouble};
     use domain::budget::{Force, Scope};
-    use domain::id::{BudgetId, KeyId, ProjectId, UserId, WebhookEndpointId};
+    use domain::id::{BudgetId, KeyId, OrganizationId, ProjectId, UserId, WebhookEndpointId};
     use domain::message::{AlertLetter, Letter, Message, Text};
     use domain::money::Nusd;
     use domain::people::factor::FactorChange;
@@ -250,6 +250,7 @@ mod tests {
     fn alert(event: AlertEvent) -> Letter {
         Letter::Alert(AlertLetter {
             subject_prefix: None,
+            organization_id: OrganizationId::new("org-acme"),
             organization: "Acme".into(),
             event,
             at: NOON,
@@ -269,6 +270,7 @@ mod tests {
         });
         Letter::Alert(AlertLetter {
             subject_prefix: (window == Window::Day).then(|| "[money]".into()),
+            organization_id: OrganizationId::new("org-acme"),
             organization: "Acme".into(),
             event,
             at: NOON,

@@ -1,6 +1,7 @@
 //! Sends what is written to people: takes messages from the store's queue, and puts them where the
 //! operator wants mails and text messages to go.
 
+mod attachments;
 mod endpoints;
 mod failure;
 mod http_post;

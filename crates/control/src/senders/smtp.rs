@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use domain::secret::Secret;
 use domain::time::AtUs;
 use lettre::message::header::{ContentType, Header, HeaderName, HeaderValue};
-use lettre::message::{Mailbox, MultiPart, SinglePart};
+use lettre::message::{Attachment as AttachedFile, Mailbox, MultiPart, SinglePart};
 use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::{
@@ -19,6 +19,7 @@ use lettre::transport::smtp::client::{
 };
 use lettre::transport::smtp::extension::ClientId;
 use lettre::{Address, Message};
+use store::outbox::Attachment;
 
 use super::failure::Failure;
 use super::letters::Written;
@@ -98,6 +99,13 @@ pub fn check_mailbox(from: &str) -> Result<(), SmtpSettingsError> {
     mailbox(from).map(|_| ())
 }
 
+/// A file as a part of a mail.
+fn part(file: &Attachment) -> Result<SinglePart, Failure> {
+    let kind = ContentType::parse(&file.media_type)
+        .map_err(|error| Failure::lasting(format!("what is attached is nothing known: {error}")))?;
+    Ok(AttachedFile::new(file.name.clone()).body(file.content.to_vec(), kind))
+}
+
 fn mailbox(from: &str) -> Result<Mailbox, SmtpSettingsError> {
     from.parse()
         .map_err(|_| SmtpSettingsError::From(from.to_owned()))
@@ -134,10 +142,10 @@ impl Smtp {
         &self,
         id: &str,
         to: &str,
-        written: &Written,
+        (written, attached): (&Written, &[Attachment]),
         now: AtUs,
     ) -> Result<(), Failure> {
-        let mail = self.compose(id, to, written, now)?;
+        let mail = self.compose(id, to, (written, attached), now)?;
         match tokio::time::timeout(self.timeout, self.hand_over(&mail)).await {
             Ok(sent) => sent,
             Err(_) => Err(Failure::passing(format!(
@@ -151,7 +159,7 @@ impl Smtp {
         &self,
         id: &str,
         to: &str,
-        written: &Written,
+        (written, attached): (&Written, &[Attachment]),
         now: AtUs,
     ) -> Result<Message, Failure> {
         let to: Address = to
@@ -164,6 +172,16 @@ impl Smtp {
         let html = SinglePart::builder()
             .header(ContentType::TEXT_HTML)
             .body(written.html.clone());
+        let words = MultiPart::alternative().singlepart(text).singlepart(html);
+        // A mail without files is only its words: some mailboxes show a clip beside any other.
+        let parts = match attached {
+            [] => words,
+            files => files
+                .iter()
+                .try_fold(MultiPart::mixed().multipart(words), |parts, file| {
+                    Ok::<_, Failure>(parts.singlepart(part(file)?))
+                })?,
+        };
         Message::builder()
             .from(self.from.clone())
             .to(Mailbox::new(None, to))
@@ -171,7 +189,7 @@ impl Smtp {
             .date(date)
             .message_id(Some(format!("<{id}@{}>", self.from.email.domain())))
             .header(AutoSubmitted)
-            .multipart(MultiPart::alternative().singlepart(text).singlepart(html))
+            .multipart(parts)
             .map_err(|error| Failure::lasting(format!("the mail cannot be composed: {error}")))
     }
 

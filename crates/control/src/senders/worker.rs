@@ -17,10 +17,12 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use store::jobs::{self, Channel, Claimed};
-use store::{Store, StoreError, outbox, webhooks};
+use store::outbox::{self, Attachment, Kept};
+use store::{Store, StoreError, webhooks};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::attachments;
 use super::endpoints::Tried;
 use super::failure::Failure;
 use super::letters::{Letters, Written};
@@ -71,10 +73,7 @@ enum End {
     /// It left.
     Sent,
     /// It goes into the outbox.
-    Kept {
-        subject: Option<String>,
-        text: String,
-    },
+    Kept(Kept),
     /// It did not leave.
     Failed(Failure),
     /// An endpoint was called.
@@ -200,6 +199,16 @@ impl Worker {
     }
 }
 
+/// A mail as the outbox keeps it.
+fn kept_mail(written: Written, attachments: Vec<Attachment>) -> Kept {
+    Kept {
+        subject: Some(written.subject),
+        text: written.text,
+        html: Some(written.html),
+        attachments,
+    }
+}
+
 /// A message whose making broke off is found again when its claim ends.
 fn noted(ended: Result<(), tokio::task::JoinError>) {
     if let Err(error) = ended {
@@ -241,13 +250,13 @@ impl Inner {
             Channel::Mail => {
                 let written = self.letters.mail(&job.template, &job.facts);
                 let written = written.map_err(|error| Failure::lasting(error.to_string()))?;
+                let attached = attachments::of(&self.store, job, self.now()).await?;
                 match &self.routes.mail {
-                    MailRoute::Outbox => {
-                        let Written { subject, text, .. } = written;
-                        let subject = Some(subject);
-                        return Ok(End::Kept { subject, text });
+                    MailRoute::Outbox => return Ok(End::Kept(kept_mail(written, attached))),
+                    MailRoute::Smtp(smtp) => {
+                        let mail = (&written, &*attached);
+                        smtp.send(id, &job.to, mail, self.now()).await?;
                     }
-                    MailRoute::Smtp(smtp) => smtp.send(id, &job.to, &written, self.now()).await?,
                 }
             }
             Channel::Sms => {
@@ -255,8 +264,11 @@ impl Inner {
                 let text = text.map_err(|error| Failure::lasting(error.to_string()))?;
                 match &self.routes.sms {
                     SmsRoute::Outbox => {
-                        let subject = None;
-                        return Ok(End::Kept { subject, text });
+                        let kept = Kept {
+                            text,
+                            ..Kept::default()
+                        };
+                        return Ok(End::Kept(kept));
                     }
                     SmsRoute::Twilio(twilio) => twilio.send(&job.to, &text).await?,
                     SmsRoute::Webhook(webhook) => {
@@ -298,12 +310,11 @@ impl Inner {
                 let write = self.store.write(move |tx| jobs::done(tx, &owned, now));
                 (write.await?, "sent")
             }
-            End::Kept { subject, text } => {
-                let (subject, text) = (subject.clone(), text.clone());
-                let write = self.store.write(move |tx| {
-                    jobs::done_into_outbox(tx, &owned, subject.as_deref(), &text, now)
-                });
-                (write.await?, "kept")
+            End::Kept(kept) => {
+                let kept = kept.clone();
+                let keep =
+                    move |tx: &mut store::Tx<'_>| jobs::done_into_outbox(tx, &owned, &kept, now);
+                (self.store.write(keep).await?, "kept")
             }
             End::Failed(failure) => self.report_failure(owned, failure, now).await?,
             End::Tried(id, tried) => self.report_try(owned, id.clone(), tried, now).await?,

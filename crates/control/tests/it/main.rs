@@ -64,6 +64,7 @@ mod reports;
 mod role_assignments;
 mod roles;
 mod senders;
+mod senders_attachments;
 mod service_accounts;
 mod settings;
 mod spend_alerts;

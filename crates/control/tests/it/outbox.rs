@@ -7,6 +7,7 @@ use domain::time::AtUs;
 use http::Method;
 use store::StoreError;
 use store::jobs::{self, Job};
+use store::outbox::Kept;
 use testkit::http::{Answer, Request};
 use testkit::on_each_database;
 
@@ -27,11 +28,14 @@ async fn keep(world: &World, key: &str) {
         expires_at: None,
     };
     let now = AtUs(world.now.fetch_add(1_000_000, Ordering::Relaxed));
-    let body = format!("Message {key}");
+    let kept = Kept {
+        text: format!("Message {key}"),
+        ..Kept::default()
+    };
     let write = world.store.write(move |tx| {
         jobs::enqueue(tx, &job, now, entropy)?;
         let claimed = jobs::claim(tx, 1, now, entropy)?.remove(0);
-        assert!(jobs::done_into_outbox(tx, &claimed, None, &body, now)?);
+        assert!(jobs::done_into_outbox(tx, &claimed, &kept, now)?);
         Ok::<_, StoreError>(())
     });
     write.await.unwrap();
@@ -66,6 +70,8 @@ async fn messages_are_listed_newest_first_page_by_page() {
         assert_eq!(message["channel"], "sms");
         assert_eq!(message["to"], "+4930123456");
         assert_eq!(message["subject"], serde_json::Value::Null);
+        assert_eq!(message["html"], serde_json::Value::Null);
+        assert_eq!(message["attachments"], serde_json::json!([]));
         assert_eq!(message["created_at"], 1_800_000_002);
 
         let after = page["last_id"].as_str().unwrap();

@@ -52,20 +52,20 @@ fn sms() -> Message {
 }
 
 /// A worker that runs, and a queue before it.
-struct Sending {
-    world: World,
+pub(crate) struct Sending {
+    pub(crate) world: World,
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
 
 impl Sending {
-    fn start(world: World, mail: MailRoute, sms: SmsRoute) -> Self {
+    pub(crate) fn start(world: World, mail: MailRoute, sms: SmsRoute) -> Self {
         let stop = CancellationToken::new();
         let task = tokio::spawn(worker(&world, mail, sms).run(stop.clone()));
         Sending { world, stop, task }
     }
 
-    fn mail_to(world: World, settings: SmtpSettings) -> Self {
+    pub(crate) fn mail_to(world: World, settings: SmtpSettings) -> Self {
         let smtp = Smtp::new(settings).unwrap();
         Self::start(world, MailRoute::Smtp(smtp), SmsRoute::Outbox)
     }
@@ -80,7 +80,7 @@ impl Sending {
     }
 
     /// Waits until nothing waits in the queue.
-    async fn until_ended(&self, channel: Channel) {
+    pub(crate) async fn until_ended(&self, channel: Channel) {
         eventually("the queue is empty", async || {
             self.count(channel).await.waiting == 0
         })
@@ -121,7 +121,7 @@ impl Sending {
         self.world.now.fetch_add(us, Ordering::Relaxed);
     }
 
-    async fn end(self) {
+    pub(crate) async fn end(self) {
         self.stop.cancel();
         self.task.await.unwrap();
     }
@@ -155,7 +155,7 @@ async fn enqueue(world: &World, key: &str, message: Message) {
     assert!(write.await.map_err(|error: StoreError| error).unwrap());
 }
 
-fn settings(server: &SmtpServer, encryption: Encryption) -> SmtpSettings {
+pub(crate) fn settings(server: &SmtpServer, encryption: Encryption) -> SmtpSettings {
     SmtpSettings {
         host: "localhost".into(),
         port: server.port(),
@@ -199,6 +199,12 @@ async fn with_an_outbox_messages_are_kept_once_as_they_would_be_read() {
         );
         assert!(kept[1].body.contains("\n\n482913\n\n"), "{}", kept[1].body);
         assert!(kept[1].body.contains("https://ai.example.com"));
+        let html = kept[1].html.as_deref().unwrap();
+        assert!(
+            html.contains("482913") && html.contains("</html>"),
+            "{html}"
+        );
+        assert_eq!((&kept[0].html, kept[1].attachments.len()), (&None, 0));
         sending.end().await;
     })
     .await;

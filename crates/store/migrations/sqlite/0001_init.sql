@@ -1372,9 +1372,17 @@ CREATE TABLE outbox (
     recipient TEXT NOT NULL,
     subject TEXT,
     body TEXT NOT NULL,
+    html TEXT,
     at_us INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX outbox_by_age ON outbox (at_us, id);
+CREATE TABLE outbox_attachments (
+    message_id TEXT NOT NULL REFERENCES outbox (id),
+    name TEXT NOT NULL,
+    media_type TEXT NOT NULL,
+    content BLOB NOT NULL,
+    PRIMARY KEY (message_id, name)
+) STRICT, WITHOUT ROWID;
 
 -- What an operator changed of the configuration while servers run.
 CREATE TABLE settings (

@@ -179,7 +179,8 @@ const OWNED: &[&str] = &[
     "INSERT INTO rate_limits VALUES ('{organization}', '', '', 'm', 1, NULL, 3, 4, NULL)",
     "INSERT INTO jobs VALUES ('job_1', 'k', 'mail', 'a@b.c', 'invite', '{}', 'waiting', 5, 1,
                               'claimed', 'no answer', NULL, 6, NULL)",
-    "INSERT INTO outbox VALUES ('job_2', 'sms', '+49', NULL, 'Hello', 7)",
+    "INSERT INTO outbox VALUES ('job_2', 'sms', '+49', NULL, 'Hello', '<p>é</p>', 7)",
+    "INSERT INTO outbox_attachments VALUES ('job_2', 'a.pdf', 'application/pdf', X'00ff')",
 ];
 
 /// An installation with rows in every table, with texts of every kind, and with nulls.

@@ -5,12 +5,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use bytes::Bytes;
 use domain::id::JobId;
 use domain::job::{DEAD_KEPT_US, DONE_KEPT_US, LEASE_US, MOST_TRIES};
 use domain::message::{Letter, Message, Text};
 use domain::time::{AtUs, SECOND_US};
 use store::jobs::{self, Channel, Claimed, Count, Job};
-use store::{Role, Store, StoreError, outbox};
+use store::outbox::{self, Attachment, Kept};
+use store::{Role, Store, StoreError};
 use testkit::process::{Process, spawn_binary};
 use testkit::{TestDatabase, eventually, on_each_database};
 
@@ -150,7 +152,7 @@ async fn a_claim_keeps_others_away_until_its_lease_ends_and_is_not_heard_afterwa
         let heard = write(&store, move |tx| {
             Ok([
                 jobs::done(tx, &late, NOW)?,
-                jobs::done_into_outbox(tx, &late, None, "late", NOW)?,
+                jobs::done_into_outbox(tx, &late, &kept("late"), NOW)?,
                 jobs::try_again(tx, &late, "late", NOW)?,
                 jobs::bury(tx, &late, "late", NOW)?,
             ])
@@ -257,6 +259,20 @@ async fn what_ended_is_forgotten_after_its_time_and_what_waits_is_not() {
     .await;
 }
 
+/// A mail with a file, as the outbox keeps it.
+fn kept(text: &str) -> Kept {
+    Kept {
+        subject: Some("Hello".into()),
+        text: text.into(),
+        html: Some("<p>Hello</p>".into()),
+        attachments: vec![Attachment {
+            name: "a.pdf".into(),
+            media_type: "application/pdf".into(),
+            content: Bytes::from_static(b"%PDF"),
+        }],
+    }
+}
+
 #[tokio::test]
 async fn the_outbox_is_read_newest_first_page_by_page_and_grows_not_forever() {
     on_each_database(async |database| {
@@ -268,7 +284,7 @@ async fn the_outbox_is_read_newest_first_page_by_page_and_grows_not_forever() {
             let at = NOW.plus(i64::try_from(age / 2).unwrap());
             assert!(
                 write(&store, move |tx| {
-                    jobs::done_into_outbox(tx, &job, Some("Hello"), "Text", at)
+                    jobs::done_into_outbox(tx, &job, &kept("Text"), at)
                 })
                 .await
             );
@@ -297,11 +313,32 @@ async fn the_outbox_is_read_newest_first_page_by_page_and_grows_not_forever() {
         let found = store.read(move |tx| outbox::get(tx, &id)).await;
         let found: Option<outbox::Entry> = found.map_err(|error: StoreError| error).unwrap();
         assert_eq!(found.as_ref(), Some(&seen[3]));
+        assert_eq!(seen[3].html.as_deref(), Some("<p>Hello</p>"));
+        let [listed] = &seen[3].attachments[..] else {
+            panic!("{:?}", seen[3].attachments);
+        };
+        assert_eq!((&*listed.name, listed.size_bytes), ("a.pdf", 4));
+        let id = seen[3].id.clone();
+        let file = async |name: &'static str| {
+            let id = id.clone();
+            let read = store
+                .read(move |tx| outbox::attachment(tx, &id, name))
+                .await;
+            read.map_err(|error: StoreError| error).unwrap()
+        };
+        assert_eq!(file("a.pdf").await, kept("").attachments.pop());
+        assert_eq!(file("b.pdf").await, None);
 
         let month = 30 * 24 * 3600 * SECOND_US;
         let forget = async |now| write(&store, move |tx| outbox::forget(tx, 10, now)).await;
         assert_eq!(forget(NOW.plus(month)).await, 0);
         assert_eq!(forget(NOW.plus(month + 2)).await, 4);
+        let files = "SELECT COUNT(*) FROM outbox_attachments";
+        assert_eq!(
+            number(&store, files).await,
+            1,
+            "files go with their message"
+        );
     })
     .await;
 }
