@@ -72,9 +72,13 @@ impl Fields {
             }
             _ => {}
         }
-        serde_json::from_slice(body)
-            .map(Fields::of)
-            .map_err(|_| Refusal::NotJson)
+        Fields::from_json(body)
+    }
+
+    /// The members of an object that came from elsewhere than a caller.
+    pub(crate) fn from_json(text: &[u8]) -> Result<Self, Refusal> {
+        let members = serde_json::from_slice(text);
+        members.map(Fields::of).map_err(|_| Refusal::NotJson)
     }
 
     fn of(members: Map<String, Value>) -> Self {

@@ -1,7 +1,8 @@
 //! What nobody waits for, done now and then: writes when admin keys were last used, goes on with
-//! payments that were left half done, compares them with the provider's books, lets credit go that
-//! expired, tells of statements that are ready, and forgets sessions, sign-ups, codes, links and
-//! refused requests that are over.
+//! payments that were left half done, compares them with the provider's books, asks upstreams what
+//! they are owed, reads the meters of others' books, lets credit go that expired, tells of
+//! statements that are ready, and forgets sessions, sign-ups, codes, links and refused requests that
+//! are over.
 
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use crate::Control;
 use crate::billing_documents::ready::Ready;
 use crate::payments::reconciling::nightly;
 use crate::payments::resuming::resume;
+use crate::upstream_bills::fetching;
 
 /// How long what is noted may wait.
 const EVERY: Duration = Duration::from_secs(10);
@@ -47,6 +49,12 @@ impl Caretaker {
         }
         if let Err(error) = nightly(&self.0).await {
             tracing::warn!(%error, "payments could not be compared; trying again");
+        }
+        if let Err(error) = fetching::hourly(&self.0).await {
+            tracing::warn!(%error, "upstreams were not asked what they are owed; trying again");
+        }
+        if let Err(error) = self.0.meters.refresh(&self.0).await {
+            tracing::warn!(%error, "meters of others' books were not read; trying again");
         }
         if let Err(error) = self.0.expire_credit().await {
             tracing::warn!(%error, "what expired of credit is still there; trying again");

@@ -29,6 +29,7 @@ mod last_uses;
 mod leak_reports;
 mod limit_scope;
 mod logs;
+mod meters;
 mod model_permissions;
 mod next_list;
 mod operator;
@@ -61,6 +62,7 @@ mod service_accounts;
 mod spend_alerts;
 mod spend_limits;
 mod state;
+pub mod upstream_bills;
 mod usage;
 mod usage_kinds;
 mod user_key_changes;
@@ -75,6 +77,7 @@ pub use data_plane::{
 };
 pub use last_uses::LastUses;
 pub use leak_reports::{BadSigners, Signers};
+pub use meters::Meters;
 pub use outbox::is_loopback_url;
 pub use people::{
     Hasher, Join, People, ProviderSettings, Providers, SignupMode, SignupRules,

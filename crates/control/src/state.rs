@@ -8,7 +8,8 @@ use domain::time::{AtUs, Clock};
 use store::Store;
 
 use crate::payments::Payments;
-use crate::{DataPlane, LastUses, LowWallets, People, Signers, Webhooks};
+use crate::upstream_bills::UpstreamBills;
+use crate::{DataPlane, LastUses, LowWallets, Meters, People, Signers, Webhooks};
 
 /// The control plane. Cheap to clone.
 #[derive(Clone)]
@@ -42,6 +43,10 @@ pub struct Control {
     pub leak_signers: Option<Signers>,
     /// What was decided about webhooks.
     pub webhooks: Webhooks,
+    /// What was decided about upstreams' bills.
+    pub upstream_bills: Arc<UpstreamBills>,
+    /// Whether the books of others are the same as ours, for Prometheus.
+    pub meters: Meters,
     /// Shows the configuration in force.
     pub settings: ShowSettings,
 }

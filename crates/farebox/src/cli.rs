@@ -59,6 +59,9 @@ pub enum Command {
     /// Look after the price book
     #[command(subcommand)]
     Prices(Prices),
+    /// Look after what upstreams say they are owed
+    #[command(subcommand)]
+    UpstreamCosts(UpstreamCosts),
     /// Copy this SQLite installation into an empty PostgreSQL database; run again, it goes on
     Migrate(Migrate),
     /// Try Farebox: a throwaway installation with the built-in model says hello
@@ -243,6 +246,30 @@ pub enum TakenAs {
     Cost,
     /// What customers pay
     Price,
+}
+
+/// What can be done with what upstreams say they are owed.
+#[derive(Debug, Subcommand)]
+pub enum UpstreamCosts {
+    /// Take what an upstream says from a file, as OpenAI's GET /v1/organization/costs answers
+    Import(ImportCosts),
+}
+
+/// What `upstream-costs import` takes.
+#[derive(Debug, Args)]
+pub struct ImportCosts {
+    /// The file: a page of daily buckets, or a list of pages
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Which upstream says so, as the configuration calls it
+    #[arg(long, value_name = "ID", value_parser = name)]
+    pub upstream: String,
+    /// Only show what would change
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print one JSON object and nothing else
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// What `migrate` takes.

@@ -4,6 +4,7 @@
 //! clock, randomness, the environment, signals, listeners. The layers below get them passed in.
 
 pub mod assets;
+mod bill_import;
 mod care;
 pub mod cli;
 pub mod clock;

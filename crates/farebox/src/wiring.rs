@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use control::upstream_bills::{CostSource, UpstreamBills};
 use domain::admission::DefaultRates;
 use domain::bound::ModelSize;
 use domain::price::{PriceEntry, PriceHistory, UnitPrices};
@@ -191,7 +192,10 @@ pub(crate) async fn planes(
         leak_signers,
         payments: paying::payments(config, &store)?,
         webhooks,
+        upstream_bills: Arc::new(upstream_bills(config)?),
+        meters: control::Meters::default(),
     };
+    state.meters.register(&mut registry);
     let care = Care::start(state.clone());
     let sending = Sending::start(store.clone(), routes, config, &mut registry);
     let (control, control_description) = control::router(state).split_for_parts();
@@ -324,6 +328,28 @@ async fn webhooks(
     Ok(control::Webhooks {
         reach: sending::reach(config),
         sealing: sealing::key(config, environment, store).await?,
+    })
+}
+
+/// Which upstreams are asked what they are owed, and what is let pass.
+fn upstream_bills(config: &Config) -> Result<UpstreamBills, Failure> {
+    let mut sources = Vec::new();
+    for upstream in &config.upstreams {
+        let key = upstream.costs_api_key.as_ref();
+        let key = key.and_then(|key| key.value.as_ref());
+        if let (Some(key), config::Target::OpenAi { base_url, .. }) = (key, &upstream.target) {
+            let source = CostSource::new(&upstream.id, base_url, key);
+            let id = &upstream.id;
+            sources.push(source.map_err(|error| {
+                Failure::new(format!(
+                    "`costs_api_key_env` of the upstream \"{id}\": {error}."
+                ))
+            })?);
+        }
+    }
+    Ok(UpstreamBills {
+        tolerance: config.upstream_costs,
+        sources,
     })
 }
 

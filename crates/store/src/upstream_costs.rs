@@ -20,6 +20,19 @@ pub struct Days {
     pub models: Vec<String>,
 }
 
+impl Days {
+    /// A day of one upstream.
+    #[must_use]
+    pub fn one(day: AtUs, upstream: &str) -> Self {
+        Days {
+            from: day,
+            to: day.plus(DAY_US),
+            upstreams: vec![upstream.to_owned()],
+            models: Vec::new(),
+        }
+    }
+}
+
 /// What sums are grouped by, beside the day.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Grouping {
@@ -183,6 +196,38 @@ pub fn told(tx: &mut Tx<'_>, days: &Days) -> Result<Told, StoreError> {
     Ok(told)
 }
 
+/// What each upstream said of the latest day that is over, beside our books.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn latest(tx: &mut Tx<'_>, now: AtUs) -> Result<Vec<(String, Drift)>, StoreError> {
+    let sql = "SELECT upstream_id, MAX(day_at_us) FROM upstream_costs WHERE day_at_us <= $1
+               GROUP BY upstream_id ORDER BY upstream_id";
+    let rows = tx.query(sql, &[now.plus(-DAY_US).0.into()])?;
+    let drift = |row: &Row| {
+        let (upstream, day) = (row.text(0)?.to_owned(), AtUs(row.int(1)?));
+        let days = Days::one(day, &upstream);
+        let told = told(tx, &days)?;
+        let lines = told.values().flat_map(BTreeMap::values);
+        let drift = Drift {
+            day,
+            ours: ours(tx, &days)?,
+            theirs: lines.copied().sum(),
+        };
+        Ok((upstream, drift))
+    };
+    rows.iter().map(drift).collect()
+}
+
+/// What some days cost by our books.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn ours(tx: &mut Tx<'_>, days: &Days) -> Result<Nusd, StoreError> {
+    let sums = sums(tx, days, Grouping::default())?;
+    Ok(sums.iter().map(|it| it.cost).sum())
+}
+
 /// A day on which an upstream's word and our books differ.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Drift {
@@ -233,19 +278,11 @@ pub fn alarm(
 ) -> Result<Vec<Drift>, StoreError> {
     let mut drifts = Vec::new();
     for (day, lines) in &bill.days {
-        let days = Days {
-            from: *day,
-            to: day.plus(DAY_US),
-            upstreams: vec![upstream.to_owned()],
-            models: Vec::new(),
-        };
+        let days = Days::one(*day, upstream);
         if days.to > now {
             continue;
         }
-        let ours = sums(tx, &days, Grouping::default())?
-            .iter()
-            .map(|it| it.cost)
-            .sum();
+        let ours = ours(tx, &days)?;
         let theirs = lines.values().copied().sum();
         if tolerance.allows(ours, theirs) {
             continue;

@@ -26,7 +26,6 @@ mod proving;
 mod reconciliations;
 mod settings;
 mod signup_policy;
-mod upstream_bills;
 mod upstream_costs;
 mod upstreams;
 mod users;

@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use domain::money::Nusd;
-use domain::time::{AtUs, DAY_US};
+use domain::time::AtUs;
 use serde::Serialize;
 use serde_json::{Value, json};
 use store::audit::{Event, Kind};
@@ -17,10 +17,10 @@ use utoipa::ToSchema;
 
 use super::caller::Operator;
 use super::change::Acted;
-use super::upstream_bills;
 use crate::body::Fields;
 use crate::query::Query;
 use crate::respond::{Outcome, Refusal, answer};
+use crate::upstream_bills;
 use crate::usage::{Asked, BucketPage, Span};
 use crate::{Control, OfferedModel};
 
@@ -207,7 +207,7 @@ pub(crate) async fn drifts(State(control): State<Control>, _: Operator, query: Q
         Ok(Json(asked.buckets(
             &rows,
             |(day, _)| *day,
-            |(_, drift)| vec![drift.shown()],
+            |(_, drift)| vec![drift.shown(control.upstream_bills.tolerance)],
         )))
     };
     answer(&control, outcome.await)
@@ -222,9 +222,9 @@ struct Both {
 }
 
 impl Both {
-    fn shown(&self) -> UpstreamDrift {
+    fn shown(&self, tolerance: Tolerance) -> UpstreamDrift {
         let difference = self.theirs - self.ours;
-        let is_tolerated = Tolerance::USUAL.allows(self.ours, self.theirs);
+        let is_tolerated = tolerance.allows(self.ours, self.theirs);
         UpstreamDrift {
             object: "operator.upstream_drift",
             upstream_id: self.upstream.clone(),
@@ -317,10 +317,11 @@ pub(crate) async fn import(
         }
         let costs = fields.required("costs", fields.object("costs", "costs.")?)?;
         let bill = upstream_bills::read(&costs)?;
-        let entropy = control.entropy;
+        let (entropy, tolerance) = (control.entropy, control.upstream_bills.tolerance);
         let change = control.operate(operator, move |tx, now| {
-            let is_new = upstream_costs::import(tx, &upstream, &bill, now)?;
-            let drifts = upstream_bills::alarm(tx, &upstream, &bill, now, entropy)?;
+            let at = (now, entropy);
+            let taken = upstream_bills::take(tx, &upstream, &bill, tolerance, at)?;
+            let (is_new, drifts) = (taken.is_new, taken.drifts);
             let imported = UpstreamCostsImported {
                 object: "operator.upstream_costs_import",
                 upstream_id: upstream.clone(),
@@ -342,9 +343,3 @@ pub(crate) async fn import(
     };
     answer(&control, outcome.await)
 }
-
-/// The most days that are imported at once: as many as OpenAI's costs API has on a page.
-pub(super) const MOST_DAYS: usize = 180;
-
-/// How long a day is, in seconds.
-pub(super) const DAY_S: i64 = DAY_US / 1_000_000;

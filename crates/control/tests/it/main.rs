@@ -75,6 +75,7 @@ mod stripe_client;
 mod stripe_provider;
 mod stripe_webhooks;
 mod stripe_world;
+mod upstream_bills;
 mod user_keys;
 mod webhooks;
 mod world;

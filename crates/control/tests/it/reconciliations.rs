@@ -175,6 +175,47 @@ async fn what_is_missing_or_more_or_another_amount_is_told_to_an_operator() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn prometheus_is_told_how_much_differs_and_of_when() {
+    on_each_database(async |database| {
+        let shop = Shop::open(database).await;
+        shop.world.caretaker.tend().await;
+        let told = shop.world.metered();
+        assert!(
+            !told.contains("{provider="),
+            "nothing was compared yet: {told}"
+        );
+        shop.sell().await;
+        let mut operator = shop.world.operator().await;
+        for expected in [0, 1] {
+            if expected == 1 {
+                // Somebody paid where Farebox does not know of it.
+                let customer = shop.double.objects("customer")[0]["id"].clone();
+                let customer = customer.as_str().unwrap().to_owned();
+                shop.double.pay_elsewhere(&customer, 700, &json!({}));
+            }
+            shop.world.wait(DAY_S);
+            shop.now_s();
+            shop.world.caretaker.tend().await;
+            let newest = operator.get(&format!("{PATH}?order=desc")).await.json();
+            let done = ended(&mut operator, &newest["data"][0]["id"]).await;
+            shop.world.wait(61);
+            shop.world.caretaker.tend().await;
+            let told = shop.world.metered();
+            for line in [
+                format!("farebox_payment_differences{{provider=\"stripe\"}} {expected}"),
+                format!(
+                    "farebox_payments_compared_until_seconds{{provider=\"stripe\"}} {}",
+                    done["until"]
+                ),
+            ] {
+                assert!(told.contains(&line), "{line} in {told}");
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_node_compares_each_night_and_tries_again_what_failed() {
     on_each_database(async |database| {
         let shop = Shop::open(database).await;

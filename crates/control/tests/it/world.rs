@@ -16,11 +16,13 @@ use domain::sealed::SealingKey;
 use domain::time::{AtUs, Clock};
 use domain::webhook::Reach;
 use farebox_control::payments::{PaymentProvider, Payments, TestProvider};
+use farebox_control::upstream_bills::UpstreamBills;
 use farebox_control::{
-    Caretaker, Control, Hasher, LastUses, LowWallets, People, Providers, Recharger, Settings,
-    Signers, SignupMode, SignupRules, Webhooks,
+    Caretaker, Control, Hasher, LastUses, LowWallets, Meters, People, Providers, Recharger,
+    Settings, Signers, SignupMode, SignupRules, Webhooks,
 };
 use http::Method;
+use prometheus_client::registry::Registry;
 use serde_json::Value;
 use store::grants::Grant;
 use store::installation::{NewInstallation, SetUp};
@@ -43,6 +45,8 @@ pub(crate) struct World {
     /// Looks at wallets when it is told to.
     pub(crate) recharger: Recharger,
     pub(crate) payments: Payments,
+    /// What Prometheus is told of others' books.
+    pub(crate) meters: Meters,
     /// Every route there is.
     pub(crate) description: OpenApi,
     _database: TestDatabase,
@@ -146,6 +150,24 @@ impl World {
         Self::start_as(database, plan).await
     }
 
+    /// As [`World::start`], where upstreams are asked what they are owed.
+    pub(crate) async fn start_asking(database: TestDatabase, bills: UpstreamBills) -> World {
+        let plan = Plan {
+            upstream_bills: bills,
+            ..Plan::default()
+        };
+        Self::start_as(database, plan).await
+    }
+
+    /// What Prometheus is told of others' books.
+    pub(crate) fn metered(&self) -> String {
+        let mut registry = Registry::default();
+        self.meters.register(&mut registry);
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+        text
+    }
+
     async fn start_as(database: TestDatabase, plan: Plan) -> World {
         let now = Arc::new(AtomicI64::new(START_S * 1_000_000));
         let clock = ticking(&now);
@@ -228,6 +250,7 @@ struct Plan {
     providers: Providers,
     /// Who takes money, and the tax on top of it.
     provider: Option<(Arc<dyn PaymentProvider>, TaxRate)>,
+    upstream_bills: UpstreamBills,
 }
 
 impl Default for Plan {
@@ -238,6 +261,7 @@ impl Default for Plan {
             leak_signers: None,
             providers: Providers::default(),
             provider: None,
+            upstream_bills: UpstreamBills::default(),
         }
     }
 }
@@ -304,7 +328,10 @@ impl Ground {
             }),
             leak_signers: plan.leak_signers,
             webhooks: webhooks(),
+            upstream_bills: Arc::new(plan.upstream_bills),
+            meters: Meters::default(),
         };
+        let meters = control.meters.clone();
         let caretaker = Caretaker::new(control.clone());
         let recharger = Recharger::new(control.clone());
         let (app, description) = farebox_control::router(control).split_for_parts();
@@ -322,6 +349,7 @@ impl Ground {
             caretaker,
             recharger,
             payments,
+            meters,
             description,
             _database: self.database,
         }

@@ -8,12 +8,13 @@ mod messages;
 mod migrate;
 mod prices;
 mod setup;
+mod upstream_costs;
 mod users;
 
 use std::io::{self, Write};
 use std::path::Path;
 
-use crate::cli::{Cli, Command, Credit, Failure, Keys, Ledger};
+use crate::cli::{Cli, Command, Credit, Failure, Keys, Ledger, UpstreamCosts};
 use crate::config::{self, Environment, Loaded};
 use crate::{demo, race, serve};
 
@@ -37,6 +38,9 @@ pub(crate) async fn run(cli: Cli, environment: &Environment) -> Result<(), Failu
         Command::Messages(messages) => messages::run(&load(file, environment)?, messages).await,
         Command::Users(users) => users::run(&load(file, environment)?, users).await,
         Command::Prices(prices) => prices::run(&load(file, environment)?, prices).await,
+        Command::UpstreamCosts(UpstreamCosts::Import(import)) => {
+            upstream_costs::run(&load(file, environment)?, import).await
+        }
         Command::Migrate(migrate) => migrate::run(&load(file, environment)?, &migrate).await,
         Command::Demo(demo) => demo::run(&demo, environment).await,
         Command::Race(race) => race::run(*race, environment).await,

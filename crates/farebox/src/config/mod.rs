@@ -136,28 +136,7 @@ pub fn from_text(
 
 /// Looks up the secrets that are named; returns those that are not set.
 fn fill_in_secrets(config: &mut Config, environment: &Environment, root: &Item) -> Vec<Problem> {
-    let mut unset = Vec::new();
-    for (index, upstream) in config.upstreams.iter_mut().enumerate() {
-        let Target::OpenAi {
-            api_key_env: Some(name),
-            api_key,
-            ..
-        } = &mut upstream.target
-        else {
-            continue;
-        };
-        *api_key = environment.secret(name);
-        if api_key.is_none() {
-            unset.push(Problem {
-                origin: origin_of(root, "upstreams", index, "api_key_env"),
-                path: format!("upstreams[{index}].api_key_env"),
-                message: format!(
-                    "names {name}, which is not set. Set it to the key of \"{}\"",
-                    upstream.id
-                ),
-            });
-        }
-    }
+    let mut unset = upstream_secrets(&mut config.upstreams, environment, root);
     for (index, provider) in config.oidc.iter_mut().enumerate() {
         let Some(secret) = &mut provider.client_secret else {
             continue;
@@ -199,6 +178,43 @@ fn fill_in_secrets(config: &mut Config, environment: &Environment, root: &Item) 
     unset
 }
 
+/// Looks up the keys of upstreams; returns those that are not set.
+fn upstream_secrets(
+    upstreams: &mut [Upstream],
+    environment: &Environment,
+    root: &Item,
+) -> Vec<Problem> {
+    let mut unset = Vec::new();
+    for (index, upstream) in upstreams.iter_mut().enumerate() {
+        let id = &upstream.id;
+        let mut look_up = |key: &'static str, env: &str| {
+            let secret = environment.secret(env);
+            if secret.is_none() {
+                unset.push(Problem {
+                    origin: origin_of(root, "upstreams", index, key),
+                    path: format!("upstreams[{index}].{key}"),
+                    message: format!(
+                        "names {env}, which is not set. Set it to the key of \"{id}\""
+                    ),
+                });
+            }
+            secret
+        };
+        if let Target::OpenAi {
+            api_key_env: Some(name),
+            api_key,
+            ..
+        } = &mut upstream.target
+        {
+            *api_key = look_up("api_key_env", name);
+        }
+        if let Some(costs) = &mut upstream.costs_api_key {
+            costs.value = look_up("costs_api_key_env", &costs.env);
+        }
+    }
+    unset
+}
+
 /// The secrets of who takes money: section, secret and the key that names it.
 fn payment_secrets(
     taker: &mut MoneyTaker,
@@ -220,7 +236,11 @@ fn payment_secrets(
 /// looked like an override.
 fn leave_out_named_variables(root: &mut Item) {
     let mut named = Vec::new();
-    for (list, key) in [("upstreams", "api_key_env"), ("oidc", "client_secret_env")] {
+    for (list, key) in [
+        ("upstreams", "api_key_env"),
+        ("upstreams", "costs_api_key_env"),
+        ("oidc", "client_secret_env"),
+    ] {
         if let Some(Value::List(items)) = below(root, list).map(|item| &item.value) {
             named.extend(items.iter().map(|item| (item, key)));
         }

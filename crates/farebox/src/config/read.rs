@@ -18,7 +18,7 @@ use super::payments::read_payments;
 use super::schema::{Config, LeakReports, Limits, Log, RequestLog, Signup};
 use super::section::{Read, Section};
 use super::tree::Item;
-use super::upstreams::read_upstreams;
+use super::upstreams::{read_tolerance, read_upstreams};
 
 /// The longest time that a key in milliseconds may hold: a day.
 pub(super) const DAY_MS: u64 = 24 * 60 * 60 * 1000;
@@ -57,6 +57,9 @@ pub(super) fn read_config(root: &Item, problems: &RefCell<Vec<Problem>>) -> Read
     let payments = root
         .section("payments")
         .and_then(|section| read_payments(&section));
+    let upstream_costs = root
+        .section("upstream_costs")
+        .and_then(|section| read_tolerance(&section));
     let billing = root
         .section("billing")
         .and_then(|section| read_billing(&section, public_url.as_deref().ok()));
@@ -89,6 +92,7 @@ pub(super) fn read_config(root: &Item, problems: &RefCell<Vec<Problem>>) -> Read
         oidc: oidc?,
         payments: payments?,
         billing: billing?,
+        upstream_costs: upstream_costs?,
         log: log?,
         request_log: request_log?,
         limits: limits?,

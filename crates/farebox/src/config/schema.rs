@@ -10,6 +10,7 @@ use domain::network::{Network, TrustedProxies};
 use domain::payment::{Bounds, TaxRate};
 use domain::price::StatedPrices;
 use store::DatabaseUrl;
+use store::upstream_costs::Tolerance;
 
 use super::section::Choice;
 use domain::secret::Secret;
@@ -47,6 +48,8 @@ pub struct Config {
     pub payments: Payments,
     /// Who sells, as receipts and statements name it.
     pub billing: Seller,
+    /// What is let pass between upstreams' word on what they are owed and our books.
+    pub upstream_costs: Tolerance,
     /// What is logged, and how.
     pub log: Log,
     /// What the log of requests keeps.
@@ -298,6 +301,8 @@ pub struct Upstream {
     pub responses: ResponsesMode,
     /// The name of chat's output limit there.
     pub output_limit_field: OutputLimitField,
+    /// The admin key by which it is asked what it is owed, if it is.
+    pub costs_api_key: Option<NamedSecret>,
 }
 
 /// What an upstream is and where.

@@ -7,6 +7,7 @@ use domain::bound::InputBounds;
 use domain::document::Seller;
 use domain::money::Nusd;
 use domain::price::StatedPrices;
+use store::upstream_costs::Tolerance;
 use toml::Value;
 
 use super::schema::{
@@ -62,6 +63,7 @@ pub fn effective(config: &Config) -> String {
 
     page.payments(&config.payments);
     page.billing(&config.billing);
+    page.upstream_costs(config.upstream_costs);
 
     page.section("[log]");
     page.text("level", &config.log.level);
@@ -173,6 +175,12 @@ impl Page {
         }
     }
 
+    fn upstream_costs(&mut self, tolerance: Tolerance) {
+        self.section("[upstream_costs]");
+        self.bare("tolerance_percent", tolerance.percent);
+        self.text("tolerance_usd", tolerance.amount.to_usd());
+    }
+
     fn billing(&mut self, seller: &Seller) {
         self.section("[billing]");
         let party = &seller.party;
@@ -264,6 +272,9 @@ impl Page {
         self.text("on_disconnect", upstream.on_disconnect.word());
         self.text("responses", upstream.responses.word());
         self.text("output_limit_field", upstream.output_limit_field.word());
+        if let Some(key) = &upstream.costs_api_key {
+            self.variable("costs_api_key_env", &key.env, key.value.is_some());
+        }
     }
 
     fn model(&mut self, model: &Model) {

@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
-use super::read::{DAY_MS, parse_url};
+use store::upstream_costs::Tolerance;
+
+use super::read::{DAY_MS, parse_url, parse_usd};
 use super::schema::{
-    OnDisconnect, OutputLimitField, ResponsesMode, Target, Upstream, UpstreamKind,
+    NamedSecret, OnDisconnect, OutputLimitField, ResponsesMode, Target, Upstream, UpstreamKind,
 };
 use super::section::{Read, Section};
 
@@ -59,16 +61,37 @@ fn read_upstream(section: &Section<'_>) -> Read<Upstream> {
     let on_disconnect = section.choice("on_disconnect", Some(OnDisconnect::Cancel));
     let responses = section.choice("responses", Some(ResponsesMode::Auto));
     let limit_field = section.choice("output_limit_field", Some(OutputLimitField::Auto));
+    let costs_key = section.optional_parsed("costs_api_key_env", parse_variable);
     let target = read_target(section, kind, id.as_deref().unwrap_or_default());
     section.finish();
+    let (target, costs_key) = (target?, costs_key?);
+    if let (Target::OpenAi { base_url, .. }, Some(_)) = (&target, &costs_key)
+        && base_url.starts_with("http://")
+        && !control::is_loopback_url(base_url)
+    {
+        let message = "needs a base_url with https://: everybody on the way could read the key";
+        return section.note("costs_api_key_env", message);
+    }
     Ok(Upstream {
         id: id?,
-        target: target?,
+        target,
         timeout_ms: timeout_ms?,
         connect_timeout_ms: connect?,
         on_disconnect: on_disconnect?,
         responses: responses?,
         output_limit_field: limit_field?,
+        costs_api_key: costs_key.map(|env| NamedSecret { env, value: None }),
+    })
+}
+
+/// Reads `[upstream_costs]`: what is let pass.
+pub(super) fn read_tolerance(section: &Section<'_>) -> Read<Tolerance> {
+    let percent = section.integer("tolerance_percent", 0..=100, None);
+    let amount = section.parsed("tolerance_usd", parse_usd);
+    section.finish();
+    Ok(Tolerance {
+        percent: u32::try_from(percent?).unwrap_or(100),
+        amount: amount?,
     })
 }
 
@@ -97,7 +120,7 @@ fn read_target(section: &Section<'_>, kind: Read<UpstreamKind>, id: &str) -> Rea
         UpstreamKind::Local => {
             refuse(
                 section,
-                &["base_url", "api_key_env"],
+                &["base_url", "api_key_env", "costs_api_key_env"],
                 "is not for kind = \"local\"",
             )?;
             match model_path? {

@@ -41,4 +41,5 @@ mod recharges;
 mod server;
 mod stage;
 mod takeover;
+mod upstream_costs;
 mod user_keys;

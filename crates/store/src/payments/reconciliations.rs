@@ -253,6 +253,19 @@ pub fn compared_until(tx: &mut Tx<'_>, provider: &str) -> Result<Option<AtUs>, S
     Ok(tx.query_one(sql, &[provider.into()])?.opt_int(0)?.map(AtUs))
 }
 
+/// The comparison that came furthest of those that came to their end.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn latest(tx: &mut Tx<'_>, provider: &str) -> Result<Option<Reconciliation>, StoreError> {
+    let sql = format!(
+        "{COLUMNS} WHERE provider = $1 AND state IN ('matched', 'different')
+         ORDER BY until_us DESC, id DESC LIMIT 1"
+    );
+    let row = tx.query_optional(&sql, &[provider.into()])?;
+    row.as_ref().map(from_row).transpose()
+}
+
 /// Keeps what was found since the last time; false if the comparison was given up meanwhile.
 ///
 /// # Errors
