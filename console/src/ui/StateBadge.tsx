@@ -32,7 +32,7 @@ const COLORS: Record<string, string> = {
 /** A state as a word in a colour; what is not known to be well is red. */
 export function StateBadge({ state }: { state: string }) {
   return (
-    <Badge variant="light" tt="none" color={COLORS[state] ?? 'red'}>
+    <Badge variant="light" tt="none" miw="fit-content" color={COLORS[state] ?? 'red'}>
       {state.replaceAll('_', ' ')}
     </Badge>
   );

@@ -1,4 +1,5 @@
-import { Alert, Button, Code, Progress, Stack, Text } from '@mantine/core';
+import { Alert, Button, Code, List, Progress, Stack, Text } from '@mantine/core';
+import { IconCheck, IconX } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { api, data } from '../../api/client';
 import { queryClient } from '../../api/queries';
@@ -12,6 +13,7 @@ import { Answered } from '../../ui/States';
 import { useAction } from '../../ui/useAction';
 import { When } from '../../ui/When';
 import { StateBadge } from '../../ui/StateBadge';
+import { reportOf, type Report } from './report';
 
 const REFRESH_MS = 5_000;
 const RUNNING_MS = 500;
@@ -60,6 +62,7 @@ function Books({ of: books }: { of: Schemas['OperatorLedger'] }) {
             ['Balance in all', <Money key="balance" amount={books.wallets.balance_usd} />],
             ['Held', <Money key="held" amount={books.wallets.held_usd} />],
             ['Requests in flight', books.holds.count],
+            ['They hold', <Money key="holds" amount={books.holds.amount_usd} />],
           ]}
         />
       </Card>
@@ -88,12 +91,35 @@ function Books({ of: books }: { of: Schemas['OperatorLedger'] }) {
           ]}
         />
       </Card>
+      <Card title="Nodes" text="The servers that write to this ledger.">
+        <DataTable
+          label="Nodes"
+          rows={books.nodes}
+          keyOf={({ id }) => id}
+          columns={[
+            { name: 'Node', cell: ({ id }) => <Code>{id}</Code> },
+            { name: 'Started', cell: (node) => <When at={node.started_at} /> },
+            { name: 'Epoch', align: 'right', cell: ({ epoch }) => epoch },
+            { name: 'Change heard of', align: 'right', cell: ({ heard }) => heard },
+            {
+              name: 'Leases until',
+              cell: (node) => <When at={node.expires_at} never="It is the only one" />,
+            },
+          ]}
+        />
+      </Card>
     </>
   );
 }
 
+const ENDS: Record<string, string> = {
+  failed: 'The database could not be read to the end.',
+  given_up: 'The server that worked on it ended. Begin another.',
+};
+
 function Proof({ of: proof }: { of: Schemas['LedgerVerification'] }) {
   const isRunning = proof.state === 'running';
+  const report = reportOf(proof);
   return (
     <Card
       title="Last proof"
@@ -104,20 +130,51 @@ function Proof({ of: proof }: { of: Schemas['LedgerVerification'] }) {
         {isRunning && (
           <Progress
             value={proof.steps > 0 ? (100 * proof.steps_done) / proof.steps : 0}
-            aria-label={`${proof.steps_done} of ${proof.steps} claims`}
+            aria-label={`${proof.steps_done} of ${proof.steps} steps`}
           />
         )}
-        {proof.state === 'failed' && (
-          <Alert color="red" title="A claim does not hold">
-            Run “farebox ledger verify” on the server: it says which, where, and by how much.
-          </Alert>
-        )}
-        {!isRunning && (
-          <Text size="sm">
-            {proof.steps_done} of {proof.steps} claims were looked at.
-          </Text>
-        )}
+        {ENDS[proof.state] && <Alert color="red">{ENDS[proof.state]}</Alert>}
+        {report && <Claims of={report} />}
       </Stack>
     </Card>
+  );
+}
+
+function Claims({ of: report }: { of: Report }) {
+  const broken = report.checks.filter(({ violations }) => violations.length > 0);
+  return (
+    <>
+      <Text size="sm">
+        {report.checks.length} claims about {report.transfers.toLocaleString()} transfers and{' '}
+        {report.usage_records.toLocaleString()} usage records
+        {broken.length === 0 ? ': all of them hold.' : `: ${broken.length} do not hold.`}
+      </Text>
+      {broken.map(({ name, claim, violations }) => (
+        <Alert key={name} color="red" title={`Broken: ${claim}`}>
+          <Code block tabIndex={0} aria-label={`What breaks ${name}`}>
+            {violations.map((one) => JSON.stringify(one)).join('\n')}
+          </Code>
+        </Alert>
+      ))}
+      <details>
+        <summary>Every claim</summary>
+        <List size="sm" mt="xs" spacing={4}>
+          {report.checks.map(({ name, claim, violations }) => (
+            <List.Item
+              key={name}
+              icon={
+                violations.length === 0 ? (
+                  <IconCheck size={16} role="img" aria-label="Holds" color="var(--farebox-good)" />
+                ) : (
+                  <IconX size={16} role="img" aria-label="Broken" color="var(--farebox-bad)" />
+                )
+              }
+            >
+              {claim}
+            </List.Item>
+          ))}
+        </List>
+      </details>
+    </>
   );
 }

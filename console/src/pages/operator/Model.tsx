@@ -9,6 +9,7 @@ import { Card } from '../../ui/Card';
 import { DataTable, type Column } from '../../ui/DataTable';
 import { Facts } from '../../ui/Facts';
 import { useApiForm } from '../../ui/form';
+import { secondsOf } from '../../ui/moment';
 import { Money } from '../../ui/Money';
 import { Page } from '../../ui/Page';
 import { Paged } from '../../ui/Paged';
@@ -18,6 +19,7 @@ import { useAction } from '../../ui/useAction';
 import { When } from '../../ui/When';
 import { amountProblem } from '../limits/amount';
 import { refreshModels } from './Models';
+import { SignedMoney } from '../../ui/SignedMoney';
 import { StateBadge } from '../../ui/StateBadge';
 
 type Price = Schemas['Price'];
@@ -158,9 +160,7 @@ function NewPrice({ model }: { model: Schemas['OperatorModel'] }) {
           params: { path },
           body: {
             ...stated(values),
-            ...(values.effective && {
-              effective_at: Math.floor(Date.parse(values.effective) / 1_000),
-            }),
+            effective_at: secondsOf(values.effective) ?? null,
           },
         }),
       ),
@@ -229,7 +229,7 @@ function Preview({ of: preview }: { of: Schemas['PricePreview'] }) {
         Of <When at={preview.start_time} as="day" /> to <When at={preview.end_time} as="day" />:{' '}
         {total.requests.toLocaleString()} requests of {total.organizations} organizations, billed{' '}
         <Money amount={total.billed_usd} />, would be <Money amount={total.proposed_usd} /> (
-        <Money amount={total.difference_usd} />).
+        <SignedMoney amount={total.difference_usd} />).
       </Text>
       <DataTable
         label="Organizations that it changes"
@@ -242,7 +242,7 @@ function Preview({ of: preview }: { of: Schemas['PricePreview'] }) {
           {
             name: 'Difference',
             align: 'right',
-            cell: (row) => <Money amount={row.difference_usd} />,
+            cell: (row) => <SignedMoney amount={row.difference_usd} />,
           },
         ]}
       />
