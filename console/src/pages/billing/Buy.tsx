@@ -1,6 +1,7 @@
 import { Alert, Checkbox, Chip, Group, Stack, Text, TextInput } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
+import { attemptKey } from '../../api/attempt';
 import { api, data } from '../../api/client';
 import type { Schemas } from '../../api/types';
 import { Card } from '../../ui/Card';
@@ -36,7 +37,7 @@ export function Buy() {
 
 function Form({ options }: { options: Options }) {
   // One key for one form: pressing twice orders once.
-  const [key] = useState(() => crypto.randomUUID());
+  const [key] = useState(attemptKey);
   const form = useApiForm({
     initialValues: { amount_usd: options.presets_usd[0] ?? options.minimum_usd, save_method: true },
     send: ({ amount_usd, save_method }) =>

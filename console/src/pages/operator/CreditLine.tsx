@@ -2,6 +2,7 @@ import { Button, Text, TextInput } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
+import { attemptKey } from '../../api/attempt';
 import { api, data } from '../../api/client';
 import type { Schemas } from '../../api/types';
 import { Card } from '../../ui/Card';
@@ -61,7 +62,7 @@ export function CreditLine({ organization }: { organization: string }) {
 
 function Form({ of: line, close }: { of: Line; close: () => void }) {
   // One key for one dialog: pressing twice changes it once.
-  const [key] = useState(() => `console-${crypto.randomUUID()}`);
+  const [key] = useState(attemptKey);
   const form = useApiForm({
     initialValues: { line_usd: line.line_usd, reason: '' },
     validate: {

@@ -2,6 +2,7 @@ import { Button, Group, Stack, Text, TextInput } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useParams } from '@tanstack/react-router';
 import { useState } from 'react';
+import { attemptKey } from '../../api/attempt';
 import { api, data } from '../../api/client';
 import type { Schemas } from '../../api/types';
 import { Card } from '../../ui/Card';
@@ -184,7 +185,7 @@ interface MoveProps {
 
 function Move({ id, isTaking, close }: MoveProps) {
   // One key for one dialog: pressing twice moves the money once.
-  const [key] = useState(() => `console-${crypto.randomUUID()}`);
+  const [key] = useState(attemptKey);
   const form = useApiForm({
     initialValues: { amount_usd: '', reason: '' },
     validate: {

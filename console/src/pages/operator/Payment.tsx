@@ -2,6 +2,7 @@ import { Button, Code, Text, TextInput } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
+import { attemptKey } from '../../api/attempt';
 import { api, data } from '../../api/client';
 import type { Schemas } from '../../api/types';
 import { useApiForm } from '../../ui/form';
@@ -62,7 +63,7 @@ function Refund({ of: payment }: { of: Found }) {
 
 function RefundForm({ of: payment, close }: { of: Found; close: () => void }) {
   // One key for one dialog: pressing twice refunds once.
-  const [key] = useState(() => `console-${crypto.randomUUID()}`);
+  const [key] = useState(attemptKey);
   const form = useApiForm({
     initialValues: { amount_usd: '', reason: '' },
     validate: {
