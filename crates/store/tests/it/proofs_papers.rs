@@ -1,6 +1,7 @@
 //! Every way to break what is claimed of papers, one row at a time.
 
 use domain::document::Line;
+use domain::money::Nusd;
 use store::receipts::{self, Refunded, Sale};
 use store::{Store, StoreError};
 
@@ -13,21 +14,21 @@ use crate::proofs::{Corruption, says};
 pub(crate) async fn pay(store: &Store) {
     let payer = Customer::new(store, 0).await;
     payer.found(store).await;
-    let id = &payer.organization;
     let till = Till::of(store, &payer);
     for payment in ["pay_a", "pay_b"] {
         let purchase = format!("payment:{payment}");
         assert!(till.buy(&purchase, cents(500), cents(95)).await);
-        let sql = format!(
-            "INSERT INTO payments (id, organization_id, kind, state, amount_nusd, tax_nusd,
-                 tax_percent, currency, provider, saves_method, created_at_us, looked_at_us,
-                 ended_at_us)
-             VALUES ('{payment}', '{id}', 'checkout', 'succeeded', 5000000000, 950000000, '19',
-                 'usd', 'test', 0, 1, 1, 1)"
-        );
-        execute(store, &sql).await.expect("it is written");
+        keep(
+            store,
+            &payer,
+            (payment, "checkout"),
+            (cents(500), cents(95)),
+        )
+        .await;
         issue(store, &payer, purchase).await;
     }
+    // To save a card is no purchase, and has no receipt.
+    keep(store, &payer, ("pay_c", "setup"), (cents(0), cents(0))).await;
     payer.return_leases(store).await;
     let refunded = till
         .refund("refund:re_b", "payment:pay_b", cents(500))
@@ -44,6 +45,21 @@ pub(crate) async fn pay(store: &Store) {
         receipts::credit(tx, &refunded, NOW)
     };
     store.write(credit).await.expect("it is issued");
+}
+
+/// Keeps a payment that succeeded: its id and kind, its amount and tax.
+async fn keep(store: &Store, payer: &Customer, it: (&str, &str), paid: (Nusd, Nusd)) {
+    let (organization, (id, kind), (amount, tax)) = (&payer.organization, it, paid);
+    let sql = format!(
+        "INSERT INTO payments (id, organization_id, kind, state, amount_nusd, tax_nusd,
+             tax_percent, currency, provider, saves_method, created_at_us, looked_at_us,
+             ended_at_us)
+         VALUES ('{id}', '{organization}', '{kind}', 'succeeded', {}, {}, '19', 'usd', 'test', 0,
+             1, 1, 1)",
+        amount.get(),
+        tax.get()
+    );
+    execute(store, &sql).await.expect("it is written");
 }
 
 async fn issue(store: &Store, payer: &Customer, purchase: String) {
