@@ -12,6 +12,7 @@ LIVES = [
     limits.budgets,
     limits.rate_limits,
     limits.admin_key,
+    limits.costs,
     money.buys,
     money.saves_cards,
     money.recharges,

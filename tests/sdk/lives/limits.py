@@ -1,4 +1,7 @@
-"""People's keys, budgets and rate limits; and the receipts of requests."""
+"""People's keys, budgets and rate limits; and what requests cost."""
+
+import time
+from decimal import Decimal
 
 
 def keys(world):
@@ -56,3 +59,14 @@ def admin_key(world):
     path = f"/v1/organization/admin_api_keys/{made['id']}"
     assert me.post(path, ip_ranges=["203.0.113.0/24"])["ip_ranges"] == ["203.0.113.0/24"]
     assert me.delete(path)["deleted"]
+
+
+def costs(world):
+    """By the minute, which OpenAI's are not."""
+    me = world.operator()
+    request = world.ask(world.made["api_key"])
+    cost = Decimal(me.get(f"/api/receipts/{request}")["cost_usd"])
+    start = int(time.time()) - 600
+    buckets = me.get(f"/api/costs?start_time={start}&bucket_width=1m&limit=60")["data"]
+    results = [result for bucket in buckets for result in bucket["results"]]
+    assert sum(Decimal(str(it["amount"]["value"])) for it in results) >= cost

@@ -107,7 +107,9 @@ def books(world):
     assert ada.get("/api/operator/ledger")["house"]
     begun = ada.post("/api/operator/ledger/verifications")
     path = f"/api/operator/ledger/verifications/{begun['id']}"
-    world.until(lambda: ada.get(path)["state"] == "proved")
+    world.until(lambda: ada.get(path)["state"] != "running")
+    proof = ada.get(path)
+    assert proof["state"] == "proved", proof
     assert ada.get("/api/operator/ledger/verifications")["data"]
     assert ada.get("/api/operator/settings")
 
