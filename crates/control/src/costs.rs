@@ -1,4 +1,5 @@
-//! `/v1/organization/costs`: money over time, by day; `/api/costs`: the same by the minute or hour too.
+//! `/v1/organization/costs`: money over time, by day; `/api/costs`: the same, also by the minute or
+//! hour.
 
 use axum::Json;
 use axum::extract::{RawQuery, State};

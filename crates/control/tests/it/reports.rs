@@ -249,7 +249,7 @@ async fn costs_by_the_minute_and_hour_are_those_of_the_day() {
                 .collect()
         };
         let hours = amounts("bucket_width=1h&limit=168").await;
-        // Requests of 5 s, 65 s, 3,605 s, 7,300 s and 90,000 s after midnight: four hours have some.
+        // Of 5 s, 65 s, 3,605 s, 7,300 s and 90,000 s after midnight: four hours have some.
         assert_eq!(hours.len(), 4);
         assert_eq!(hours.iter().copied().sum::<Nusd>(), spent);
         let days = amounts("").await;
