@@ -8684,23 +8684,6 @@ export interface components {
             /**
              * @description A page as OpenAI's `GET /v1/organization/costs` answers it, in daily buckets; by line item,
              *     if models are to be compared.
-             * @example {
-             *       "data": [
-             *         {
-             *           "start_time": 1798761600,
-             *           "end_time": 1798848000,
-             *           "results": [
-             *             {
-             *               "amount": {
-             *                 "value": 0.06,
-             *                 "currency": "usd"
-             *               },
-             *               "line_item": "gpt-4o-mini-2024-07-18, input"
-             *             }
-             *           ]
-             *         }
-             *       ]
-             *     }
              */
             costs: Record<string, never>;
             /** @example openai */
@@ -15626,23 +15609,7 @@ export interface operations {
             content: {
                 /**
                  * @example {
-                 *       "costs": {
-                 *         "data": [
-                 *           {
-                 *             "start_time": 1798761600,
-                 *             "end_time": 1798848000,
-                 *             "results": [
-                 *               {
-                 *                 "amount": {
-                 *                   "value": 0.06,
-                 *                   "currency": "usd"
-                 *                 },
-                 *                 "line_item": "gpt-4o-mini-2024-07-18, input"
-                 *               }
-                 *             ]
-                 *           }
-                 *         ]
-                 *       },
+                 *       "costs": {},
                  *       "upstream_id": "openai"
                  *     }
                  */
