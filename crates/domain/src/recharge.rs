@@ -351,6 +351,20 @@ mod tests {
     }
 
     #[test]
+    fn a_recharge_is_a_purchase_as_they_are_allowed_now() {
+        // The operator changed what may be bought after somebody said what they want.
+        let rules = rules("5", "10", None);
+        let now = |minimum, maximum| Bounds {
+            minimum: usd(minimum),
+            maximum: usd(maximum),
+        };
+        for (bounds, buys) in [(now("30", "100"), "30"), (now("1", "2"), "2")] {
+            let need = rules.need(usd("4"), Nusd::ZERO, bounds);
+            assert_eq!(need, Need::Purchase(usd(buys)));
+        }
+    }
+
+    #[test]
     fn a_wallet_below_its_threshold_is_filled_up_within_the_cap() {
         let buys = |amount: &str| Need::Purchase(usd(amount));
         let capped = rules("5", "20", Some("30"));

@@ -154,6 +154,22 @@ async fn a_purchase_pays_back_what_was_lent() {
 }
 
 #[tokio::test]
+async fn no_wallet_takes_more_than_an_account_can_hold() {
+    on_each_database(async |database| {
+        let store = serve(&database).await;
+        let customer = Customer::new(&store, 0).await;
+        let till = Till::of(&store, &customer);
+        assert!(till.give("all", Nusd::MAX, None).await.expect("it fits"));
+        let more = till.give("more", cents(1), None).await;
+        assert!(matches!(more, Err(GrantError::TooLarge)), "{more:?}");
+        let line = till.lend("line", cents(1)).await;
+        assert!(matches!(line, Err(OverdraftError::TooLarge)), "{line:?}");
+        store.close().await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_purchase_goes_back_with_its_tax_in_parts_that_add_up() {
     on_each_database(async |database| {
         let store = serve(&database).await;

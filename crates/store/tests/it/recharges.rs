@@ -12,7 +12,7 @@ use domain::window::Window;
 use store::page::Page;
 use store::payments::{self, Failure, Heard, Payment, SavedMethod};
 use store::recharges::{self, Attempt, AttemptState, Begun, Settings, Terms};
-use store::{Role, Store, StoreError, Tx, jobs};
+use store::{Role, Store, StoreError, Tx, jobs, organizations};
 use testkit::on_each_database;
 
 use crate::crud_world::{NOW, set_up, write};
@@ -313,6 +313,72 @@ async fn another_card_is_charged_at_once() {
         assert_eq!(world.state(NOW).await, State::BackingOff(until));
         write(&world.store, move |tx| recharges::new_method(tx, &of, NOW)).await;
         assert_eq!(world.state(NOW).await, State::Armed, "cards changed");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_card_that_was_saved_before_begins_anew_when_it_is_chosen() {
+    on_each_database(async |database| {
+        let world = World::with_card(&database).await;
+        let card = world.save_card("pm_2").await;
+        let payment = world.begun(NOW).await;
+        world.decline(&payment, NOW).await;
+        let until = NOW.plus(HOUR_US);
+        assert_eq!(world.state(NOW).await, State::BackingOff(until));
+        let chosen = Settings {
+            method: Some(card),
+            ..wanted()
+        };
+        world.want(chosen, NOW).await;
+        assert_eq!(world.state(NOW).await, State::Armed);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_recharge_that_is_over_stays_so() {
+    on_each_database(async |database| {
+        let world = World::with_card(&database).await;
+        let payment = world.begun(NOW).await;
+        world.decline(&payment, NOW).await;
+        let late = Payment {
+            state: PaymentState::Expired,
+            ..payment
+        };
+        let follow = move |tx: &mut Tx<'_>| recharges::follow(tx, &late, (NOW, entropy));
+        write(&world.store, follow).await;
+        assert_eq!(world.attempts().await[0].state, AttemptState::Declined);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nobody_is_charged_who_is_suspended_or_by_a_card_that_another_provider_has() {
+    on_each_database(async |database| {
+        let world = World::with_card(&database).await;
+        let of = world.organization.clone();
+        let suspend = move |tx: &mut Tx<'_>| organizations::suspend(tx, &of, "a test", NOW);
+        assert!(write(&world.store, suspend).await);
+        assert_eq!(world.begin(NOW).await, Begun::Nothing);
+
+        let world = World::of(&testkit::databases::sqlite()).await;
+        let card = world.save_card("pm_1").await;
+        let chosen = Settings {
+            method: Some(card),
+            ..wanted()
+        };
+        world.want(chosen, NOW).await;
+        let of = world.organization.clone();
+        let begun = write(&world.store, move |tx| {
+            let id = PaymentId::random(entropy);
+            let elsewhere = Terms {
+                provider: "elsewhere".into(),
+                ..terms()
+            };
+            recharges::begin(tx, &of, &id, &elsewhere, (NOW, entropy))
+        });
+        assert_eq!(begun.await, Begun::NoPaymentMethod);
     })
     .await;
 }
