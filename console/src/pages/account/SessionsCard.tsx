@@ -18,7 +18,7 @@ const COLUMNS: Column<Session>[] = [
   {
     name: 'Browser',
     cell: (session) => (
-      <Text size="sm" title={session.user_agent ?? undefined}>
+      <Text component="div" size="sm" title={session.user_agent ?? undefined}>
         {browserOf(session.user_agent)}{' '}
         {session.is_current && (
           <Badge variant="light" tt="none">
