@@ -86,10 +86,7 @@ pub(crate) async fn update(
     fields: Fields,
 ) -> Response {
     let outcome = async {
-        let keep = match fields.has("keep_prompts") {
-            true => Some(fields.flag("keep_prompts")?),
-            false => None,
-        };
+        let keep = fields.flag("keep_prompts")?;
         if keep == Some(true) && control.webhooks.sealing.is_none() {
             let message = "Prompts are kept sealed, and this server was not given the installation's secret key. Ask the operator for it.";
             return Err(Refusal::Unsupported {
@@ -98,7 +95,7 @@ pub(crate) async fn update(
             });
         }
         let days = fields.integer("prompt_days", 1..=MOST_DAYS)?;
-        let erase = fields.has("erase_prompts") && fields.flag("erase_prompts")?;
+        let erase = fields.flag("erase_prompts")?.unwrap_or(false);
         let wanted = Wanted { keep, days, erase };
         let change = control.change(admin, move |tx, organization, now| {
             let (setting, changes) = wanted.apply(tx, organization)?;

@@ -242,7 +242,7 @@ async fn costs_by_the_minute_and_hour_are_those_of_the_day() {
             let answer = world
                 .get(&format!("/api/costs?start_time={START_S}&{rest}"))
                 .await;
-            let text = answer.text().to_owned();
+            let text = answer.text();
             let values = text.split("\"value\":").skip(1);
             values
                 .map(|part| Nusd::parse_usd(part.split(',').next().unwrap()).unwrap())

@@ -45,11 +45,7 @@ pub(super) fn read_config(root: &Item, problems: &RefCell<Vec<Problem>>) -> Read
         .and_then(|section| read_signup(&section));
     let mail = root.section("mail").and_then(|it| read_mail(&it));
     let sms = root.section("sms").and_then(|it| read_sms(&it));
-    let webhook_networks = root.section("webhooks").and_then(|section| {
-        let networks = section.parsed("allowed_networks", parse_networks);
-        section.finish();
-        networks
-    });
+    let webhook_networks = root.section("webhooks").and_then(|it| read_networks(&it));
     let leak_reports = root
         .section("leak_reports")
         .and_then(|section| read_leak_reports(&section));
@@ -99,6 +95,13 @@ pub(super) fn read_config(root: &Item, problems: &RefCell<Vec<Problem>>) -> Read
         upstreams: upstreams?,
         models: models?,
     })
+}
+
+/// Reads where webhooks may lead beside the open network.
+fn read_networks(section: &Section<'_>) -> Read<Vec<Network>> {
+    let networks = section.parsed("allowed_networks", parse_networks);
+    section.finish();
+    networks
 }
 
 /// Reads an `http://` or `https://` address and takes the slash off its end.

@@ -1,8 +1,4 @@
 //! Low balances are looked for where something moved, and nowhere else.
-//!
-//! `FAREBOX_WALLETS` says how many wallets there are, to see how long a look takes among many.
-
-use std::time::Instant;
 
 use domain::money::Nusd;
 use domain::time::MINUTE_US;
@@ -17,10 +13,8 @@ use crate::fixture::{Customer, entropy, execute, lease, rows, serve, settlement}
 
 async fn look(store: &Store, minute: i64) -> Looked {
     let now = NOW.plus(minute * MINUTE_US);
-    let began = Instant::now();
     let look = store.write(move |tx| low_balances::look_in_turn(tx, now, entropy));
     let looked: Result<_, StoreError> = look.await;
-    println!("look {minute}: {looked:?} in {:?}", began.elapsed());
     looked.expect("it is looked")
 }
 

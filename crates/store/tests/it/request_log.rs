@@ -193,33 +193,41 @@ async fn an_entry_says_what_is_known_of_its_request() {
     .await;
 }
 
+/// A request of each kind, oldest first: served, slowly, left by its client, broken off, refused,
+/// and failed by its upstream.
+async fn of_each_kind(store: &Store, customer: &Customer) -> [String; 6] {
+    let left = Flags {
+        disconnected: true,
+        broken_off: true,
+        ..Flags::default()
+    };
+    let broken = Flags {
+        broken_off: true,
+        ..Flags::default()
+    };
+    let ok = charged(store, customer, 1, 10, Flags::default()).await;
+    let slow = charged(store, customer, 2, 5_000, Flags::default()).await;
+    let cancelled = charged(store, customer, 3, 10, left).await;
+    let failed = charged(store, customer, 4, 10, broken).await;
+    let refused = keep(store, refusal(customer, 5)).await;
+    let upstream = Refused {
+        outcome: Outcome::Failed,
+        status: 502,
+        error_code: None,
+        upstream: Some("up".into()),
+        ..refusal(customer, 6)
+    };
+    let upstream = keep(store, upstream).await;
+    [ok, slow, cancelled, failed, refused, upstream]
+}
+
 #[tokio::test]
 async fn each_filter_leaves_what_it_says() {
     on_each_database(async |database| {
         let store = serve(&database).await;
         let customer = Customer::new(&store, 10_000).await;
-        let left = Flags {
-            disconnected: true,
-            broken_off: true,
-            ..Flags::default()
-        };
-        let broken = Flags {
-            broken_off: true,
-            ..Flags::default()
-        };
-        let ok = charged(&store, &customer, 1, 10, Flags::default()).await;
-        let slow = charged(&store, &customer, 2, 5_000, Flags::default()).await;
-        let cancelled = charged(&store, &customer, 3, 10, left).await;
-        let failed = charged(&store, &customer, 4, 10, broken).await;
-        let refused = keep(&store, refusal(&customer, 5)).await;
-        let upstream = Refused {
-            outcome: Outcome::Failed,
-            status: 502,
-            error_code: None,
-            upstream: Some("up".into()),
-            ..refusal(&customer, 6)
-        };
-        let upstream = keep(&store, upstream).await;
+        let [ok, slow, cancelled, failed, refused, upstream] =
+            of_each_kind(&store, &customer).await;
         let all = [&upstream, &refused, &failed, &cancelled, &slow, &ok];
         let of = |change: &dyn Fn(&mut Filter)| {
             let mut filter = Filter::default();
