@@ -291,15 +291,21 @@ impl Scene {
     }
 }
 
-/// How `free` units are shared out: what is wanted, to whoever has waited longest, and the rest in
-/// proportion to demand. Adds up to all of it.
+/// How `free` units are shared out: what is wanted, to whoever has it already, then to whoever has
+/// waited longest, and the rest in proportion to demand. Adds up to all of it.
 fn portions(mut free: u64, rows: &[(&NodeId, &ShareRow)]) -> Vec<u64> {
-    let mut wanted = vec![0; rows.len()];
+    let kept = rows.iter().map(|(_, row)| {
+        let kept = row.kept().min(free);
+        free -= kept;
+        kept
+    });
+    let mut wanted: Vec<u64> = kept.collect();
     let mut turns: Vec<usize> = (0..rows.len()).collect();
     turns.sort_by_key(|index| rows[*index].1.wanted_at);
     for index in turns {
-        wanted[index] = rows[index].1.wanted.min(free);
-        free -= wanted[index];
+        let more = (rows[index].1.wanted - wanted[index]).min(free);
+        wanted[index] += more;
+        free -= more;
     }
     let rest = by_demand(free, rows);
     wanted
@@ -353,6 +359,15 @@ impl ShareRow {
     /// Whether not even the smallest of its requests had its turn.
     fn waits(&self) -> bool {
         self.wanted > 0 && self.free() < self.least
+    }
+
+    /// What is there for requests that wait: they have not looked since it came. Too little for any
+    /// of them is not kept, or two nodes could keep each other waiting.
+    fn kept(&self) -> u64 {
+        match self.waits() {
+            true => 0,
+            false => self.wanted.min(self.free()),
+        }
     }
 
     /// What is used of it now, if nothing more was since it was told. Of a node that is silent all

@@ -144,13 +144,15 @@ impl Fleet {
 
     /// What a node's next beat wants, of all limits.
     fn wanted(&mut self, index: usize) -> u64 {
+        // Later than any answer that it may wait for.
+        self.now = self.now.plus(HOUR_US);
         let node = &mut self.nodes[index];
         node.beats += 1;
         let at = Moment {
             beat: node.beats,
-            // Later than any answer that it may wait for.
-            now: self.now.plus(HOUR_US),
+            now: self.now,
         };
+        self.now = self.now.plus(HOUR_US);
         let lines = node.rates.lines(DEFAULTS, at);
         lines.iter().map(|line| line.wanted).sum()
     }
