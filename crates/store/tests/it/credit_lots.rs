@@ -154,6 +154,32 @@ async fn a_purchase_pays_back_what_was_lent() {
 }
 
 #[tokio::test]
+async fn a_line_is_not_lowered_below_what_is_held_of_it_nor_below_nothing() {
+    on_each_database(async |database| {
+        let store = serve(&database).await;
+        let customer = Customer::new(&store, 0).await;
+        let till = Till::of(&store, &customer);
+        let negative = till.lend("negative", Nusd::ZERO - cents(1)).await;
+        assert!(
+            matches!(negative, Err(OverdraftError::Negative)),
+            "{negative:?}"
+        );
+        till.lend("line", cents(1_000)).await.expect("a line");
+        let hold = customer.hold(cents(800).get());
+        let held = store.ledger().hold(hold.clone());
+        held.durable().await.expect("it is free");
+        customer.return_leases(&store).await;
+        let lowered = till.lend("lower", cents(500)).await;
+        let Err(OverdraftError::InUse { least }) = lowered else {
+            panic!("{lowered:?}");
+        };
+        assert_eq!(least, cents(800));
+        store.close().await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn no_wallet_takes_more_than_an_account_can_hold() {
     on_each_database(async |database| {
         let store = serve(&database).await;

@@ -308,6 +308,34 @@ async fn a_statement_is_final_when_nothing_of_its_month_is_open() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_statement_is_announced_when_it_is_final_and_once() {
+    on_each_database(async |database| {
+        let store = serve(&database).await;
+        let customer = Customer::new(&store, 0).await;
+        customer.found(&store).await;
+        let amount = 10_000;
+        take(&store, &customer, 0, &Step::Grant { at_hour: 1, amount }).await;
+        let (month, span) = months()[0];
+        let settled = request(&customer, span.end.plus(-1), 0, 1);
+        let held = store.ledger().hold(Arc::clone(&settled.hold));
+        held.durable().await.expect("it is durable");
+        let announce = async || {
+            let now = span.end.plus(DAY_US);
+            let tell = store.write(move |tx| statements::announce(tx, month, 10, now, entropy));
+            let told: Result<usize, StoreError> = tell.await;
+            told.expect("it is told")
+        };
+        assert_eq!(announce().await, 0, "a request of it is open");
+        let settled = store.ledger().settle(settled);
+        settled.durable().await.expect("it is durable");
+        assert_eq!(announce().await, 1);
+        assert_eq!(announce().await, 0);
+        store.close().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn statements_walk_over_no_requests() {
     on_each_database(async |database| {
         let store = serve(&database).await;
