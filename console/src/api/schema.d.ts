@@ -509,6 +509,62 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/log_settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Retrieve what is kept with the log. */
+        get: operations["retrieve_log_settings"];
+        put?: never;
+        /** Decide whether prompts and answers are kept with the log, and for how long. */
+        post: operations["update_log_settings"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List requests by when they ended, the latest first, or follow those that end from now on.
+         * @description A member sees the requests of projects whose log they may read, and those made with keys of
+         *     their own.
+         */
+        get: operations["list_logs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/logs/{request_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Retrieve a request: its receipt, or why it was refused. */
+        get: operations["retrieve_log"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/me": {
         parameters: {
             query?: never;
@@ -2623,7 +2679,7 @@ export interface paths {
         /** Retrieve the organization's data retention. */
         get: operations["retrieve_organization_data_retention"];
         put?: never;
-        /** Set the organization's data retention, to what it is. */
+        /** Set the organization's data retention: what it is, or that nothing more is kept. */
         post: operations["set_organization_data_retention"];
         delete?: never;
         options?: never;
@@ -5269,7 +5325,8 @@ export interface components {
             object: string;
             /**
              * @description `zero_data_retention`: not at all. Only the answer to a request with an `Idempotency-Key` is
-             *     kept for a day, because its caller asked for that.
+             *     kept for a day, because its caller asked for that. `none`: the organization keeps prompts
+             *     and answers with its log, as `/api/log_settings` says.
              * @example zero_data_retention
              */
             type: string;
@@ -5927,6 +5984,332 @@ export interface components {
             last_id?: string | null;
             /** @example list */
             object: string;
+        };
+        /** @description Something that was looked at before a request was refused. */
+        LogCheck: {
+            /**
+             * @description What the request needed of it.
+             * @example 0.0042
+             */
+            asked?: string | null;
+            /**
+             * @description Of a budget: which.
+             * @example budget_7YkQ2nV0bX4cR9sLwA3eTz1M
+             */
+            budget_id?: string | null;
+            /**
+             * @description `key`, `ip_range`, `organization`, `project`, `role`, `key_permissions`, `suspension`,
+             *     `request`, `model`, `key_models`, `project_models`, `endpoint`, `idempotency_key`, `price`,
+             *     `ledger`, `rate_limit`, `balance`, `budget`, `upstream`.
+             * @example budget
+             */
+            check: string;
+            /**
+             * @description What of it was held for requests in flight.
+             * @example 0.02
+             */
+            held?: string | null;
+            /**
+             * @description The limit; of the balance, what was paid in and not spent. Null, as the next two, where the
+             *     limit is shared by nodes and this one did not know.
+             * @example 10.00
+             */
+            limit?: string | null;
+            /**
+             * @description Of a rate limit: which, such as `requests_per_minute`.
+             * @example null
+             */
+            rate?: string | null;
+            /**
+             * Format: int64
+             * @description When there is room again, or the budget's window ends, as far as that is known.
+             * @example 1798761660
+             */
+            resets_at?: number | null;
+            /**
+             * @description Of a budget or rate limit: what it is put on, `organization`, `project` or `key`.
+             * @example project
+             */
+            scope?: string | null;
+            /**
+             * @description What the numbers count: `usd`, `requests` or `tokens`.
+             * @example usd
+             */
+            unit?: string | null;
+            /**
+             * @description What of it was used.
+             * @example 9.98
+             */
+            used?: string | null;
+            /**
+             * @description `passed`, `refused`, or `not_reached`: something before it refused.
+             * @example refused
+             */
+            verdict: string;
+        };
+        /** @description A request. */
+        LogEntry: {
+            /** @example key_7YkQ2nV0bX4cR9sLwA3eTz1M */
+            api_key_id?: string | null;
+            /** @example Nightly build */
+            api_key_name?: string | null;
+            /**
+             * @description What it cost; `0.00` if it was not charged.
+             * @example 0.000002869
+             */
+            cost_usd: string;
+            /**
+             * Format: int64
+             * @description From its arrival, or its admission if it was admitted, to its end.
+             * @example 1480
+             */
+            duration_ms: number;
+            /**
+             * Format: int64
+             * @description When it ended.
+             * @example 1798761602
+             */
+            ended_at: number;
+            /**
+             * @description `chat`, `responses`, `completions` or `embeddings`.
+             * @example chat
+             */
+            endpoint: string;
+            /** @example null */
+            error_code?: string | null;
+            /** @example null */
+            error_message?: string | null;
+            /**
+             * @description Why the model stopped, such as `stop` or `length`; null if its server did not say.
+             * @example stop
+             */
+            finish_reason?: string | null;
+            /**
+             * Format: int64
+             * @description From its admission to the first piece with output; null of a plain answer.
+             * @example 210
+             */
+            first_output_ms?: number | null;
+            /**
+             * @description What else happened: `estimated`, `overrun`, `orphan`, `disconnected`, `broken_off` or
+             *     `cut_off`.
+             * @example []
+             */
+            flags: string[];
+            /**
+             * @description Its answer's `x-request-id`.
+             * @example req_019b77a1c2f07d3e9a6b1c2d3e4f5a6b
+             */
+            id: string;
+            /**
+             * @description What was asked for; null if the request was refused before it was read.
+             * @example gpt-4o-mini
+             */
+            model?: string | null;
+            /** @example request.log */
+            object: string;
+            /**
+             * @description `ok`; `refused`: no upstream was asked; `failed`: the upstream failed, or the process that
+             *     served it; `cancelled`: the client left before the end.
+             * @example ok
+             */
+            outcome: string;
+            /**
+             * @description Null if the key belongs to no project.
+             * @example proj_7YkQ2nV0bX4cR9sLwA3eTz1M
+             */
+            project_id?: string | null;
+            /**
+             * @description The service account whose key it is.
+             * @example null
+             */
+            service_account_id?: string | null;
+            /**
+             * Format: int64
+             * @description When it arrived.
+             * @example 1798761600
+             */
+            started_at: number;
+            /**
+             * Format: int64
+             * @description The same in milliseconds.
+             * @example 1798761600250
+             */
+            started_at_ms: number;
+            /**
+             * Format: int64
+             * @description The answer's; 499 if the client left.
+             * @example 200
+             */
+            status: number;
+            /**
+             * @description Whether the answer was to come piece by piece; null if the request was not read.
+             * @example true
+             */
+            streamed?: boolean | null;
+            tokens?: components["schemas"]["LogTokens"] | null;
+            /**
+             * @description The operator's name of the server that was called last; null if none was.
+             * @example vllm
+             */
+            upstream?: string | null;
+            /**
+             * @description The person whose key it is.
+             * @example user-7YkQ2nV0bX4cR9sLwA3eTz1M
+             */
+            user_id?: string | null;
+            /** @example Ada */
+            user_name?: string | null;
+        };
+        /** @description A page of the log. */
+        LogList: {
+            data: components["schemas"]["LogEntry"][];
+            /**
+             * @description What to send as `after`, with `order=asc`, to follow the log from here on.
+             * @example 1798761602000123-
+             */
+            follow: string;
+            /**
+             * @description Whether there is more now. Where a filter fits few requests, a page may be short, or empty,
+             *     and there is more still.
+             */
+            has_more: boolean;
+            /**
+             * @description What to send as `after` to go on; null if the list ends here. With `order=asc` it never
+             *     does: ask again, and hear of what ended meanwhile.
+             * @example 1798761602000123-req_019b77a1c2f07d3e9a6b1c2d3e4f5a6b
+             */
+            next?: string | null;
+            /**
+             * Format: int64
+             * @description How many refused requests in this span are not in the log, as there were too many in their
+             *     minute.
+             * @example 0
+             */
+            not_kept: number;
+            /** @example list */
+            object: string;
+        };
+        /** @description What is kept of a request's prompt and answer. */
+        LogPrompt: {
+            request?: components["schemas"]["LogText"] | null;
+            response?: components["schemas"]["LogText"] | null;
+            /**
+             * @description `shown`; `none`: nothing is kept of it; `not_allowed`: the caller may not see whether
+             *     anything is; `sealed`: this server cannot open what is kept.
+             * @example shown
+             */
+            state: string;
+        };
+        /** @description Why a request was refused, or failed. */
+        LogRefusal: {
+            /** @description What was looked at, in order, as the gateway saw it at that moment. */
+            checks: components["schemas"]["LogCheck"][];
+            /** @example project_spend_limit_exceeded */
+            code?: string | null;
+            message: string;
+        };
+        /** @description A request, with all that is known of it. */
+        LogRequest: components["schemas"]["LogEntry"] & {
+            prompt: components["schemas"]["LogPrompt"];
+            receipt?: components["schemas"]["RequestReceipt"] | null;
+            refusal?: components["schemas"]["LogRefusal"] | null;
+        };
+        /** @description What is kept with the log. */
+        LogSettings: {
+            /**
+             * @description Whether the beginnings of prompts and answers are kept, up to 64 KiB of each, sealed.
+             * @example false
+             */
+            keep_prompts: boolean;
+            /** @example log_settings */
+            object: string;
+            /**
+             * Format: int64
+             * @description For how many days.
+             * @example 30
+             */
+            prompt_days: number;
+            /**
+             * Format: int64
+             * @description For how many days refused requests are: the operator's decision.
+             * @example 30
+             */
+            refusal_days: number;
+        };
+        /** @description What is to change of what is kept; what is absent stays. */
+        LogSettingsChanges: {
+            /**
+             * @description Whether what was kept until now goes at once. If absent: no, and it goes when its days are
+             *     over.
+             */
+            erase_prompts?: boolean | null;
+            /** @description Acts on the next request, and within two seconds on other servers. */
+            keep_prompts?: boolean | null;
+            /** Format: int64 */
+            prompt_days?: number | null;
+        };
+        /** @description One side of a request. */
+        LogText: {
+            /** @description Whether only its beginning is kept. */
+            is_cut: boolean;
+            /**
+             * @description Its beginning, up to 64 KiB.
+             * @example {"model": "gpt-4o-mini"}
+             */
+            text: string;
+            /**
+             * Format: int64
+             * @description How long it was, whole.
+             * @example 1024
+             */
+            whole_bytes: number;
+        };
+        /** @description Tokens by class. The classes do not overlap. */
+        LogTokens: {
+            /**
+             * Format: int64
+             * @example 0
+             */
+            audio_input: number;
+            /**
+             * Format: int64
+             * @example 0
+             */
+            audio_output: number;
+            /**
+             * Format: int64
+             * @description Written to it.
+             * @example 0
+             */
+            cache_write: number;
+            /**
+             * Format: int64
+             * @description Found in the upstream's cache.
+             * @example 0
+             */
+            cached_input: number;
+            /**
+             * Format: int64
+             * @example 0
+             */
+            image: number;
+            /**
+             * Format: int64
+             * @description Read afresh.
+             * @example 9
+             */
+            input: number;
+            /**
+             * Format: int64
+             * @example 2
+             */
+            output: number;
+            /**
+             * Format: int64
+             * @example 0
+             */
+            reasoning: number;
         };
         /** @description Redeem codes that were just made. Nobody can show them again. */
         MadeCodeBatch: components["schemas"]["CodeBatch"] & {
@@ -11306,6 +11689,332 @@ export interface operations {
             413: components["responses"]["TooLarge"];
             415: components["responses"]["UnsupportedEncoding"];
             429: components["responses"]["TooMany"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    retrieve_log_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What is kept with the log */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "keep_prompts": false,
+                     *       "object": "log_settings",
+                     *       "prompt_days": 30,
+                     *       "refusal_days": 30
+                     *     }
+                     */
+                    "application/json": components["schemas"]["LogSettings"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    update_log_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /**
+                 * @example {
+                 *       "erase_prompts": false,
+                 *       "keep_prompts": false,
+                 *       "prompt_days": 1
+                 *     }
+                 */
+                "application/json": components["schemas"]["LogSettingsChanges"];
+            };
+        };
+        responses: {
+            /** @description What is kept with the log */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "keep_prompts": false,
+                     *       "object": "log_settings",
+                     *       "prompt_days": 30,
+                     *       "refusal_days": 30
+                     *     }
+                     */
+                    "application/json": components["schemas"]["LogSettings"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedEncoding"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    list_logs: {
+        parameters: {
+            query?: {
+                /** @description `desc` (if absent): the latest first. `asc`: the earliest first, up to two seconds ago; the way to follow the log */
+                order?: string;
+                /** @description The most rows to answer */
+                limit?: number;
+                /** @description The last id of the page before */
+                after?: string;
+                /** @description Ended at this Unix second or later. */
+                start_time?: number;
+                /** @description Ended before this Unix second. */
+                end_time?: number;
+                /** @description `ok`, `refused`, `failed` or `cancelled`. */
+                outcome?: string;
+                /** @description The status of the answer; 499 where the client left. */
+                status?: number;
+                /** @description The code of the error. */
+                error_code?: string;
+                model?: string;
+                project_id?: string;
+                api_key_id?: string;
+                /** @description The person whose key it is. */
+                user_id?: string;
+                /** @description `chat`, `responses`, `completions` or `embeddings`. */
+                endpoint?: string;
+                upstream?: string;
+                /** @description Cost at least this many US dollars. */
+                min_cost_usd?: string;
+                /** @description Took at least so long. */
+                min_duration_ms?: number;
+                /** @description This request. */
+                request_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of the log */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "api_key_id": "key_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *           "api_key_name": "Nightly build",
+                     *           "cost_usd": "0.000002869",
+                     *           "duration_ms": 1480,
+                     *           "ended_at": 1798761602,
+                     *           "endpoint": "chat",
+                     *           "error_code": null,
+                     *           "error_message": null,
+                     *           "finish_reason": "stop",
+                     *           "first_output_ms": 210,
+                     *           "flags": [],
+                     *           "id": "req_019b77a1c2f07d3e9a6b1c2d3e4f5a6b",
+                     *           "model": "gpt-4o-mini",
+                     *           "object": "request.log",
+                     *           "outcome": "ok",
+                     *           "project_id": "proj_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *           "service_account_id": null,
+                     *           "started_at": 1798761600,
+                     *           "started_at_ms": 1798761600250,
+                     *           "status": 200,
+                     *           "streamed": true,
+                     *           "tokens": {
+                     *             "audio_input": 0,
+                     *             "audio_output": 0,
+                     *             "cache_write": 0,
+                     *             "cached_input": 0,
+                     *             "image": 0,
+                     *             "input": 9,
+                     *             "output": 2,
+                     *             "reasoning": 0
+                     *           },
+                     *           "upstream": "vllm",
+                     *           "user_id": "user-7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *           "user_name": "Ada"
+                     *         }
+                     *       ],
+                     *       "follow": "1798761602000123-",
+                     *       "has_more": false,
+                     *       "next": "1798761602000123-req_019b77a1c2f07d3e9a6b1c2d3e4f5a6b",
+                     *       "not_kept": 0,
+                     *       "object": "list"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["LogList"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    retrieve_log: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The answer's `x-request-id` */
+                request_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A request, with all that is known of it */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "api_key_id": "key_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *       "api_key_name": "Nightly build",
+                     *       "cost_usd": "0.000002869",
+                     *       "duration_ms": 1480,
+                     *       "ended_at": 1798761602,
+                     *       "endpoint": "chat",
+                     *       "error_code": null,
+                     *       "error_message": null,
+                     *       "finish_reason": "stop",
+                     *       "first_output_ms": 210,
+                     *       "flags": [],
+                     *       "id": "req_019b77a1c2f07d3e9a6b1c2d3e4f5a6b",
+                     *       "model": "gpt-4o-mini",
+                     *       "object": "request.log",
+                     *       "outcome": "ok",
+                     *       "project_id": "proj_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *       "service_account_id": null,
+                     *       "started_at": 1798761600,
+                     *       "started_at_ms": 1798761600250,
+                     *       "status": 200,
+                     *       "streamed": true,
+                     *       "tokens": {
+                     *         "audio_input": 0,
+                     *         "audio_output": 0,
+                     *         "cache_write": 0,
+                     *         "cached_input": 0,
+                     *         "image": 0,
+                     *         "input": 9,
+                     *         "output": 2,
+                     *         "reasoning": 0
+                     *       },
+                     *       "upstream": "vllm",
+                     *       "user_id": "user-7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *       "user_name": "Ada",
+                     *       "prompt": {
+                     *         "request": {
+                     *           "is_cut": false,
+                     *           "text": "{\"model\": \"gpt-4o-mini\"}",
+                     *           "whole_bytes": 1024
+                     *         },
+                     *         "response": {
+                     *           "is_cut": false,
+                     *           "text": "{\"model\": \"gpt-4o-mini\"}",
+                     *           "whole_bytes": 1024
+                     *         },
+                     *         "state": "shown"
+                     *       },
+                     *       "receipt": {
+                     *         "admitted_at": 1798761600,
+                     *         "api_key_id": "key_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *         "balance_after_usd": "4.999997131",
+                     *         "classes": [
+                     *           {
+                     *             "amount_usd": "0.00000151875",
+                     *             "class": "input",
+                     *             "unit_price_usd": "0.16875",
+                     *             "units": 9
+                     *           }
+                     *         ],
+                     *         "cost_usd": "0.000002869",
+                     *         "duration_ms": 1480,
+                     *         "ended_at": 1798761602,
+                     *         "endpoint": "chat",
+                     *         "flags": [
+                     *           {
+                     *             "flag": "estimated",
+                     *             "meaning": "Tokens were counted here, at least in part: the model's server did not tell."
+                     *           }
+                     *         ],
+                     *         "held_usd": "0.0042",
+                     *         "id": "req_019b77a1c2f07d3e9a6b1c2d3e4f5a6b",
+                     *         "integrity": {
+                     *           "batch": 7,
+                     *           "chain": "node:main",
+                     *           "hash": "8740fa7c2c565aea438e5a41b6efbcaff1c058f4e926c76e1326a97448213077",
+                     *           "previous_hash": "f2b45298ba75b82333a7e416c5e06da3232ac42cd68beb848cc45db126912025"
+                     *         },
+                     *         "model": "gpt-4o-mini",
+                     *         "object": "request.receipt",
+                     *         "organization_id": "org-7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *         "overrun_usd": "0.00",
+                     *         "price": {
+                     *           "effective_at": 1798675200,
+                     *           "id": "price_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *           "markup_basis_points": 1250
+                     *         },
+                     *         "project_id": "proj_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *         "rounding_usd": "0.00000000025",
+                     *         "subtotal_usd": "0.00000286875",
+                     *         "upstream": "vllm"
+                     *       },
+                     *       "refusal": {
+                     *         "checks": [
+                     *           {
+                     *             "asked": "0.0042",
+                     *             "budget_id": "budget_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *             "check": "budget",
+                     *             "held": "0.02",
+                     *             "limit": "10.00",
+                     *             "rate": null,
+                     *             "resets_at": 1798761660,
+                     *             "scope": "project",
+                     *             "unit": "usd",
+                     *             "used": "9.98",
+                     *             "verdict": "refused"
+                     *           }
+                     *         ],
+                     *         "code": "project_spend_limit_exceeded",
+                     *         "message": "message"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["LogRequest"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             500: components["responses"]["ServerError"];
             503: components["responses"]["Unavailable"];
         };
