@@ -11,6 +11,8 @@ const VIEWS: [path: string, title: string | RegExp][] = [
   ['/keys', 'API keys'],
   ['/usage', 'Usage'],
   ['/usage?measure=requests&by=user_id&range=7', 'Usage'],
+  ['/logs', 'Logs'],
+  ['/logs?outcome=refused&status=429&live=true', 'Logs'],
   ['/projects', 'Projects'],
   ['/members', 'Members'],
   ['/members?tab=invites', 'Members'],

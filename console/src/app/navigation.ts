@@ -12,6 +12,7 @@ import {
   IconHistory,
   IconInbox,
   IconKey,
+  IconListSearch,
   IconMessage,
   IconRocket,
   IconReportMoney,
@@ -48,6 +49,7 @@ export const areas: Area[] = [
       { to: '/playground', name: 'Playground', icon: IconMessage },
       { to: '/keys', name: 'API keys', icon: IconKey },
       { to: '/usage', name: 'Usage', icon: IconChartBar, needs: 'api.usage.read' },
+      { to: '/logs', name: 'Logs', icon: IconListSearch },
     ],
   },
   {

@@ -22,6 +22,7 @@ export const inside: View[] = [
   { path: '/playground', load: () => import('../pages/playground/Playground') },
   { path: '/keys', load: () => import('../pages/keys/Keys') },
   { path: '/usage', load: () => import('../pages/usage/Usage') },
+  { path: '/logs', load: () => import('../pages/logs/Logs') },
   { path: '/projects', load: () => import('../pages/projects/Projects') },
   { path: '/projects/$id', load: () => import('../pages/projects/ProjectPage') },
   { path: '/members', load: () => import('../pages/members/Members') },

@@ -1,10 +1,12 @@
 import { useNow } from './now';
-import { agoOf, dayOf, minuteOf, utcOf } from './time';
+import { agoOf, dayOf, minuteOf, secondOf, utcOf } from './time';
+
+const FORMATS = { ago: agoOf, day: dayOf, minute: minuteOf, second: secondOf };
 
 interface WhenProps {
   /** Seconds since 1970; nothing, or a word of yours, where it never was. */
   at: number | null | undefined;
-  as?: 'ago' | 'day' | 'minute';
+  as?: keyof typeof FORMATS;
   never?: string;
 }
 
@@ -12,7 +14,7 @@ interface WhenProps {
 export function When({ at, as = 'ago', never = 'Never' }: WhenProps) {
   const now = useNow();
   if (at === null || at === undefined) return <>{never}</>;
-  const text = as === 'ago' ? agoOf(at, now) : as === 'day' ? dayOf(at) : minuteOf(at);
+  const text = FORMATS[as](at, now);
   return (
     <time dateTime={new Date(at * 1_000).toISOString()} title={utcOf(at)}>
       {text}

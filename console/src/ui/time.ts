@@ -1,5 +1,12 @@
 const day = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium' });
 const minute = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
+const second = new Intl.DateTimeFormat(undefined, {
+  month: 'short',
+  day: 'numeric',
+  hour: 'numeric',
+  minute: '2-digit',
+  second: '2-digit',
+});
 const relative = new Intl.RelativeTimeFormat(undefined, { numeric: 'auto' });
 
 const UNITS: [Intl.RelativeTimeFormatUnit, number][] = [
@@ -16,6 +23,11 @@ export function dayOf(seconds: number): string {
 /** Day and time in the reader's zone. */
 export function minuteOf(seconds: number): string {
   return minute.format(seconds * 1_000);
+}
+
+/** Day and time to the second in the reader's zone; for what is recent, so without the year. */
+export function secondOf(seconds: number): string {
+  return second.format(seconds * 1_000);
 }
 
 /** As `2026-12-01 14:05:09 UTC`. */

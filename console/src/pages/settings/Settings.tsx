@@ -4,6 +4,7 @@ import { Card } from '../../ui/Card';
 import { Copyable } from '../../ui/Copyable';
 import { Page } from '../../ui/Page';
 import { AdminKeys } from './AdminKeys';
+import { Prompts } from './Prompts';
 
 /** What belongs to the organization as a whole. */
 export default function Settings() {
@@ -14,6 +15,7 @@ export default function Settings() {
         <Copyable name="organization id" text={id} />
       </Card>
       <AdminKeys />
+      <Prompts />
       <Card title="Administration API">
         <Text size="sm">
           Everything here can be done by programs, in OpenAI’s format: make an admin key and set{' '}
