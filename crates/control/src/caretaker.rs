@@ -1,8 +1,8 @@
 //! What nobody waits for, done now and then: writes when admin keys were last used, goes on with
 //! payments that were left half done, compares them with the provider's books, asks upstreams what
 //! they are owed, reads the meters of others' books, lets credit go that expired, tells of
-//! statements that are ready, and forgets sessions, sign-ups, codes, links and refused requests that
-//! are over.
+//! statements that are ready, and forgets sessions, sign-ups, codes, links and refused requests
+//! that are over.
 
 use std::time::Duration;
 
