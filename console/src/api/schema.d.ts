@@ -1868,7 +1868,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/outbox/{message_id}/attachments/{name}": {
+    "/api/outbox/{message_id}/attachments/{file_name}": {
         parameters: {
             query?: never;
             header?: never;

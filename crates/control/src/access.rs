@@ -172,7 +172,7 @@ macro_rules! rules {
 /// Routes that ask where a caller comes from, and not who it is: [`crate::outbox`] says why.
 pub const AT_HOME: &[(&str, &str)] = &[
     ("/api/outbox", "GET"),
-    ("/api/outbox/{message_id}/attachments/{name}", "GET"),
+    ("/api/outbox/{message_id}/attachments/{file_name}", "GET"),
 ];
 
 /// Routes that ask for a signature, and not who calls: [`crate::leak_reports`] and

@@ -177,11 +177,11 @@ pub(crate) async fn list(State(control): State<Control>, AtHome: AtHome, page: P
 
 /// Download a file that goes with a message that was kept instead of sent.
 #[utoipa::path(
-    get, path = "/api/outbox/{message_id}/attachments/{name}", tag = "Outbox",
+    get, path = "/api/outbox/{message_id}/attachments/{file_name}", tag = "Outbox",
     operation_id = "download_outbox_attachment",
     params(
         ("message_id" = String, Path, description = "The message"),
-        ("name" = String, Path, description = "The file, by its name"),
+        ("file_name" = String, Path, description = "The file, by its name", example = "2026-000017.pdf"),
     ),
     responses(
         (status = 200, content((Vec<u8> = "application/pdf"))),
