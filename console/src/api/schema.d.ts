@@ -6207,6 +6207,7 @@ export interface components {
             checks: components["schemas"]["LogCheck"][];
             /** @example project_spend_limit_exceeded */
             code?: string | null;
+            /** @example You have reached your project spend limit. */
             message: string;
         };
         /** @description A request, with all that is known of it. */
@@ -12005,7 +12006,7 @@ export interface operations {
                      *           }
                      *         ],
                      *         "code": "project_spend_limit_exceeded",
-                     *         "message": "message"
+                     *         "message": "You have reached your project spend limit."
                      *       }
                      *     }
                      */
@@ -17101,8 +17102,11 @@ export interface operations {
             path: {
                 /** @description The message */
                 message_id: string;
-                /** @description The file, by its name */
-                name: string;
+                /**
+                 * @description Which
+                 * @example 2026-000017.pdf
+                 */
+                file_name: string;
             };
             cookie?: never;
         };

@@ -181,7 +181,7 @@ pub(crate) async fn list(State(control): State<Control>, AtHome: AtHome, page: P
     operation_id = "download_outbox_attachment",
     params(
         ("message_id" = String, Path, description = "The message"),
-        ("file_name" = String, Path, description = "The file, by its name", example = "2026-000017.pdf"),
+        ("file_name" = String, Path, description = "Which", example = "2026-000017.pdf"),
     ),
     responses(
         (status = 200, content((Vec<u8> = "application/pdf"))),

@@ -496,6 +496,8 @@ mod tests {
             (ServiceAccountsWrite, &[ProjectOwner]),
             (ApiKeysRead, &[ProjectOwner]),
             (ApiKeysWrite, &[ProjectOwner]),
+            (LogsRead, &[ProjectOwner]),
+            (PromptsRead, &[]),
             (RateLimitsRead, in_project),
             (RateLimitsWrite, &[]),
             (ModelRead, everybody),

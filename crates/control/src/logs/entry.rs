@@ -111,7 +111,7 @@ pub(crate) struct LogTokens {
 pub(crate) struct LogRefusal {
     #[schema(example = "project_spend_limit_exceeded")]
     code: Option<String>,
-    #[schema(example = "The project has spent its limit of $10.00 for this day.")]
+    #[schema(example = "You have reached your project spend limit.")]
     message: String,
     /// What was looked at, in order, as the gateway saw it at that moment.
     #[schema(value_type = Vec<LogCheck>)]
