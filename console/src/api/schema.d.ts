@@ -3890,7 +3890,7 @@ export interface components {
         /** @description The wallets of all organizations together. */
         AllWallets: {
             /**
-             * @description What was paid in and not spent.
+             * @description What can be spent from them: what was paid in or is lent by credit lines, and not spent.
              * @example 120.25
              */
             balance_usd: string;
@@ -7412,7 +7412,7 @@ export interface components {
         /** @description An organization, as operators see it. */
         OperatorOrganization: {
             /**
-             * @description What was paid in and not spent, held or not.
+             * @description What was paid in and not spent, held or not; negative while a credit line is used.
              * @example 95.99
              */
             balance_usd: string;

@@ -53,7 +53,7 @@ pub(crate) struct HouseAccount {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct AllWallets {
     count: u64,
-    /// What was paid in and not spent.
+    /// What can be spent from them: what was paid in or is lent by credit lines, and not spent.
     #[schema(example = "120.25")]
     balance_usd: String,
     /// What of it is held for requests in flight, or leased by nodes.

@@ -42,7 +42,7 @@ pub(crate) struct OperatorOrganization {
     created_at: i64,
     /// How many people belong to it.
     member_count: u64,
-    /// What was paid in and not spent, held or not.
+    /// What was paid in and not spent, held or not; negative while a credit line is used.
     #[schema(example = "95.99")]
     balance_usd: String,
     /// What was charged to its requests admitted in this month, UTC.

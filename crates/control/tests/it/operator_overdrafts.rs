@@ -33,6 +33,7 @@ async fn a_credit_line_is_opened_lowered_and_ended() {
         assert_eq!(opened["line_usd"], "500.00", "{opened}");
         assert_eq!(opened["used_usd"], "0.00");
         assert_eq!(opened["balance_usd"], "100.00", "a line is no credit");
+        assert_eq!(operator.get(&of).await.json()["balance_usd"], "100.00");
         let again = operator.post(&path, &line("500", "a")).await.json();
         assert_eq!(again, opened);
         // Under a key that is known nothing else is done: neither another line, whichever way, nor

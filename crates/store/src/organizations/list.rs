@@ -26,7 +26,7 @@ pub struct Listed {
     pub organization: Organization,
     /// How many people belong to it.
     pub members: u64,
-    /// What was paid in and not spent.
+    /// What was paid in and not spent; negative while a credit line is used.
     pub balance: Nusd,
     /// What was charged to its requests admitted in this month, UTC.
     pub spent_this_month: Nusd,
@@ -98,13 +98,16 @@ fn read(
     let sql = format!(
         "SELECT o.id, o.name, o.created_at_us, o.suspended_at_us, o.suspension_reason,
                 (SELECT COUNT(*) FROM members m WHERE m.organization_id = o.id),
-                COALESCE(a.credits_nusd - a.debits_nusd, 0),
+                COALESCE(a.credits_nusd - a.debits_nusd, 0)
+                    - COALESCE(l.debits_nusd - l.credits_nusd, 0),
                 CAST(COALESCE((SELECT SUM(u.cost_nusd) FROM usage_days u
                                WHERE u.organization_id = o.id AND u.day_at_us >= ${month}), 0)
                      AS BIGINT)
          FROM organizations o LEFT JOIN accounts a ON a.id = '{wallets}' || o.id
+                LEFT JOIN accounts l ON l.id = '{lines}' || o.id
          WHERE {condition}",
         wallets = Account::Wallet(OrganizationId::new("")),
+        lines = Account::Overdraft(OrganizationId::new("")),
     );
     let listed = |row: &Row| {
         Ok(Listed {
