@@ -14,7 +14,7 @@ test('somebody who was invited sees less, and is led nowhere that is closed', as
 
   if (isNarrow) await guest.getByRole('button', { name: 'Open the menu' }).click();
   const links = guest.getByRole('navigation').filter({ visible: true }).getByRole('link');
-  await expect(links).toHaveText(['Start', 'Playground', 'API keys', 'Projects']);
+  await expect(links).toHaveText(['Start', 'Playground', 'API keys', 'Logs', 'Projects']);
 
   await guest.goto('/projects');
   await expect(guest.getByRole('heading', { level: 1 })).toHaveText('Projects');

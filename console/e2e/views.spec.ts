@@ -47,6 +47,7 @@ const VIEWS: [path: string, title: string | RegExp][] = [
   ['/operator/payments?tab=comparisons', 'Payments'],
   ['/operator/jobs', 'Messages'],
   ['/operator/ledger', 'Ledger'],
+  ['/operator/audit-log', 'Audit log'],
   ['/operator/settings', 'Installation'],
 ];
 

@@ -82,6 +82,7 @@ export const areas: Area[] = [
       { to: '/operator/codes', name: 'Redeem codes', icon: IconTicket },
       { to: '/operator/jobs', name: 'Messages', icon: IconInbox },
       { to: '/operator/ledger', name: 'Ledger', icon: IconBook2 },
+      { to: '/operator/audit-log', name: 'Audit log', icon: IconHistory },
       { to: '/operator/settings', name: 'Installation', icon: IconAdjustmentsHorizontal },
     ],
   },

@@ -45,5 +45,6 @@ export const inside: View[] = [
   { path: '/operator/codes', load: () => import('../pages/operator/Codes') },
   { path: '/operator/jobs', load: () => import('../pages/operator/Jobs') },
   { path: '/operator/ledger', load: () => import('../pages/operator/Ledger') },
+  { path: '/operator/audit-log', load: () => import('../pages/operator/OperatorAuditLog') },
   { path: '/operator/settings', load: () => import('../pages/operator/Installation') },
 ];

@@ -12,6 +12,7 @@ export type Organization = Schemas['MyStanding'];
 export type Permission =
   | 'api.management.read'
   | 'api.management.write'
+  | 'api.groups.write'
   | 'api.usage.read'
   | 'api.billing.read'
   | 'api.billing.write'

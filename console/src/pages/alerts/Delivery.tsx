@@ -3,6 +3,7 @@ import { IconRepeat } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { api, data } from '../../api/client';
 import type { Schemas } from '../../api/types';
+import { useMay } from '../../session/me';
 import { Facts } from '../../ui/Facts';
 import { StateBadge } from '../../ui/StateBadge';
 import { Answered } from '../../ui/States';
@@ -34,6 +35,7 @@ export function Delivery({ endpoint, id }: DeliveryProps) {
         }),
       ),
   });
+  const mayWrite = useMay('api.management.write');
   const replay = useAction(async () => {
     await api.POST('/api/webhook_endpoints/{endpoint_id}/deliveries/{delivery_id}/replay', {
       params: { path },
@@ -49,17 +51,19 @@ export function Delivery({ endpoint, id }: DeliveryProps) {
               <Text fw={600}>{kindName(found.event_type)}</Text>
               <StateBadge state={found.status} />
             </Group>
-            <Button
-              variant="default"
-              leftSection={<IconRepeat size={16} />}
-              loading={replay.isRunning}
-              disabled={!endpoint.enabled || found.status === 'waiting'}
-              onClick={() => {
-                replay.run();
-              }}
-            >
-              Send again
-            </Button>
+            {mayWrite && (
+              <Button
+                variant="default"
+                leftSection={<IconRepeat size={16} />}
+                loading={replay.isRunning}
+                disabled={!endpoint.enabled || found.status === 'waiting'}
+                onClick={() => {
+                  replay.run();
+                }}
+              >
+                Send again
+              </Button>
+            )}
           </Group>
           <Facts
             of={[

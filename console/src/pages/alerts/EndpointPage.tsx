@@ -3,6 +3,7 @@ import { IconAlertTriangle } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { useParams } from '@tanstack/react-router';
 import { api, data } from '../../api/client';
+import { useMay } from '../../session/me';
 import { Card } from '../../ui/Card';
 import { Facts } from '../../ui/Facts';
 import { Page } from '../../ui/Page';
@@ -31,6 +32,7 @@ export default function EndpointPage() {
 }
 
 function Shown({ of: endpoint }: { of: Endpoint }) {
+  const mayWrite = useMay('api.management.write');
   const test = useAction(async () => {
     await api.POST('/api/webhook_endpoints/{endpoint_id}/test', {
       params: { path: { endpoint_id: endpoint.id } },
@@ -43,19 +45,21 @@ function Shown({ of: endpoint }: { of: Endpoint }) {
       title={nameOf(endpoint)}
       lead={endpoint.url}
       actions={
-        <>
-          <Button
-            variant="default"
-            disabled={!endpoint.enabled}
-            loading={test.isRunning}
-            onClick={() => {
-              test.run();
-            }}
-          >
-            Send a test
-          </Button>
-          <EndpointMenu of={endpoint} />
-        </>
+        mayWrite && (
+          <>
+            <Button
+              variant="default"
+              disabled={!endpoint.enabled}
+              loading={test.isRunning}
+              onClick={() => {
+                test.run();
+              }}
+            >
+              Send a test
+            </Button>
+            <EndpointMenu of={endpoint} />
+          </>
+        )
       }
     >
       <Standing of={endpoint} />

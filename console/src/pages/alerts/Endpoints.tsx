@@ -4,6 +4,7 @@ import { IconPlus } from '@tabler/icons-react';
 import { Link } from '@tanstack/react-router';
 import { api, data } from '../../api/client';
 import { usePaged } from '../../api/paged';
+import { useMay } from '../../session/me';
 import { DataTable, type Column } from '../../ui/DataTable';
 import { FormModal } from '../../ui/FormModal';
 import { ListWith } from '../../ui/List';
@@ -39,6 +40,7 @@ const COLUMNS: Column<Endpoint>[] = [
 /** Where alerts go besides mails. */
 export function Endpoints() {
   const [isMaking, making] = useDisclosure();
+  const mayWrite = useMay('api.management.write');
   const endpoints = usePaged<Endpoint>({
     key: ['webhook-endpoints', 'list'],
     read: (place, signal) =>
@@ -47,9 +49,11 @@ export function Endpoints() {
   return (
     <ListWith
       actions={
-        <Button leftSection={<IconPlus size={16} />} onClick={making.open}>
-          Add an endpoint
-        </Button>
+        mayWrite && (
+          <Button leftSection={<IconPlus size={16} />} onClick={making.open}>
+            Add an endpoint
+          </Button>
+        )
       }
     >
       <Paged

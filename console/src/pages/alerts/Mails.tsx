@@ -3,6 +3,7 @@ import { useQuery } from '@tanstack/react-query';
 import { api, data } from '../../api/client';
 import { queryClient } from '../../api/queries';
 import type { Schemas } from '../../api/types';
+import { useMay } from '../../session/me';
 import { Card } from '../../ui/Card';
 import { useApiForm } from '../../ui/form';
 import { FormBody } from '../../ui/FormModal';
@@ -57,7 +58,7 @@ function Form({ of: settings }: { of: Settings }) {
   });
   const { getInputProps } = form.form;
   return (
-    <FormBody of={form} action="Save">
+    <FormBody of={form} action="Save" isReadOnly={!useMay('api.management.write')}>
       <TextInput
         label="Low balance, in USD"
         description="Told when the balance falls below it; 0: never."

@@ -17,15 +17,30 @@ const TYPING_MS = 300;
 
 /** Who changed what, and when: entries are never changed or deleted. */
 export default function AuditLog() {
+  return (
+    <AuditLogOf
+      path="/v1/organization/audit_logs"
+      lead="Every change, by whom, and from where. Nothing is ever removed."
+    />
+  );
+}
+
+interface AuditLogOfProps {
+  path: '/v1/organization/audit_logs' | '/api/operator/audit_logs';
+  lead: string;
+}
+
+/** An audit log with its filters: an organization's, or that of those who run the installation. */
+export function AuditLogOf({ path, lead }: AuditLogOfProps) {
   const [email, setEmail] = useState('');
   const [type, setType] = useState('');
   const [open, setOpen] = useState<Entry | null>(null);
   const [asked] = useDebouncedValue({ email: email.trim(), type: type.trim() }, TYPING_MS);
   const entries = usePaged<Entry>({
-    key: ['audit-log', asked],
+    key: ['audit-log', path, asked],
     read: (place, signal) =>
       data(
-        api.GET('/v1/organization/audit_logs', {
+        api.GET(path, {
           params: {
             query: {
               limit: 50,
@@ -57,7 +72,7 @@ export default function AuditLog() {
     { name: 'Project', cell: (entry) => entry.project?.name ?? '' },
   ];
   return (
-    <Page title="Audit log" lead="Every change, by whom, and from where. Nothing is ever removed.">
+    <Page title="Audit log" lead={lead}>
       <Group>
         <TextInput
           label="By whom"

@@ -7,6 +7,7 @@ import { api, data } from '../../api/client';
 import { usePaged } from '../../api/paged';
 import { queryClient } from '../../api/queries';
 import type { Schemas } from '../../api/types';
+import { useMay } from '../../session/me';
 import { Confirm } from '../../ui/Confirm';
 import { DataTable, type Column } from '../../ui/DataTable';
 import { useApiForm } from '../../ui/form';
@@ -30,6 +31,7 @@ const COLUMNS: Column<Group>[] = [
 
 /** Groups of people, who share roles. */
 export function Groups() {
+  const mayWrite = useMay('api.groups.write');
   const [isMaking, making] = useDisclosure();
   const groups = usePaged<Group>({
     key: ['groups'],
@@ -41,9 +43,11 @@ export function Groups() {
   return (
     <ListWith
       actions={
-        <Button leftSection={<IconPlus size={16} />} onClick={making.open}>
-          Make a group
-        </Button>
+        mayWrite && (
+          <Button leftSection={<IconPlus size={16} />} onClick={making.open}>
+            Make a group
+          </Button>
+        )
       }
     >
       <Paged
@@ -83,6 +87,7 @@ function Actions({ of: group }: { of: Group }) {
   const close = () => {
     setDoing(null);
   };
+  if (!useMay('api.groups.write')) return null;
   return (
     <Row justify="flex-end" gap="xs" wrap="nowrap">
       <Button

@@ -5,6 +5,7 @@ import { api, data } from '../../api/client';
 import { usePaged } from '../../api/paged';
 import { queryClient } from '../../api/queries';
 import type { Schemas } from '../../api/types';
+import { useMay } from '../../session/me';
 import { useProjects } from '../../session/project';
 import { DataTable, type Column } from '../../ui/DataTable';
 import { useApiForm } from '../../ui/form';
@@ -42,7 +43,8 @@ function Withdraw({ of: invite }: { of: Invite }) {
     await api.DELETE('/v1/organization/invites/{invite_id}', { params: { path } });
     await refresh();
   }, 'The invite is withdrawn: its link works no more.');
-  if (invite.status !== 'pending') return null;
+  const mayWrite = useMay('api.management.write');
+  if (!mayWrite || invite.status !== 'pending') return null;
   return (
     <Button
       variant="subtle"
@@ -69,7 +71,7 @@ export function Invites() {
         api.GET('/v1/organization/invites', { params: { query: { limit: 50, ...place } }, signal }),
       ),
   });
-  const invite = (
+  const invite = useMay('api.management.write') && (
     <Button leftSection={<IconUserPlus size={16} />} onClick={inviting.open}>
       Invite somebody
     </Button>

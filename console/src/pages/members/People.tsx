@@ -4,7 +4,7 @@ import { api, data } from '../../api/client';
 import { usePaged } from '../../api/paged';
 import { queryClient } from '../../api/queries';
 import type { Schemas } from '../../api/types';
-import { useMe, useOrganization } from '../../session/me';
+import { useMay, useMe, useOrganization } from '../../session/me';
 import { Confirm } from '../../ui/Confirm';
 import { DataTable, type Column } from '../../ui/DataTable';
 import { ListWith } from '../../ui/List';
@@ -39,6 +39,12 @@ const COLUMNS: Column<Person>[] = [
   { name: 'Actions', isNameHidden: true, align: 'right', cell: (row) => <Remove of={row} /> },
 ];
 
+/** Whether the reader may change or remove somebody: never themselves. */
+function useMayChange(person: Person): boolean {
+  const mayWrite = useMay('api.management.write');
+  return person.id !== useMe().id && mayWrite;
+}
+
 function Role({ of: person }: { of: Person }) {
   const set = useAction(async (role: string) => {
     await api.POST('/v1/organization/users/{user_id}', {
@@ -47,7 +53,7 @@ function Role({ of: person }: { of: Person }) {
     });
     await refresh();
   }, 'The role is changed.');
-  if (person.id === useMe().id) return <Badge variant="light">{person.role}</Badge>;
+  if (!useMayChange(person)) return <Badge variant="light">{person.role}</Badge>;
   return (
     <Select
       aria-label={`Role of ${person.name}`}
@@ -67,7 +73,7 @@ function Role({ of: person }: { of: Person }) {
 function Remove({ of: person }: { of: Person }) {
   const [isAsking, setIsAsking] = useState(false);
   const organization = useOrganization();
-  if (person.id === useMe().id) return null;
+  if (!useMayChange(person)) return null;
   return (
     <>
       <Button

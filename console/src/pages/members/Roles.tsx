@@ -6,6 +6,7 @@ import { api, data } from '../../api/client';
 import { usePaged } from '../../api/paged';
 import { queryClient } from '../../api/queries';
 import type { Schemas } from '../../api/types';
+import { useMay } from '../../session/me';
 import { Confirm } from '../../ui/Confirm';
 import { DataTable, type Column } from '../../ui/DataTable';
 import { useApiForm } from '../../ui/form';
@@ -39,6 +40,7 @@ const COLUMNS: Column<Role>[] = [
 
 /** What can be given to people and groups. */
 export function Roles() {
+  const mayWrite = useMay('api.management.write');
   const [isMaking, making] = useDisclosure();
   const roles = usePaged<Role>({
     key: ['roles'],
@@ -50,9 +52,11 @@ export function Roles() {
   return (
     <ListWith
       actions={
-        <Button leftSection={<IconPlus size={16} />} onClick={making.open}>
-          Make a role
-        </Button>
+        mayWrite && (
+          <Button leftSection={<IconPlus size={16} />} onClick={making.open}>
+            Make a role
+          </Button>
+        )
       }
     >
       <Paged query={roles} empty={<Empty title="No roles" text="Make one from permissions." />}>
@@ -109,7 +113,8 @@ function Actions({ of: role }: { of: Role }) {
   const close = () => {
     setDoing(null);
   };
-  if (role.predefined_role) return null;
+  const mayWrite = useMay('api.management.write');
+  if (!mayWrite || role.predefined_role) return null;
   return (
     <Group justify="flex-end" gap="xs" wrap="nowrap">
       <Button

@@ -4,7 +4,7 @@ import { useQuery } from '@tanstack/react-query';
 import { api, data } from '../../api/client';
 import { queryClient } from '../../api/queries';
 import type { Schemas } from '../../api/types';
-import { useOrganization } from '../../session/me';
+import { useMay, useOrganization } from '../../session/me';
 import { Card } from '../../ui/Card';
 import { Confirm } from '../../ui/Confirm';
 import { useApiForm } from '../../ui/form';
@@ -53,8 +53,9 @@ function Form({ of: settings }: { of: Settings }) {
     },
   });
   const { getInputProps, values } = form.form;
+  const mayWrite = useMay('api.management.write');
   return (
-    <FormBody of={form} action="Save">
+    <FormBody of={form} action="Save" isReadOnly={!mayWrite}>
       <Switch
         label="Keep prompts and answers"
         description="The first 64 KiB of each, sealed; seen by owners and whom they let see them."
@@ -74,7 +75,7 @@ function Form({ of: settings }: { of: Settings }) {
           disabled={!values.keep_prompts}
           {...getInputProps('prompt_days')}
         />
-        <Erase />
+        {mayWrite && <Erase />}
       </Group>
     </FormBody>
   );
