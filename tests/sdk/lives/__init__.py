@@ -1,7 +1,7 @@
 """What the API has beyond OpenAI's, used as people and programs do: each function is one life of one
 part, and calls every operation of it. `LIVES` has them all."""
 
-from . import account, alerts, limits, money, operator
+from . import account, alerts, limits, logs, money, operator
 
 LIVES = [
     account.signs_up,
@@ -13,6 +13,7 @@ LIVES = [
     limits.rate_limits,
     limits.admin_key,
     limits.costs,
+    logs.requests,
     money.buys,
     money.saves_cards,
     money.recharges,

@@ -100,6 +100,10 @@ def messages(world):
     # Refused only at the moment at which it is being sent.
     world.until(lambda: ada.attempt("DELETE", path))
     assert ada.get("/api/outbox?limit=5")["data"]
+    files = world.until(
+        lambda: [it for mail in ada.get("/api/outbox?limit=100")["data"] for it in mail["attachments"]]
+    )
+    assert ada.fetch(files[0]["url"])[1].startswith(b"%PDF")
 
 
 def books(world):
