@@ -11793,13 +11793,17 @@ export interface operations {
                 status?: number;
                 /** @description The code of the error. */
                 error_code?: string;
+                /** @description Of this model, by its public name. */
                 model?: string;
+                /** @description Made for this project. */
                 project_id?: string;
+                /** @description Made with this key. */
                 api_key_id?: string;
                 /** @description The person whose key it is. */
                 user_id?: string;
                 /** @description `chat`, `responses`, `completions` or `embeddings`. */
                 endpoint?: string;
+                /** @description Answered, or failed, by this upstream. */
                 upstream?: string;
                 /** @description Cost at least this many US dollars. */
                 min_cost_usd?: string;

@@ -25,13 +25,17 @@ pub(crate) struct LogFilters {
     status: Option<i64>,
     /// The code of the error.
     error_code: Option<String>,
+    /// Of this model, by its public name.
     model: Option<String>,
+    /// Made for this project.
     project_id: Option<String>,
+    /// Made with this key.
     api_key_id: Option<String>,
     /// The person whose key it is.
     user_id: Option<String>,
     /// `chat`, `responses`, `completions` or `embeddings`.
     endpoint: Option<String>,
+    /// Answered, or failed, by this upstream.
     upstream: Option<String>,
     /// Cost at least this many US dollars.
     min_cost_usd: Option<String>,
