@@ -1,5 +1,7 @@
 //! What a list of the log may be narrowed down to.
 
+use std::ops::RangeInclusive;
+
 use domain::id::{KeyId, ProjectId, RequestId, UserId};
 use domain::money::Nusd;
 use domain::time::AtUs;
@@ -52,14 +54,14 @@ const MOST_SECONDS: i64 = 253_402_300_799;
 /// Reads what is wanted.
 pub(crate) fn read_filter(query: &Query) -> Outcome<Filter> {
     let given = |name: &str| query.one(name).filter(|value| !value.is_empty());
-    let number = |name: &str, most: i64| -> Outcome<Option<i64>> {
+    let number = |name: &str, bounds: RangeInclusive<i64>| -> Outcome<Option<i64>> {
         match given(name) {
-            Some(_) => Ok(Some(query.number(name, 0, 0..=most)?)),
+            Some(_) => Ok(Some(query.number(name, 0, bounds)?)),
             None => Ok(None),
         }
     };
     let second = |name: &str| -> Outcome<Option<AtUs>> {
-        Ok(number(name, MOST_SECONDS)?.map(AtUs::from_seconds))
+        Ok(number(name, 0..=MOST_SECONDS)?.map(AtUs::from_seconds))
     };
     let outcome = given("outcome").map(|word| {
         let expected = "Expected 'ok', 'refused', 'failed' or 'cancelled'";
@@ -86,7 +88,7 @@ pub(crate) fn read_filter(query: &Query) -> Outcome<Filter> {
         from: second("start_time")?,
         to: second("end_time")?,
         outcome: outcome.transpose()?,
-        status: number("status", 599)?,
+        status: number("status", 100..=599)?,
         error_code: text("error_code"),
         model: text("model"),
         project: given("project_id").map(ProjectId::new),
@@ -95,7 +97,7 @@ pub(crate) fn read_filter(query: &Query) -> Outcome<Filter> {
         endpoint: text("endpoint"),
         upstream: text("upstream"),
         min_cost: min_cost.transpose()?,
-        min_duration_us: number("min_duration_ms", MOST_SECONDS)?.map(|ms| ms * 1_000),
+        min_duration_us: number("min_duration_ms", 0..=MOST_SECONDS)?.map(|ms| ms * 1_000),
         request: request.transpose()?,
     })
 }

@@ -158,17 +158,7 @@ pub fn balance(
         filled,
         ..own
     };
-    shares.insert(node.clone(), share);
-    let (exhausted, holders) = match own.wanted > share.free() {
-        true => scene.elsewhere(shares, node),
-        false => (false, scene.debtors(shares, node)),
-    };
-    if exhausted {
-        // Whoever hears that there is none waits no longer. Its want would keep what comes next
-        // from those who do, and they would hear the same.
-        let wanted = own.wanted.min(share.free());
-        shares.insert(node.clone(), ShareRow { wanted, ..share });
-    }
+    let (exhausted, holders) = scene.enter(shares, node, share);
     Some(Balanced {
         answer: RateAnswer {
             limit: line.limit.clone(),
@@ -264,6 +254,23 @@ impl Scene {
     fn cut(&self, own: &ShareRow) -> u64 {
         let cut = u128::from(self.excess) * u128::from(own.units) / u128::from(self.given.max(1));
         u64::try_from(cut).expect("less than what it has")
+    }
+
+    /// Writes one node's share down. Says whether what it still wants is to be had nowhere, and who
+    /// should beat soon.
+    fn enter(&self, shares: &mut Shares, node: &NodeId, share: ShareRow) -> (bool, Vec<NodeId>) {
+        shares.insert(node.clone(), share);
+        if share.wanted <= share.free() {
+            return (false, self.debtors(shares, node));
+        }
+        let (exhausted, holders) = self.elsewhere(shares, node);
+        if exhausted {
+            // Whoever hears that there is none waits no longer. Its want would keep what comes next
+            // from those who do, and they would hear the same.
+            let wanted = share.free();
+            shares.insert(node.clone(), ShareRow { wanted, ..share });
+        }
+        (exhausted, holders)
     }
 
     /// Whether what one node wants is to be had nowhere, and who might have it.
