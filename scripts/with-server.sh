@@ -64,6 +64,7 @@ for _ in $(seq 200); do
 done
 
 (cd console && FAREBOX_BASE_URL="http://127.0.0.1:$port" "$@") || {
-  tail -n 40 "$folder/log" >&2
-  fail "$1 failed; the end of the server's log is above."
+  # What the command said is to stay in sight.
+  grep -E ' (WARN|ERROR) ' "$folder/log" | tail -n 5 >&2 || true
+  fail "$1 failed; what it says is above, and the server's last warnings."
 }

@@ -1,5 +1,5 @@
 //! Follows the change log: keys made and revoked, limits and prices changed, money paid in, by
-//! whichever process. And writes what nobody waits for.
+//! whichever process. It writes nothing: a write waits until this has heard of it.
 
 use std::time::Duration;
 
@@ -10,8 +10,7 @@ use domain::recharge::Recharge;
 use store::changes::{self, Change, ChangeKind};
 use store::keys::{self, ActiveKey};
 use store::{
-    Store, StoreError, Tx, budgets, idempotency, markups, model_permissions, organizations,
-    prompts, recharges, wallets,
+    Store, StoreError, Tx, markups, model_permissions, organizations, prompts, recharges, wallets,
 };
 
 use crate::admission::Limits;
@@ -22,14 +21,9 @@ use crate::terms::Terms;
 const POLL: Duration = Duration::from_millis(500);
 /// Changes taken at once.
 const PAGE: i64 = 500;
-/// Idempotency keys forgotten in one transaction: their answers may be large, and the ledger waits.
-const FORGOTTEN_AT_ONCE: u64 = 50;
-/// Such transactions in a row; what is left has time until the next round.
-const FORGETTINGS: usize = 100;
 
 /// Follows until cancelled.
 pub(crate) async fn run(gateway: Gateway, store: Store, mut seq: i64) {
-    let mut rounds: u32 = 0;
     loop {
         match step(&gateway, &store, seq).await {
             Ok(reached) => {
@@ -41,11 +35,6 @@ pub(crate) async fn run(gateway: Gateway, store: Store, mut seq: i64) {
                 }
             }
             Err(error) => tracing::warn!(%error, "changes cannot be read; trying again"),
-        }
-        keep_crossings(&gateway, &store).await;
-        rounds = rounds.wrapping_add(1);
-        if rounds.is_multiple_of(20) {
-            tend(&gateway, &store).await;
         }
         store.changed(POLL).await;
     }
@@ -189,48 +178,4 @@ fn add_effects(
         ChangeKind::Other => {}
     }
     Ok(())
-}
-
-/// Writes the thresholds that spending reached; what cannot be written now is kept for later.
-async fn keep_crossings(gateway: &Gateway, store: &Store) {
-    gateway.0.books.look_for_crossings().await;
-    for (organization, crossings) in gateway.0.books.take_crossings() {
-        let (of, reached) = (organization.clone(), crossings.clone());
-        let entropy = gateway.0.settings.entropy;
-        let write = store.write(move |tx| budgets::keep_events(tx, &of, &reached, entropy));
-        if let Err(error) = write.await {
-            tracing::warn!(%error, "thresholds of budgets could not be written; trying again");
-            gateway.0.books.note_crossings(&organization, crossings);
-        }
-    }
-}
-
-/// Writes when keys were last used, and forgets what is idle or old.
-async fn tend(gateway: &Gateway, store: &Store) {
-    gateway.0.books.forget_idle();
-    forget_requests(gateway, store).await;
-    let uses = gateway.0.directory.take_last_uses();
-    if uses.is_empty() {
-        return;
-    }
-    let write = store.write(move |tx| keys::touch_last_used(tx, &uses));
-    if let Err(error) = write.await {
-        tracing::warn!(%error, "when keys were last used could not be written");
-    }
-}
-
-/// Forgets requests whose idempotency keys are too old, a few at a time.
-async fn forget_requests(gateway: &Gateway, store: &Store) {
-    for _ in 0..FORGETTINGS {
-        let (now, most) = (gateway.now(), FORGOTTEN_AT_ONCE);
-        let forget = move |tx: &mut store::Tx<'_>| idempotency::forget(tx, now, most);
-        match store.write(forget).await {
-            Ok(forgotten) if forgotten == FORGOTTEN_AT_ONCE => {}
-            Ok(_) => return,
-            Err(error) => {
-                tracing::warn!(%error, "old idempotency keys could not be forgotten");
-                return;
-            }
-        }
-    }
 }

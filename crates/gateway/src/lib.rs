@@ -34,6 +34,7 @@ mod state;
 mod stream;
 mod suspended;
 mod terms;
+mod upkeep;
 mod upstream;
 
 pub use admission::LowCredit;

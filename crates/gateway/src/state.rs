@@ -28,6 +28,7 @@ use crate::metrics::Metrics;
 use crate::project_models::ProjectModels;
 use crate::suspended::Suspended;
 use crate::terms::AllTerms;
+use crate::upkeep;
 use crate::upstream::{Check, Upstream, UpstreamHealth};
 
 /// The data plane. Cheap to clone.
@@ -202,11 +203,11 @@ impl Gateway {
         }
         store.heard(read.seq);
         gateway.0.books.listen();
-        let follower = follow::run(gateway.clone(), store, read.seq);
-        gateway
-            .0
-            .tasks
-            .spawn(following.run_until_cancelled_owned(follower));
+        let follower = follow::run(gateway.clone(), store.clone(), read.seq);
+        let tasks = &gateway.0.tasks;
+        tasks.spawn(following.clone().run_until_cancelled_owned(follower));
+        let upkeep = upkeep::run(gateway.clone(), store);
+        tasks.spawn(following.run_until_cancelled_owned(upkeep));
         Ok(gateway)
     }
 

@@ -379,7 +379,12 @@ impl Store {
             return;
         }
         self.0.changed.notify_one();
-        let _ = tokio::time::timeout(HEARD_TIMEOUT, heard.wait_for(done)).await;
+        if let Err(_late) = tokio::time::timeout(HEARD_TIMEOUT, heard.wait_for(done)).await {
+            tracing::warn!(
+                seq,
+                "a change is kept, and not in force yet: this process is behind"
+            );
+        }
     }
 
     /// Commits what waits, and stops the writer. Later steps are lost; later writes fail.

@@ -7,6 +7,7 @@ use domain::id::BudgetId;
 use domain::money::Nusd;
 use domain::window::Window;
 use store::budgets::{self, BudgetRow};
+use testkit::http::Request;
 use testkit::{Reply, Upstream, on_each_database};
 
 use crate::rush::{COST, bound, rush, upstream};
@@ -219,6 +220,40 @@ async fn a_soft_budget_stops_nobody_and_tells_each_threshold_once() {
             assert_eq!(world.chat(&body).await.status, 200);
         }
         told(&[25, 50, 80, 100]).await;
+        world.at_rest().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_works_from_the_next_request_on_while_thresholds_are_told() {
+    on_each_database(async |database| {
+        let upstream = upstream().await;
+        let world = World::start(database, &[upstream.base_url()], Plan::default()).await;
+        let soft = |limit| Budget {
+            id: BudgetId::random(entropy),
+            scope: Scope::Organization,
+            window: Window::Always,
+            limit: Nusd::new(limit),
+            force: Force::Soft,
+            thresholds: vec![100],
+        };
+        for reached in 1..=40 {
+            world.put(soft(reached * COST)).await;
+        }
+        let spend = async {
+            for _ in 0..40 {
+                assert_eq!(world.chat(&hello(50)).await.status, 200);
+            }
+        };
+        let make_keys = async || {
+            for _ in 0..40 {
+                let secret = world.make_key().await;
+                let models = Request::get(&world.url("/models")).bearer(&secret);
+                assert_eq!(models.send().await.unwrap().status, 200);
+            }
+        };
+        tokio::join!(spend, make_keys(), make_keys(), make_keys());
         world.at_rest().await;
     })
     .await;

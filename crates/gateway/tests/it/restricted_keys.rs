@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use domain::access::Owner;
 use domain::id::KeyId;
 use domain::key::{KeyClass, KeySecret};
 use domain::network::Network;
@@ -13,6 +14,7 @@ use domain::restriction::{KeyPermissions, KeyScope, Restrictions};
 use domain::rotation::Grace;
 use domain::time::{AtUs, SECOND_US};
 use serde_json::{Value, json};
+use store::keys::NewKey;
 use store::keys::rotation;
 use store::keys::settings::{self, Settings};
 use store::{StoreError, Tx, keys};
@@ -47,6 +49,28 @@ impl World {
             ..Restrictions::default()
         };
         self.restrict(restrictions, None).await;
+    }
+
+    /// Another key of the same owner; its secret.
+    pub(crate) async fn make_key(&self) -> String {
+        let secret = KeySecret::mint(KeyClass::Project, entropy);
+        let kept = KeySecret::parse(secret.expose()).unwrap();
+        let made = &self.made;
+        let (organization, project) = (made.organization.clone(), made.project.clone());
+        let owner = Owner::User(made.user.clone());
+        let make = move |tx: &mut Tx<'_>| -> Result<(), StoreError> {
+            let new = NewKey {
+                id: KeyId::random(entropy),
+                organization: &organization,
+                project: Some(&project),
+                owner,
+                name: "another",
+                expires_at: None,
+            };
+            keys::create(tx, &new, &kept, (clock())())
+        };
+        self.store.write(make).await.unwrap();
+        secret.expose().to_owned()
     }
 
     async fn ask(&self, path: &str, secret: &str, from: Option<&str>) -> Answer {
