@@ -1148,6 +1148,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/operator/margins": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List organizations by revenue, cost or margin, over whole days (UTC).
+         * @description Those without usage in that time are not among them. A page that is asked for later tells what
+         *     was charged until then.
+         */
+        get: operations["list_margins"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/operator/models": {
         parameters: {
             query?: never;
@@ -5860,6 +5881,15 @@ export interface components {
             object: string;
         };
         /** @description One page of a list. */
+        List_Margin: {
+            data: components["schemas"]["Margin"][];
+            first_id?: string | null;
+            has_more: boolean;
+            last_id?: string | null;
+            /** @example list */
+            object: string;
+        };
+        /** @description One page of a list. */
         List_OperatorModel: {
             data: components["schemas"]["OperatorModel"][];
             first_id?: string | null;
@@ -6321,6 +6351,38 @@ export interface components {
              *     ]
              */
             codes: string[];
+        };
+        /** @description What an organization brought in, by our books. */
+        Margin: {
+            /**
+             * @description What that costs the operator.
+             * @example 7.25
+             */
+            cost_usd: string;
+            /**
+             * @description The organization's id.
+             * @example org-7YkQ2nV0bX4cR9sLwA3eTz1M
+             */
+            id: string;
+            /**
+             * @description Revenue less cost.
+             * @example 5.25
+             */
+            margin_usd: string;
+            /**
+             * @description What the organization is called.
+             * @example Acme
+             */
+            name: string;
+            /** Format: int64 */
+            num_model_requests: number;
+            /** @example operator.margin */
+            object: string;
+            /**
+             * @description What it was charged.
+             * @example 12.50
+             */
+            revenue_usd: string;
         };
         /** @description What a markup would have changed for a model. */
         MarkedUpModel: components["schemas"]["MarkupEffect"] & {
@@ -14013,6 +14075,64 @@ export interface operations {
                     "application/json": components["schemas"]["LedgerVerification"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    list_margins: {
+        parameters: {
+            query?: {
+                /** @description A second of the first day; of this month's first, if absent */
+                start_time?: number;
+                /** @description The end, exclusive: all of its day counts; now, if absent */
+                end_time?: number;
+                /** @description `revenue`, which it is if absent, `cost` or `margin` */
+                order_by?: string;
+                /** @description `desc`, which it is if absent, or `asc` */
+                order?: string;
+                /** @description The most rows to answer */
+                limit?: number;
+                /** @description The last id of the page before */
+                after?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of a list */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "cost_usd": "7.25",
+                     *           "id": "org-7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *           "margin_usd": "5.25",
+                     *           "name": "Acme",
+                     *           "num_model_requests": 1,
+                     *           "object": "operator.margin",
+                     *           "revenue_usd": "12.50"
+                     *         }
+                     *       ],
+                     *       "first_id": "org-7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *       "has_more": false,
+                     *       "last_id": "org-7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *       "object": "list"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["List_Margin"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];

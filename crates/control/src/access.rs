@@ -134,6 +134,7 @@ pub const OPERATORS: &[(&str, &[&str])] = &[
         "/api/operator/unmatched_payments/{unmatched_payment_id}/resolve",
         &["POST"],
     ),
+    ("/api/operator/margins", &["GET"]),
     ("/api/operator/upstream_costs", &["GET"]),
     ("/api/operator/upstream_costs/import", &["POST"]),
     ("/api/operator/upstream_drifts", &["GET"]),

@@ -1,5 +1,5 @@
-//! Writes what nobody waits for, and forgets what is idle or old. Apart from [`follow`](crate::follow),
-//! as a write waits for that.
+//! Writes what nobody waits for, and forgets what is idle or old. Apart from
+//! [`follow`](crate::follow), as a write waits for that.
 
 use std::time::Duration;
 

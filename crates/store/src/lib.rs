@@ -33,6 +33,7 @@ pub mod keys;
 pub mod leaks;
 mod leases;
 mod ledger;
+pub mod margins;
 pub mod markup_previews;
 pub mod markups;
 pub mod members;

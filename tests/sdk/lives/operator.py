@@ -84,6 +84,7 @@ def upstreams(world):
     costs = {"object": "page", "data": [bucket]}
     ada.post("/api/operator/upstream_costs/import", upstream_id="mock", costs=costs)
     assert ada.get(f"/api/operator/upstream_costs?start_time={yesterday}")["data"]
+    assert not ada.get("/api/operator/margins?start_time=0&end_time=1")["data"]
     assert ada.get(f"/api/operator/upstream_drifts?start_time={yesterday}")["data"]
 
 

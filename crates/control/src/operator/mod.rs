@@ -14,6 +14,7 @@ mod credits;
 mod filter;
 mod jobs;
 mod ledger;
+mod margins;
 mod markup_previews;
 mod markups;
 mod models;
@@ -47,6 +48,7 @@ pub(crate) fn routes() -> OpenApiRouter<Control> {
         .routes(routes!(markups::list, markups::create))
         .routes(routes!(markups::end))
         .routes(routes!(markup_previews::preview))
+        .routes(routes!(margins::list))
         .routes(routes!(upstream_costs::list))
         .routes(routes!(upstream_costs::import))
         .routes(routes!(upstream_costs::drifts))

@@ -26,6 +26,7 @@ mod model_permissions;
 mod operator_access;
 mod operator_jobs;
 mod operator_ledger;
+mod operator_margins;
 mod operator_markups;
 mod operator_organizations;
 mod operator_overdrafts;
