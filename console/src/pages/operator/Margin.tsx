@@ -13,15 +13,9 @@ import { useNow } from '../../ui/now';
 import { Answered, Empty } from '../../ui/States';
 import { labelOf, titleOf } from '../usage/bars';
 import { colorOf } from '../usage/colors';
-import { lastDays, monthSoFar, type Range } from '../usage/range';
+import { rangeNamed, RANGES } from '../usage/range';
 import { shareOf, useRevenue, type Line, type Revenue, type Split } from './revenue';
 
-const RANGES = [
-  { value: '7', label: '7 days' },
-  { value: 'month', label: 'This month' },
-  { value: '31', label: '31 days' },
-  { value: '90', label: '90 days' },
-];
 const SPLITS = [
   { value: 'model', label: 'Models' },
   { value: 'upstream_id', label: 'Upstreams' },
@@ -37,10 +31,6 @@ interface Look {
   by?: Split;
 }
 
-function rangeOf({ range = 'month' }: Look, now: number): Range {
-  return range === 'month' ? monthSoFar(now) : lastDays(Number(range) || 31, now);
-}
-
 /** Revenue, cost and margin by day, and by model or upstream. */
 export function Margin() {
   const look: Look = useSearch({ strict: false });
@@ -49,7 +39,7 @@ export function Margin() {
     void navigate({ to: '.', search: (before: object) => ({ ...before, ...change }) });
   };
   const split = look.by === 'upstream_id' ? 'upstream_id' : 'model';
-  const revenue = useRevenue(rangeOf(look, useNow()), split);
+  const revenue = useRevenue(rangeNamed(look.range, useNow()), split);
   return (
     <>
       <Group align="flex-end">

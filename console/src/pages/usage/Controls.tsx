@@ -1,7 +1,7 @@
 import { Group, SegmentedControl, Select, TextInput } from '@mantine/core';
 import { useNow } from '../../ui/now';
 import type { Look } from './look';
-import { between, isoDay } from './range';
+import { between, isoDay, RANGES } from './range';
 import type { Grouping, Measure } from './report';
 
 const MEASURES = [
@@ -15,12 +15,9 @@ export const GROUPINGS: { value: Grouping; label: string }[] = [
   { value: 'api_key_id', label: 'Key' },
   { value: 'user_id', label: 'Person' },
 ];
-const RANGES = [
+const SPANS = [
   { value: '1', label: 'Today' },
-  { value: '7', label: '7 days' },
-  { value: 'month', label: 'This month' },
-  { value: '31', label: '31 days' },
-  { value: '90', label: '90 days' },
+  ...RANGES,
   { value: 'custom', label: 'From … to …' },
 ];
 
@@ -58,7 +55,7 @@ export function Controls({ look, set, budgets, budget }: ControlsProps) {
       />
       <Select
         label="Time"
-        data={RANGES}
+        data={SPANS}
         value={String(look.range ?? 'month')}
         allowDeselect={false}
         w={150}

@@ -1,5 +1,5 @@
 import { useNavigate, useSearch } from '@tanstack/react-router';
-import { between, isoDay, lastDays, monthSoFar, type Range } from './range';
+import { between, isoDay, monthSoFar, rangeNamed, type Range } from './range';
 import type { Grouping, Measure, Only } from './report';
 
 /** What the address of the page says is looked at, so that a link shows the same. */
@@ -28,9 +28,8 @@ export function useLook(): [Look, (change: Partial<Look>) => void] {
 
 /** The time that is looked at; a custom one that is no span is this month. */
 export function rangeOf(look: Look, now: number): Range {
-  const name = String(look.range ?? 'month');
-  if (name === 'custom') return between(look.from ?? '', look.to ?? '', now) ?? monthSoFar(now);
-  return name === 'month' ? monthSoFar(now) : lastDays(Number(name) || 31, now);
+  if (look.range !== 'custom') return rangeNamed(look.range, now);
+  return between(look.from ?? '', look.to ?? '', now) ?? monthSoFar(now);
 }
 
 /** One day, hour by hour. */

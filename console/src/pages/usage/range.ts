@@ -28,6 +28,20 @@ export function monthSoFar(now: number): Range {
   return { start: monthOf(now).start, end: startOfDay(now) + DAY };
 }
 
+/** Spans to choose from, by the names that addresses have for them. */
+export const RANGES = [
+  { value: '7', label: '7 days' },
+  { value: 'month', label: 'This month' },
+  { value: '31', label: '31 days' },
+  { value: '90', label: '90 days' },
+];
+
+/** The span of such a name: this month, or so many days. */
+export function rangeNamed(name: string | number | undefined, now: number): Range {
+  const known = name ?? 'month';
+  return known === 'month' ? monthSoFar(now) : lastDays(Number(known) || 31, now);
+}
+
 /** The whole month of a moment. */
 export function monthOf(seconds: number): Range {
   const date = new Date(seconds * 1_000);

@@ -4,7 +4,17 @@ import { barsOf } from './bars';
 import { budgetOf, limitOf } from './budget';
 import { cell, csvOf } from './csv';
 import { into, rangeOf, without } from './look';
-import { between, daysOf, forecast, isoDay, lastDays, monthSoFar, widthOf } from './range';
+import {
+  between,
+  daysOf,
+  forecast,
+  isoDay,
+  lastDays,
+  monthSoFar,
+  rangeNamed,
+  RANGES,
+  widthOf,
+} from './range';
 import { fold, type Part } from './report';
 
 const NOON = Date.UTC(2026, 10, 15, 12) / 1_000;
@@ -17,6 +27,13 @@ test('ranges are whole days of UTC, today among them', () => {
   expect(isoDay(lastDays(7, NOON).start)).toBe('2026-11-09');
   expect(isoDay(monthSoFar(NOON).start)).toBe('2026-11-01');
   expect(daysOf(monthSoFar(NOON))).toBe(15);
+});
+
+test('every span to choose from is what its name says, and no name is this month', () => {
+  const days = RANGES.map(({ value }) => daysOf(rangeNamed(value, NOON)));
+  expect(days).toEqual([7, 15, 31, 90]);
+  expect(rangeNamed(undefined, NOON)).toEqual(monthSoFar(NOON));
+  expect(rangeNamed('nonsense', NOON)).toEqual(lastDays(31, NOON));
 });
 
 test('a span of days ends today at the latest, and is none if it ends before it begins', () => {
