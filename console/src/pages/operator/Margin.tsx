@@ -1,5 +1,4 @@
-import { Group, SegmentedControl, Select, Skeleton, Stack } from '@mantine/core';
-import { useNavigate, useSearch } from '@tanstack/react-router';
+import { Group, SegmentedControl, Skeleton, Stack } from '@mantine/core';
 import { useState } from 'react';
 import { BarsTable } from '../../ui/chart/BarsTable';
 import { Legend } from '../../ui/chart/Legend';
@@ -13,8 +12,10 @@ import { useNow } from '../../ui/now';
 import { Answered, Empty } from '../../ui/States';
 import { labelOf, titleOf } from '../usage/bars';
 import { colorOf } from '../usage/colors';
-import { rangeNamed, RANGES } from '../usage/range';
+import { rangeNamed } from '../usage/range';
 import { shareOf, useRevenue, type Line, type Revenue, type Split } from './revenue';
+import { useRevenueLook } from './revenueLook';
+import { TimeSelect } from './TimeSelect';
 
 const SPLITS = [
   { value: 'model', label: 'Models' },
@@ -25,34 +26,15 @@ const SERIES: Series[] = [
   { id: 'margin', name: 'Margin', color: colorOf(0) },
 ];
 
-/** What the address says is looked at. */
-interface Look {
-  range?: string | number;
-  by?: Split;
-}
-
 /** Revenue, cost and margin by day, and by model or upstream. */
 export function Margin() {
-  const look: Look = useSearch({ strict: false });
-  const navigate = useNavigate();
-  const set = (change: Look) => {
-    void navigate({ to: '.', search: (before: object) => ({ ...before, ...change }) });
-  };
+  const [look, set] = useRevenueLook();
   const split = look.by === 'upstream_id' ? 'upstream_id' : 'model';
   const revenue = useRevenue(rangeNamed(look.range, useNow()), split);
   return (
     <>
       <Group align="flex-end">
-        <Select
-          label="Time"
-          data={RANGES}
-          value={String(look.range ?? 'month')}
-          allowDeselect={false}
-          w={150}
-          onChange={(range) => {
-            set({ range: range ?? 'month' });
-          }}
-        />
+        <TimeSelect look={look} set={set} />
         <SegmentedControl
           aria-label="Split by"
           data={SPLITS}

@@ -1,19 +1,29 @@
-import { Anchor, Text } from '@mantine/core';
-import { useQuery } from '@tanstack/react-query';
+import { Anchor, Group, Select } from '@mantine/core';
 import { Link } from '@tanstack/react-router';
 import { api, data } from '../../api/client';
+import { usePaged } from '../../api/paged';
 import type { Schemas } from '../../api/types';
-import { Card } from '../../ui/Card';
 import { DataTable, type Column } from '../../ui/DataTable';
 import { Money } from '../../ui/Money';
-import { Answered, Empty } from '../../ui/States';
+import { useNow } from '../../ui/now';
+import { Paged } from '../../ui/Paged';
+import { Empty } from '../../ui/States';
+import { rangeNamed } from '../usage/range';
+import { shareOf } from './revenue';
+import { useRevenueLook } from './revenueLook';
+import { TimeSelect } from './TimeSelect';
 
-type Organization = Schemas['OperatorOrganization'];
+type Row = Schemas['Margin'];
 
-/** Most installations have fewer organizations; of larger ones the first are shown, and it is said. */
-const MOST = 100;
+/** What comes first, by the names that addresses have for it. */
+const ORDERS = [
+  { value: 'revenue', label: 'Highest revenue', query: { order_by: 'revenue' } },
+  { value: 'cost', label: 'Highest cost', query: { order_by: 'cost' } },
+  { value: 'margin', label: 'Highest margin', query: { order_by: 'margin' } },
+  { value: 'loss', label: 'Lowest margin', query: { order_by: 'margin', order: 'asc' } },
+] as const;
 
-const COLUMNS: Column<Organization>[] = [
+const COLUMNS: Column<Row>[] = [
   {
     name: 'Organization',
     cell: ({ id, name }) => (
@@ -23,46 +33,62 @@ const COLUMNS: Column<Organization>[] = [
     ),
   },
   {
-    name: 'Charged this month',
+    name: 'Requests',
     align: 'right',
-    cell: (row) => <Money amount={row.spent_this_month_usd} />,
+    cell: ({ num_model_requests: requests }) => requests.toLocaleString(),
   },
-  { name: 'Balance', align: 'right', cell: (row) => <Money amount={row.balance_usd} /> },
+  { name: 'Revenue', align: 'right', cell: (row) => <Money amount={row.revenue_usd} /> },
+  { name: 'Cost', align: 'right', cell: (row) => <Money amount={row.cost_usd} /> },
+  { name: 'Margin', align: 'right', cell: (row) => <Money amount={row.margin_usd} /> },
+  {
+    name: 'Share',
+    align: 'right',
+    cell: ({ margin_usd: margin, revenue_usd: revenue }) => shareOf({ margin, revenue }),
+  },
 ];
 
-/** What each organization was charged this month, the most first. */
+/** What each organization was charged, what that cost, and what was left. */
 export function Spenders() {
-  const organizations = useQuery({
-    queryKey: ['operator', 'organizations', 'spenders'],
-    queryFn: ({ signal }) =>
-      data(api.GET('/api/operator/organizations', { params: { query: { limit: MOST } }, signal })),
+  const [look, set] = useRevenueLook();
+  const { start, end } = rangeNamed(look.range, useNow());
+  const order = ORDERS.find(({ value }) => value === look.order) ?? ORDERS[0];
+  const margins = usePaged<Row>({
+    key: ['operator', 'margins', start, end, order.value],
+    read: (place, signal) =>
+      data(
+        api.GET('/api/operator/margins', {
+          params: {
+            query: { start_time: start, end_time: end, limit: 50, ...order.query, ...place },
+          },
+          signal,
+        }),
+      ),
   });
   return (
-    <Card title="This month by organization" text="What was charged to requests of this month, UTC.">
-      <Answered query={organizations}>
-        {({ data: rows, has_more: hasMore }) => (
-          <>
-            {rows.length === 0 ? (
-              <Empty title="No organizations" text="There is nobody to charge yet." />
-            ) : (
-              <DataTable
-                label="Organizations"
-                columns={COLUMNS}
-                rows={rows.toSorted(
-                  (one, other) =>
-                    Number(other.spent_this_month_usd) - Number(one.spent_this_month_usd),
-                )}
-                keyOf={(row) => row.id}
-              />
-            )}
-            {hasMore && (
-              <Text size="sm" c="dimmed" mt="sm">
-                The first {MOST} organizations; all are under Organizations.
-              </Text>
-            )}
-          </>
+    <>
+      <Group align="flex-end">
+        <TimeSelect look={look} set={set} />
+        <Select
+          label="First"
+          data={ORDERS.map(({ value, label }) => ({ value, label }))}
+          value={order.value}
+          allowDeselect={false}
+          w={180}
+          onChange={(value) => {
+            set({ order: value ?? 'revenue' });
+          }}
+        />
+      </Group>
+      <Paged
+        query={margins}
+        empty={
+          <Empty title="Nothing in this time" text="What is charged appears here within seconds." />
+        }
+      >
+        {(rows) => (
+          <DataTable label="Organizations" columns={COLUMNS} rows={rows} keyOf={({ id }) => id} />
         )}
-      </Answered>
-    </Card>
+      </Paged>
+    </>
   );
 }

@@ -81,7 +81,7 @@ function together(id: string, costs: Cost[]): Line {
 }
 
 /** The margin's share of the revenue, as "92 %"; nothing without revenue. */
-export function shareOf({ margin, revenue }: Line): string {
+export function shareOf({ margin, revenue }: Pick<Line, 'margin' | 'revenue'>): string {
   const earned = Number(revenue);
   return earned > 0 ? `${Math.round((100 * Number(margin)) / earned)} %` : '';
 }
