@@ -42,6 +42,7 @@ check: console/node_modules/.package-lock.json ## Format, lints, house rules, ty
 	$(call step,1/4,Format…)
 	cargo fmt --all --check
 	$(call step,2/4,Lints…)
+	cargo xtask tidy
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	$(call step,3/4,House rules…)
 	cargo xtask tidy
@@ -57,6 +58,7 @@ test: ## Run every test, after installing what the tests need
 	cd console && npm run --silent check
 	$(call step,3/9,Format and lints…)
 	cargo fmt --all --check
+	cargo xtask tidy
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	$(call step,4/9,Fetching the built-in model (93 MB, once)…)
 	cargo xtask model
