@@ -23,7 +23,7 @@ import {
   IconUsersGroup,
   type Icon,
 } from '@tabler/icons-react';
-import type { Permission } from '../session/me';
+import type { Permission } from '../session/permissions';
 
 export interface Destination {
   to: string;

@@ -4,22 +4,10 @@ import { ApiError } from '../api/error';
 import { chosenOrganization } from '../api/organization';
 import { queryClient } from '../api/queries';
 import type { Schemas } from '../api/types';
+import type { Permission } from './permissions';
 
 export type Me = Schemas['Me'];
 export type Organization = Schemas['MyStanding'];
-
-/** What may be done in all of an organization; docs/access.md says which call needs which. */
-export type Permission =
-  | 'api.management.read'
-  | 'api.management.write'
-  | 'api.groups.write'
-  | 'api.usage.read'
-  | 'api.billing.read'
-  | 'api.billing.write'
-  | 'api.audit_logs.read'
-  | 'api.organization.projects.write'
-  | 'api.organization.projects.rate_limits.read'
-  | 'api.organization.projects.rate_limits.write';
 
 /** Who is signed in, and where they belong; null for nobody. */
 export const me = queryOptions({
@@ -59,7 +47,7 @@ export function useOrganization(): Organization {
   return organization;
 }
 
-/** Whether they may do something in the organization. The server decides; this is what to show. */
+/** Whether they may do something in all of the organization. The server decides; this is what to show. */
 export function useMay(permission: Permission): boolean {
   return useOrganization().permissions.includes(permission);
 }

@@ -7,6 +7,7 @@ import { usePaged } from '../../api/paged';
 import { queryClient } from '../../api/queries';
 import type { Schemas } from '../../api/types';
 import { useMay } from '../../session/me';
+import { PERMISSIONS } from '../../session/permissions';
 import { Confirm } from '../../ui/Confirm';
 import { DataTable, type Column } from '../../ui/DataTable';
 import { useApiForm } from '../../ui/form';
@@ -14,7 +15,6 @@ import { FormBody, FormModal } from '../../ui/FormModal';
 import { ListWith } from '../../ui/List';
 import { Paged } from '../../ui/Paged';
 import { Empty } from '../../ui/States';
-import { PERMISSIONS } from './permissions';
 
 type Role = Schemas['Role'];
 
