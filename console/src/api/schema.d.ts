@@ -868,6 +868,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/me/projects/{project_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tell what you may do in a project. */
+        get: operations["retrieve_my_project"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/me/recovery_codes": {
         parameters: {
             query?: never;
@@ -6548,6 +6565,22 @@ export interface components {
              * @example owner
              */
             role: string;
+        };
+        /** @description A project, and what one may do in it. */
+        MyProject: {
+            id: string;
+            /** @description Whether you belong to it, so that keys of your own work there. */
+            is_mine: boolean;
+            /** @example my.project */
+            object: string;
+            /**
+             * @description What your roles allow there: those in the project and those in the organization.
+             * @example [
+             *       "api.organization.projects.read",
+             *       "api.model.request"
+             *     ]
+             */
+            permissions: string[];
         };
         /** @description An organization that one belongs to, and what one may do in it. */
         MyStanding: components["schemas"]["MyOrganization"] & {
@@ -13109,6 +13142,45 @@ export interface operations {
             413: components["responses"]["TooLarge"];
             415: components["responses"]["UnsupportedEncoding"];
             429: components["responses"]["TooMany"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    retrieve_my_project: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project */
+                project_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A project, and what one may do in it */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "proj_7YkQ2nV0bX4cR9sLwA3eTz1M",
+                     *       "is_mine": false,
+                     *       "object": "my.project",
+                     *       "permissions": [
+                     *         "api.organization.projects.read",
+                     *         "api.model.request"
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["MyProject"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             500: components["responses"]["ServerError"];
             503: components["responses"]["Unavailable"];
         };

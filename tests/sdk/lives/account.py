@@ -44,7 +44,10 @@ def signs_up(world):
     begun = stranger.post("/api/signup", email=stranger.email, password=PASSWORD, name="Ada")
     assert stranger.refused("POST", "/api/signup/resend", id=begun["id"]) == 429, "too early"
     person = world.person("signed.up@example.com")
-    assert person.get("/api/me")["email"] == person.email
+    about = person.get("/api/me")
+    assert about["email"] == person.email
+    project = about["organizations"][0]["default_project_id"]
+    assert person.get(f"/api/me/projects/{project}")["is_mine"]
     assert person.get("/api/sso")["data"] == []
 
 

@@ -14,6 +14,7 @@ mod hasher;
 pub(crate) mod invitations;
 mod letters;
 pub(crate) mod me;
+mod my_projects;
 mod oidc;
 mod origin;
 pub(crate) mod password;
@@ -89,6 +90,7 @@ pub(crate) fn routes() -> OpenApiRouter<Control> {
         .routes(routes!(password::request))
         .routes(routes!(password::complete))
         .routes(routes!(me::retrieve, me::update))
+        .routes(routes!(my_projects::retrieve))
         .routes(routes!(password::change))
         .routes(routes!(contact::change_email))
         .routes(routes!(contact::verify_email))

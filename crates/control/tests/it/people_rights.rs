@@ -1,5 +1,6 @@
 //! Somebody who is signed in calls the Administration API with the rights that they have.
 
+use domain::permission::{Permissions, PredefinedRole};
 use http::Method;
 use serde_json::{Value, json};
 use testkit::on_each_database;
@@ -68,4 +69,68 @@ async fn a_session_is_no_good_from_another_sites_page_nor_when_it_is_over() {
     let key = world.made.admin_key.expose();
     let request = browser.request(Method::GET, "/projects").bearer(key);
     assert_eq!(browser.send(request).await.status, 200);
+}
+
+/// The names of what a role allows, and a role in the organization beside it.
+fn names(roles: [PredefinedRole; 2]) -> Value {
+    let permissions = roles.map(PredefinedRole::permissions);
+    let all: Permissions = permissions.iter().flat_map(|it| it.iter()).collect();
+    all.iter().map(|it| it.as_str()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_is_told_what_one_may_do_in_a_project_and_of_no_project_that_one_may_not_see() {
+    use PredefinedRole::{
+        OrganizationOwner, OrganizationReader, ProjectMember, ProjectOwner, ProjectViewer,
+    };
+    on_each_database(async |database| {
+        let world = with_account(database).await;
+        let mut grace = Browser::new(&world);
+        grace.sign_in(EMAIL, PASSWORD).await;
+        let made = world.post("/projects", &json!({"name": "Search"})).await;
+        let project = made.json()["id"].as_str().unwrap().to_owned();
+        let path = format!("/api/me/projects/{project}");
+        let not_there = |answer| refused(&answer, 404, Value::Null, "not_found");
+
+        // Nobody in Acme, then a reader of it, then in the project with one role after another.
+        not_there(grace.get(&path).await);
+        let invited = json!({"email": EMAIL, "role": "reader"});
+        let invite = world.post("/invites", &invited).await.json();
+        let accept = format!("/api/me/invites/{}/accept", invite["id"].as_str().unwrap());
+        assert_eq!(grace.post(&accept, &json!({})).await.status, 200);
+        not_there(grace.get(&path).await);
+        let users = format!("/projects/{project}/users");
+        let joins = json!({"email": EMAIL, "role": "viewer"});
+        assert_eq!(world.post(&users, &joins).await.status, 200);
+        let user = grace.who().await.unwrap();
+        for role in [ProjectViewer, ProjectMember, ProjectOwner] {
+            let given = json!({"role": role.name()});
+            let given = world.post(&format!("{users}/{user}"), &given).await;
+            assert_eq!(given.status, 200, "{}", given.text());
+            let wanted = json!({
+                "object": "my.project", "id": project, "is_mine": true,
+                "permissions": names([OrganizationReader, role]),
+            });
+            assert_eq!(grace.get(&path).await.json(), wanted);
+        }
+
+        // An owner of the organization belongs to each project; and who leaves one is told no more.
+        world.delete(&format!("{users}/{user}")).await;
+        not_there(grace.get(&path).await);
+        let owner = json!({"role": "owner"});
+        assert_eq!(
+            world.post(&format!("/users/{user}"), &owner).await.status,
+            200
+        );
+        let told = grace.get(&path).await.json();
+        assert_eq!(
+            told["permissions"],
+            names([OrganizationOwner, ProjectOwner])
+        );
+        assert_eq!(told["is_mine"], true);
+        not_there(grace.get("/api/me/projects/proj_nothing").await);
+        let nobody = Browser::new(&world).get(&path).await;
+        refused(&nobody, 401, Value::Null, "not_signed_in");
+    })
+    .await;
 }
