@@ -42,7 +42,6 @@ check: console/node_modules/.package-lock.json ## Format, lints, house rules, ty
 	$(call step,1/4,Format…)
 	cargo fmt --all --check
 	$(call step,2/4,Lints…)
-	cargo xtask tidy
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	$(call step,3/4,House rules…)
 	cargo xtask tidy
