@@ -1,5 +1,6 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import { expect, type Browser, type Page } from '@playwright/test';
+import { ask } from './api.ts';
 
 /** Who scripts/e2e.sh set the installation up with: operator, and owner of Acme. */
 export const OWNER = 'owner@example.com';
@@ -77,20 +78,37 @@ export async function anotherPage(browser: Browser): Promise<Page> {
 /** A newcomer with an organization of their own, in this browser; answers what it is called. */
 export async function becomeOwner(page: Page): Promise<string> {
   const email = freshEmail('owner');
+  await haveAccount(page, { name: 'Ada Lovelace', email, organization: email });
+  return email;
+}
+
+/** Somebody new in the organization of an owner, in this browser: a reader. Answers their address. */
+export async function becomeReader(owner: Page, page: Page): Promise<string> {
+  const email = freshEmail('reader');
+  await ask(owner, '/v1/organization/invites', { data: { email, role: 'reader' } });
+  const invite = await inMessage(owner, email, /(?<=\/accept-invite#)\S+/);
+  await haveAccount(page, { name: 'Reader', email, invite });
+  return email;
+}
+
+interface Account {
+  name: string;
+  email: string;
+  organization?: string;
+  /** The secret of an invite. */
+  invite?: string;
+}
+
+/** Signs somebody up through the API, with the codes from both messages. */
+async function haveAccount(page: Page, account: Account): Promise<void> {
   const phone = freshPhone();
   // One network may not found many organizations: each comes from another one.
   const headers = { 'x-forwarded-for': `2001:db8:${randomInt(0xffff).toString(16)}::1` };
-  const post = async (path: string, data: object) => {
-    const answer = await page.request.post(path, { data, headers });
-    expect(answer.ok(), await answer.text()).toBe(true);
-    return (await answer.json()) as { id: string };
-  };
-  const account = { name: 'Ada Lovelace', email, password: PASSWORD, organization: email };
-  const { id } = await post('/api/signup', account);
-  await post('/api/signup/email_code', { id, code: await codeFor(page, email) });
+  const post = (path: string, data: object) => ask(page, path, { data, headers });
+  const { id } = await post('/api/signup', { ...account, password: PASSWORD });
+  await post('/api/signup/email_code', { id, code: await codeFor(page, account.email) });
   await post('/api/signup/phone', { id, phone });
   await post('/api/signup/phone_code', { id, code: await codeFor(page, phone) });
-  return email;
 }
 
 /** Somebody who was invited to Acme and accepted: who may read, and not change. */

@@ -23,6 +23,11 @@ export function useProjects() {
   });
 }
 
+/** Whether it is known that the person may see no project at all. */
+export function useHasNoProject(): boolean {
+  return useProjects().data?.length === 0;
+}
+
 /** The project that the page shows: the one in its address, else the default one. */
 export function useProject(): string | undefined {
   const { default_project_id: usual } = useOrganization();

@@ -4,6 +4,7 @@ import { useState } from 'react';
 import { attemptKey } from '../../api/attempt';
 import { api, data } from '../../api/client';
 import type { Schemas } from '../../api/types';
+import { useMay } from '../../session/me';
 import { Card } from '../../ui/Card';
 import { useApiForm } from '../../ui/form';
 import { FormBody } from '../../ui/FormModal';
@@ -52,10 +53,11 @@ function Form({ options }: { options: Options }) {
     },
   });
   const { values, setFieldValue, getInputProps } = form.form;
-  if (!options.can_pay) {
+  const mayPay = useMay('api.billing.write');
+  if (!options.can_pay || !mayPay) {
     return (
       <Alert color="yellow">
-        {options.provider === null
+        {!options.can_pay
           ? 'This installation takes no payments. Ask whoever runs it for credit.'
           : 'You may see this, and not pay. Owners of the organization may.'}
       </Alert>

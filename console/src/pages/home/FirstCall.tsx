@@ -7,6 +7,7 @@ import { messageOf } from '../../api/error';
 import { queryClient } from '../../api/queries';
 import { useModels } from '../../session/models';
 import { useProject } from '../../session/project';
+import { CALLS_NOTHING, useMayCall } from '../../session/standing';
 import { Card } from '../../ui/Card';
 import { usd } from '../../ui/money';
 import { Problem } from '../../ui/Problem';
@@ -14,7 +15,9 @@ import type { FreshKey } from './Home';
 
 /** Says Hello World with the key that was just made, and shows what came back. */
 export function FirstCall({ fresh }: { fresh: FreshKey | null }) {
-  const models = useModels(useProject());
+  const project = useProject();
+  const models = useModels(project);
+  const mayCall = useMayCall(project);
   const [chosen, setChosen] = useState<string | null>(null);
   const model = chosen ?? models.data?.[0] ?? null;
   const calling = useMutation({
@@ -33,6 +36,7 @@ export function FirstCall({ fresh }: { fresh: FreshKey | null }) {
             ? `Sends “Hello World” with the key “${fresh.name}”.`
             : 'Create a key first: the test uses it.'}
         </Text>
+        {mayCall === false && <Text size="sm">{CALLS_NOTHING}</Text>}
         {models.data?.length === 0 && (
           <Text size="sm">
             No model can be called yet. Whoever runs this installation adds them in farebox.toml.
@@ -48,7 +52,7 @@ export function FirstCall({ fresh }: { fresh: FreshKey | null }) {
           />
           <Button
             leftSection={<IconPlayerPlay size={16} />}
-            disabled={!fresh || model === null}
+            disabled={!fresh || !mayCall || model === null}
             loading={calling.isPending}
             onClick={() => {
               calling.mutate();

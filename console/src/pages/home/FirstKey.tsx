@@ -1,7 +1,9 @@
 import { Button, Group, Stack, Text, TextInput } from '@mantine/core';
 import { api, data } from '../../api/client';
 import { queryClient } from '../../api/queries';
-import { useProject } from '../../session/project';
+import { NoProjects } from '../../session/NoProjects';
+import { useHasNoProject, useProject } from '../../session/project';
+import { useIsMine } from '../../session/standing';
 import { Card } from '../../ui/Card';
 import { useApiForm } from '../../ui/form';
 import { Problem } from '../../ui/Problem';
@@ -16,6 +18,8 @@ interface FirstKeyProps {
 /** Makes a key without leaving the page. */
 export function FirstKey({ fresh, made }: FirstKeyProps) {
   const project = useProject();
+  const hasNoProject = useHasNoProject();
+  const isMine = useIsMine(project);
   const { form, submit, isSending, problem } = useApiForm({
     initialValues: { name: 'My first key' },
     validate: { name: (name) => (name.trim() ? null : 'Give it a name.') },
@@ -31,6 +35,13 @@ export function FirstKey({ fresh, made }: FirstKeyProps) {
       await queryClient.invalidateQueries({ queryKey: ['keys'] });
     },
   });
+  if (hasNoProject || isMine === false) {
+    return (
+      <Card title="1. Create a key">
+        <NoProjects />
+      </Card>
+    );
+  }
   return (
     <Card title="1. Create a key">
       {fresh ? (
@@ -43,7 +54,7 @@ export function FirstKey({ fresh, made }: FirstKeyProps) {
             </Text>
             <Group align="flex-end">
               <TextInput label="Name of the key" {...form.getInputProps('name')} />
-              <Button type="submit" loading={isSending} disabled={!project}>
+              <Button type="submit" loading={isSending} disabled={!isMine}>
                 Create key
               </Button>
             </Group>

@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { api, data } from '../../api/client';
-import { useMe, useOrganization } from '../../session/me';
-import { useProject } from '../../session/project';
+import { useMay, useMe, useOrganization } from '../../session/me';
+import { useHasNoProject, useProject } from '../../session/project';
 
 const DAYS = 31;
 
@@ -15,6 +15,8 @@ export interface Progress {
 export function useProgress(): Progress | undefined {
   const person = useMe();
   const project = useProject();
+  const hasNoProject = useHasNoProject();
+  const seesUsage = useMay('api.usage.read');
   const { id } = useOrganization();
   const keys = useQuery({
     queryKey: ['keys', project, 'any'],
@@ -29,7 +31,7 @@ export function useProgress(): Progress | undefined {
   });
   const calls = useQuery({
     queryKey: ['first-call', id, project],
-    enabled: project !== undefined,
+    enabled: seesUsage && project !== undefined,
     retry: false,
     queryFn: async ({ signal }) => {
       const start = Math.floor(Date.now() / 86_400_000 - DAYS) * 86_400;
@@ -42,7 +44,7 @@ export function useProgress(): Progress | undefined {
       return usage.data.some((bucket) => bucket.results.length > 0);
     },
   });
-  if (keys.isPending) return undefined;
+  if (keys.isPending && !hasNoProject) return undefined;
   const listed = keys.data?.data ?? [];
   return {
     isVerified: person.email.length > 0,

@@ -5,6 +5,7 @@ import { api, data } from '../../api/client';
 import { queryClient } from '../../api/queries';
 import { useMe } from '../../session/me';
 import { useProject } from '../../session/project';
+import { useMayIn } from '../../session/standing';
 import { Confirm } from '../../ui/Confirm';
 import { useApiForm } from '../../ui/form';
 import { Problem } from '../../ui/Problem';
@@ -22,11 +23,14 @@ const refresh = () => queryClient.invalidateQueries({ queryKey: ['keys'] });
 /** What can be done with a key. */
 export function KeyMenu({ of: key }: { of: Key }) {
   const [doing, setDoing] = useState<Doing>(null);
-  const project = useProject() ?? '';
+  const shown = useProject();
+  const mayChangeAll = useMayIn(shown, 'api.organization.projects.api_keys.write');
+  const project = shown ?? '';
   const isMine = key.owner.user?.id === useMe().id;
   const close = () => {
     setDoing(null);
   };
+  if (!isMine && !mayChangeAll) return null;
   return (
     <>
       <Menu position="bottom-end">

@@ -1,11 +1,14 @@
-import { Badge, Button, Code, Stack, Text } from '@mantine/core';
+import { Badge, Button, Code, Text } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { IconPlus } from '@tabler/icons-react';
 import { useInfiniteQuery } from '@tanstack/react-query';
+import type { ReactNode } from 'react';
 import { api, data } from '../../api/client';
 import type { Schemas } from '../../api/types';
+import { NoProjects } from '../../session/NoProjects';
 import { ProjectSelect } from '../../session/ProjectSelect';
-import { useProject } from '../../session/project';
+import { useHasNoProject, useProject } from '../../session/project';
+import { useIsMine } from '../../session/standing';
 import { DataTable, type Column } from '../../ui/DataTable';
 import { usdOfNumber } from '../../ui/money';
 import { useNow } from '../../ui/now';
@@ -74,6 +77,8 @@ function Permissions({ of: key }: { of: Key }) {
 /** The keys of a project: one's own, or everybody's for those who may see them. */
 export default function Keys() {
   const project = useProject();
+  const hasNoProject = useHasNoProject();
+  const isMine = useIsMine(project);
   const [isCreating, creating] = useDisclosure();
   const spent = useSpentThisMonth(project);
   const keys = useInfiniteQuery({
@@ -92,8 +97,9 @@ export default function Keys() {
       ),
     getNextPageParam: (page) => (page.has_more ? page.last_id : undefined),
   });
-  const create = (
-    <Button leftSection={<IconPlus size={16} />} onClick={creating.open} disabled={!project}>
+  // Who only looks at a project has no keys there; meanwhile the button keeps its place.
+  const create = isMine !== false && !hasNoProject && (
+    <Button leftSection={<IconPlus size={16} />} onClick={creating.open} disabled={!isMine}>
       Create key
     </Button>
   );
@@ -103,24 +109,31 @@ export default function Keys() {
       lead="Programs show a key with every call. Keep each in one place, and revoke what you do not use."
       actions={create}
     >
-      <ProjectSelect />
-      <Paged
-        query={keys}
-        empty={
-          <Empty
-            title="No keys yet"
-            text="Create one, put it where your program looks for it, and make the first call."
-            action={create}
-          />
-        }
-      >
-        {(rows) => (
-          <Stack gap="md">
-            <DataTable label="API keys" columns={columnsOf(rows, spent)} rows={rows} keyOf={(key) => key.id} />
-          </Stack>
-        )}
-      </Paged>
+      {hasNoProject ? (
+        <NoProjects />
+      ) : (
+        <>
+          <ProjectSelect />
+          <Paged query={keys} empty={<NoKeys action={create} />}>
+            {(rows) => (
+              <DataTable
+                label="API keys"
+                columns={columnsOf(rows, spent)}
+                rows={rows}
+                keyOf={(key) => key.id}
+              />
+            )}
+          </Paged>
+        </>
+      )}
       {project && <CreateKey project={project} isOpen={isCreating} close={creating.close} />}
     </Page>
   );
+}
+
+function NoKeys({ action }: { action: ReactNode }) {
+  const text = action
+    ? 'Create one, put it where your program looks for it, and make the first call.'
+    : 'Whoever belongs to the project can create some.';
+  return <Empty title="No keys yet" text={text} action={action} />;
 }

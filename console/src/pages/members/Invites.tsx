@@ -5,7 +5,7 @@ import { api, data } from '../../api/client';
 import { usePaged } from '../../api/paged';
 import { queryClient } from '../../api/queries';
 import type { Schemas } from '../../api/types';
-import { useMay } from '../../session/me';
+import { useMay, useOrganization } from '../../session/me';
 import { useProjects } from '../../session/project';
 import { DataTable, type Column } from '../../ui/DataTable';
 import { useApiForm } from '../../ui/form';
@@ -94,7 +94,10 @@ export function Invites() {
 }
 
 function NewInvite({ close }: { close: () => void }) {
+  const { default_project_id: usual } = useOrganization();
   const projects = useProjects();
+  // Nobody is added to the default one.
+  const others = (projects.data ?? []).filter(({ id }) => id !== usual);
   const form = useApiForm({
     initialValues: { email: '', role: 'reader', project: '' },
     fields: { projects: 'project' },
@@ -129,7 +132,7 @@ function NewInvite({ close }: { close: () => void }) {
       <Select
         label="Project"
         description="They become a member of it, too."
-        data={(projects.data ?? []).map(({ id, name }) => ({ value: id, label: name }))}
+        data={others.map(({ id, name }) => ({ value: id, label: name }))}
         clearable
         placeholder="None"
         {...getInputProps('project')}

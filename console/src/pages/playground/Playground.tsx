@@ -2,8 +2,10 @@ import { Button, Group, NumberInput, Select, Stack, Text, Textarea } from '@mant
 import { IconPlayerPlay, IconPlayerStop } from '@tabler/icons-react';
 import { useState } from 'react';
 import { useModels } from '../../session/models';
-import { useProject } from '../../session/project';
+import { NoProjects } from '../../session/NoProjects';
+import { useHasNoProject, useProject } from '../../session/project';
 import { ProjectSelect } from '../../session/ProjectSelect';
+import { CALLS_NOTHING, useMayCall } from '../../session/standing';
 import { Card } from '../../ui/Card';
 import { Copyable } from '../../ui/Copyable';
 import { Page } from '../../ui/Page';
@@ -23,6 +25,8 @@ const NOTHING: Asked = {
 /** Talks to a model as a program would, and shows what it took. */
 export default function Playground() {
   const project = useProject();
+  const mayCall = useMayCall(project);
+  const hasNoProject = useHasNoProject();
   const models = useModels(project);
   const [chosen, setChosen] = useState<string | null>(null);
   const [asked, setAsked] = useState(NOTHING);
@@ -32,8 +36,15 @@ export default function Playground() {
     setAsked({ ...asked, ...change });
   };
   const send = () => {
-    if (model !== null) void chat.send(requestOf(model, asked));
+    if (mayCall && model !== null) void chat.send(requestOf(model, asked));
   };
+  if (hasNoProject) {
+    return (
+      <Page title="Playground">
+        <NoProjects />
+      </Page>
+    );
+  }
   return (
     <Page
       title="Playground"
@@ -107,14 +118,14 @@ export default function Playground() {
               ) : (
                 <Button
                   leftSection={<IconPlayerPlay size={16} />}
-                  disabled={model === null || asked.message.trim() === ''}
+                  disabled={!mayCall || model === null || asked.message.trim() === ''}
                   onClick={send}
                 >
                   Send
                 </Button>
               )}
               <Text size="xs" c="dimmed">
-                Ctrl and Enter send, too.
+                {mayCall === false ? CALLS_NOTHING : 'Ctrl and Enter send, too.'}
               </Text>
             </Group>
             <Problem text={chat.problem} />

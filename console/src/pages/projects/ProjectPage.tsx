@@ -1,8 +1,11 @@
+import { Alert } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useParams } from '@tanstack/react-router';
 import { api, data } from '../../api/client';
 import type { Schemas } from '../../api/types';
-import { Choices } from '../../ui/Choices';
+import type { Permission } from '../../session/permissions';
+import { useStanding } from '../../session/standing';
+import { Choices, type Choice } from '../../ui/Choices';
 import { Page } from '../../ui/Page';
 import { Answered } from '../../ui/States';
 import { ProjectModels } from './ProjectModels';
@@ -24,26 +27,85 @@ export default function ProjectPage() {
         }),
       ),
   });
-  return <Answered query={project}>{(found) => <Parts project={found} />}</Answered>;
+  const standing = useStanding(id);
+  return (
+    <Answered query={project}>
+      {(found) => (
+        <Answered query={standing}>
+          {({ permissions }) => <Parts project={found} permissions={permissions} />}
+        </Answered>
+      )}
+    </Answered>
+  );
 }
 
-function Parts({ project }: { project: Schemas['Project'] }) {
+interface PartsProps {
+  project: Schemas['Project'];
+  /** What the person may do in it. */
+  permissions: string[];
+}
+
+function Parts({ project, permissions }: PartsProps) {
+  const isArchived = project.status === 'archived';
   return (
     <Page title={project.name} lead={`Project ${project.id}`}>
-      <Choices
-        label="Project"
-        choices={[
-          { id: 'people', name: 'People', view: <ProjectPeople project={project.id} /> },
-          {
-            id: 'service-accounts',
-            name: 'Service accounts',
-            view: <ServiceAccounts project={project.id} />,
-          },
-          { id: 'models', name: 'Models', view: <ProjectModels project={project.id} /> },
-          { id: 'rates', name: 'Rate limits', view: <ProjectRates project={project.id} /> },
-          { id: 'settings', name: 'Settings', view: <ProjectSettings project={project} /> },
-        ]}
-      />
+      {isArchived && (
+        <Alert color="gray">It is archived: its keys are refused, and nothing of it changes.</Alert>
+      )}
+      <Choices label="Project" choices={choicesOf(project, isArchived ? [] : permissions, permissions)} />
     </Page>
   );
+}
+
+/** The parts of a project that somebody may see, with what they may change there. */
+function choicesOf(project: Schemas['Project'], changes: string[], sees: string[]): Choice[] {
+  const { id } = project;
+  const mayWrite = (what: Permission) => changes.includes(what);
+  const parts: (Choice & { needs: Permission })[] = [
+    {
+      id: 'people',
+      name: 'People',
+      needs: 'api.organization.projects.users.read',
+      view: (
+        <ProjectPeople project={id} mayWrite={mayWrite('api.organization.projects.users.write')} />
+      ),
+    },
+    {
+      id: 'service-accounts',
+      name: 'Service accounts',
+      needs: 'api.organization.projects.service_accounts.read',
+      view: (
+        <ServiceAccounts
+          project={id}
+          mayWrite={mayWrite('api.organization.projects.service_accounts.write')}
+        />
+      ),
+    },
+    {
+      id: 'models',
+      name: 'Models',
+      needs: 'api.organization.projects.read',
+      view: <ProjectModels project={id} mayWrite={mayWrite('api.organization.projects.write')} />,
+    },
+    {
+      id: 'rates',
+      name: 'Rate limits',
+      needs: 'api.organization.projects.rate_limits.read',
+      view: (
+        <ProjectRates
+          project={id}
+          mayWrite={mayWrite('api.organization.projects.rate_limits.write')}
+        />
+      ),
+    },
+    {
+      id: 'settings',
+      name: 'Settings',
+      needs: 'api.organization.projects.read',
+      view: (
+        <ProjectSettings project={project} mayWrite={mayWrite('api.organization.projects.write')} />
+      ),
+    },
+  ];
+  return parts.filter(({ needs }) => sees.includes(needs));
 }

@@ -4,19 +4,35 @@ import { api, data } from '../../api/client';
 import { usePaged } from '../../api/paged';
 import { queryClient } from '../../api/queries';
 import type { Schemas } from '../../api/types';
-import { DataTable } from '../../ui/DataTable';
+import { DataTable, type Column } from '../../ui/DataTable';
 import { useApiForm } from '../../ui/form';
 import { FormBody, FormModal } from '../../ui/FormModal';
 import { Paged } from '../../ui/Paged';
 import { Empty } from '../../ui/States';
+import type { PartProps } from './part';
 
 type Rate = Schemas['ProjectRateLimit'];
 
 const count = (number: number | null | undefined) =>
   number === null || number === undefined ? 'No limit' : number.toLocaleString();
 
+const COLUMNS: Column<Rate>[] = [
+  { name: 'Model', cell: (rate) => rate.model },
+  {
+    name: 'Requests a minute',
+    align: 'right',
+    cell: (rate) => count(rate.max_requests_per_1_minute),
+  },
+  {
+    name: 'Tokens a minute',
+    align: 'right',
+    cell: (rate) => count(rate.max_tokens_per_1_minute),
+  },
+  { name: 'Requests a day', align: 'right', cell: (rate) => count(rate.max_requests_per_1_day) },
+];
+
 /** How many requests and tokens the project may use of each model. */
-export function ProjectRates({ project }: { project: string }) {
+export function ProjectRates({ project, mayWrite }: PartProps) {
   const rates = usePaged<Rate>({
     key: ['project-rates', project],
     read: (place, signal) =>
@@ -27,6 +43,12 @@ export function ProjectRates({ project }: { project: string }) {
         }),
       ),
   });
+  const change: Column<Rate> = {
+    name: 'Actions',
+    isNameHidden: true,
+    align: 'right',
+    cell: (rate) => <Change of={rate} project={project} />,
+  };
   return (
     <Paged
       query={rates}
@@ -37,30 +59,7 @@ export function ProjectRates({ project }: { project: string }) {
           label="Rate limits"
           rows={rows}
           keyOf={(rate) => rate.id}
-          columns={[
-            { name: 'Model', cell: (rate) => rate.model },
-            {
-              name: 'Requests a minute',
-              align: 'right',
-              cell: (rate) => count(rate.max_requests_per_1_minute),
-            },
-            {
-              name: 'Tokens a minute',
-              align: 'right',
-              cell: (rate) => count(rate.max_tokens_per_1_minute),
-            },
-            {
-              name: 'Requests a day',
-              align: 'right',
-              cell: (rate) => count(rate.max_requests_per_1_day),
-            },
-            {
-              name: 'Actions',
-              isNameHidden: true,
-              align: 'right',
-              cell: (rate) => <Change of={rate} project={project} />,
-            },
-          ]}
+          columns={mayWrite ? [...COLUMNS, change] : COLUMNS}
         />
       )}
     </Paged>

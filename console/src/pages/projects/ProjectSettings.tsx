@@ -12,8 +12,14 @@ import { FormBody } from '../../ui/FormModal';
 
 const refresh = () => queryClient.invalidateQueries({ queryKey: ['projects'] });
 
+interface ProjectSettingsProps {
+  project: Schemas['Project'];
+  /** Whether the person may change it; if not, it is only shown. */
+  mayWrite: boolean;
+}
+
 /** The project's name, and its end. */
-export function ProjectSettings({ project }: { project: Schemas['Project'] }) {
+export function ProjectSettings({ project, mayWrite }: ProjectSettingsProps) {
   const [isAsking, setIsAsking] = useState(false);
   const navigate = useNavigate();
   const { default_project_id: usual } = useOrganization();
@@ -34,11 +40,11 @@ export function ProjectSettings({ project }: { project: Schemas['Project'] }) {
   return (
     <>
       <Card title="Name">
-        <FormBody of={form} action="Save">
+        <FormBody of={form} action="Save" isReadOnly={!mayWrite}>
           <TextInput label="Name" maw={360} {...form.form.getInputProps('name')} />
         </FormBody>
       </Card>
-      {project.status === 'active' && project.id !== usual && (
+      {mayWrite && project.id !== usual && (
         <Card title="Archive" text="Every key of the project is refused from then on, for good.">
           <Button
             color="red"

@@ -7,7 +7,7 @@ import { usePaged } from '../../api/paged';
 import { queryClient } from '../../api/queries';
 import type { Schemas } from '../../api/types';
 import { Confirm } from '../../ui/Confirm';
-import { DataTable } from '../../ui/DataTable';
+import { DataTable, type Column } from '../../ui/DataTable';
 import { useApiForm } from '../../ui/form';
 import { FormBody, FormModal } from '../../ui/FormModal';
 import { ListWith } from '../../ui/List';
@@ -16,13 +16,20 @@ import { SecretOnce } from '../../ui/SecretOnce';
 import { Empty } from '../../ui/States';
 import { useAction } from '../../ui/useAction';
 import { When } from '../../ui/When';
+import type { PartProps } from './part';
 
 type Account = Schemas['ServiceAccount'];
 
 const refresh = () => queryClient.invalidateQueries({ queryKey: ['service-accounts'] });
 
+const COLUMNS: Column<Account>[] = [
+  { name: 'Name', cell: ({ name }) => <Text fw={550}>{name}</Text> },
+  { name: 'Role', cell: ({ role }) => role },
+  { name: 'Made', cell: (account) => <When at={account.created_at} as="day" /> },
+];
+
 /** Accounts of programs, which outlive the people who made them. */
-export function ServiceAccounts({ project }: { project: string }) {
+export function ServiceAccounts({ project, mayWrite }: PartProps) {
   const [isMaking, making] = useDisclosure();
   const [secret, setSecret] = useState<string | null>(null);
   const accounts = usePaged<Account>({
@@ -35,12 +42,20 @@ export function ServiceAccounts({ project }: { project: string }) {
         }),
       ),
   });
+  const actions: Column<Account> = {
+    name: 'Actions',
+    isNameHidden: true,
+    align: 'right',
+    cell: (account) => <Actions of={account} project={project} show={setSecret} />,
+  };
   return (
     <ListWith
       actions={
-        <Button leftSection={<IconPlus size={16} />} onClick={making.open}>
-          Make a service account
-        </Button>
+        mayWrite && (
+          <Button leftSection={<IconPlus size={16} />} onClick={making.open}>
+            Make a service account
+          </Button>
+        )
       }
     >
       <Paged
@@ -57,17 +72,7 @@ export function ServiceAccounts({ project }: { project: string }) {
             label="Service accounts"
             keyOf={(account) => account.id}
             rows={rows}
-            columns={[
-              { name: 'Name', cell: ({ name }) => <Text fw={550}>{name}</Text> },
-              { name: 'Role', cell: ({ role }) => role },
-              { name: 'Made', cell: (account) => <When at={account.created_at} as="day" /> },
-              {
-                name: 'Actions',
-                isNameHidden: true,
-                align: 'right',
-                cell: (account) => <Actions of={account} project={project} show={setSecret} />,
-              },
-            ]}
+            columns={mayWrite ? [...COLUMNS, actions] : COLUMNS}
           />
         )}
       </Paged>

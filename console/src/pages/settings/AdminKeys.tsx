@@ -6,6 +6,7 @@ import { api, data } from '../../api/client';
 import { usePaged } from '../../api/paged';
 import { queryClient } from '../../api/queries';
 import type { Schemas } from '../../api/types';
+import { useMay } from '../../session/me';
 import { withProof } from '../../session/proof';
 import { Card } from '../../ui/Card';
 import { Confirm } from '../../ui/Confirm';
@@ -27,8 +28,13 @@ const COLUMNS: Column<AdminKey>[] = [
   { name: 'Owner', cell: (key) => key.owner.name },
   { name: 'Made', cell: (key) => <When at={key.created_at} as="day" /> },
   { name: 'Last used', cell: (key) => <When at={key.last_used_at} /> },
-  { name: 'Actions', isNameHidden: true, align: 'right', cell: (row) => <Revoke of={row} /> },
 ];
+const ACTIONS: Column<AdminKey> = {
+  name: 'Actions',
+  isNameHidden: true,
+  align: 'right',
+  cell: (row) => <Revoke of={row} />,
+};
 
 function Revoke({ of: key }: { of: AdminKey }) {
   const [isAsking, setIsAsking] = useState(false);
@@ -69,6 +75,7 @@ function Revoke({ of: key }: { of: AdminKey }) {
 
 /** Keys for programs that administer the organization. */
 export function AdminKeys() {
+  const mayWrite = useMay('api.management.write');
   const [isMaking, making] = useDisclosure();
   const keys = usePaged<AdminKey>({
     key: ['admin-keys'],
@@ -85,14 +92,21 @@ export function AdminKeys() {
       title="Admin keys"
       text="They do what their owner may do, and call no models."
       actions={
-        <Button variant="default" leftSection={<IconPlus size={16} />} onClick={making.open}>
-          Make an admin key
-        </Button>
+        mayWrite && (
+          <Button variant="default" leftSection={<IconPlus size={16} />} onClick={making.open}>
+            Make an admin key
+          </Button>
+        )
       }
     >
       <Paged query={keys} empty={<Empty title="No admin keys" text="Nothing but people administers." />}>
         {(rows) => (
-          <DataTable label="Admin keys" columns={COLUMNS} rows={rows} keyOf={(row) => row.id} />
+          <DataTable
+            label="Admin keys"
+            columns={mayWrite ? [...COLUMNS, ACTIONS] : COLUMNS}
+            rows={rows}
+            keyOf={(row) => row.id}
+          />
         )}
       </Paged>
       <FormModal isOpen={isMaking} close={making.close} title="Make an admin key">
