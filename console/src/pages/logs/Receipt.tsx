@@ -2,7 +2,7 @@ import { Code, Stack, Text, Title } from '@mantine/core';
 import type { Schemas } from '../../api/types';
 import { DataTable, type Column } from '../../ui/DataTable';
 import { Facts } from '../../ui/Facts';
-import { Money } from '../../ui/Money';
+import { Money, UnitPrice } from '../../ui/Money';
 import { exactUsd } from '../../ui/money';
 
 type Class = Schemas['ReceiptClass'];
@@ -13,7 +13,7 @@ const COLUMNS: Column<Class>[] = [
   {
     name: 'For a million',
     align: 'right',
-    cell: ({ unit_price_usd: price }) => <Money amount={price} />,
+    cell: ({ unit_price_usd: price }) => <UnitPrice amount={price} />,
   },
   { name: 'Amount', align: 'right', cell: ({ amount_usd: amount }) => exactUsd(amount) },
 ];

@@ -10,7 +10,7 @@ import { DataTable, type Column } from '../../ui/DataTable';
 import { Facts } from '../../ui/Facts';
 import { useApiForm } from '../../ui/form';
 import { secondsOf } from '../../ui/moment';
-import { Money } from '../../ui/Money';
+import { Money, UnitPrice } from '../../ui/Money';
 import { Page } from '../../ui/Page';
 import { Paged } from '../../ui/Paged';
 import { Problem } from '../../ui/Problem';
@@ -78,11 +78,11 @@ function Prices({ model }: { model: string }) {
   const columns: Column<Price>[] = [
     { name: 'From', cell: (price) => <When at={price.effective_at} as="minute" /> },
     { name: 'State', cell: ({ state }) => <StateBadge state={state} /> },
-    { name: 'Input', align: 'right', cell: ({ price }) => <Money amount={price.input} /> },
-    { name: 'Cached', align: 'right', cell: ({ price }) => <Money amount={price.cached_input} /> },
-    { name: 'Output', align: 'right', cell: ({ price }) => <Money amount={price.output} /> },
-    { name: 'Costs us, input', align: 'right', cell: ({ cost }) => <Money amount={cost.input} /> },
-    { name: 'Costs us, output', align: 'right', cell: ({ cost }) => <Money amount={cost.output} /> },
+    { name: 'Input', align: 'right', cell: ({ price }) => <UnitPrice amount={price.input} /> },
+    { name: 'Cached', align: 'right', cell: ({ price }) => <UnitPrice amount={price.cached_input} /> },
+    { name: 'Output', align: 'right', cell: ({ price }) => <UnitPrice amount={price.output} /> },
+    { name: 'Costs us, input', align: 'right', cell: ({ cost }) => <UnitPrice amount={cost.input} /> },
+    { name: 'Costs us, output', align: 'right', cell: ({ cost }) => <UnitPrice amount={cost.output} /> },
     { name: 'By', cell: ({ source }) => source },
     {
       name: 'Actions',

@@ -5,7 +5,7 @@ import { usePaged } from '../../api/paged';
 import { queryClient } from '../../api/queries';
 import type { Schemas } from '../../api/types';
 import { DataTable, type Column } from '../../ui/DataTable';
-import { Money } from '../../ui/Money';
+import { UnitPrice } from '../../ui/Money';
 import { Page } from '../../ui/Page';
 import { Paged } from '../../ui/Paged';
 import { Empty } from '../../ui/States';
@@ -33,12 +33,12 @@ const COLUMNS: Column<Model>[] = [
   {
     name: 'Input, a million',
     align: 'right',
-    cell: ({ price }) => (price ? <Money amount={price.price.input} /> : ''),
+    cell: ({ price }) => (price ? <UnitPrice amount={price.price.input} /> : ''),
   },
   {
     name: 'Output, a million',
     align: 'right',
-    cell: ({ price }) => (price ? <Money amount={price.price.output} /> : ''),
+    cell: ({ price }) => (price ? <UnitPrice amount={price.price.output} /> : ''),
   },
   {
     name: 'Can be called',
