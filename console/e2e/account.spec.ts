@@ -1,5 +1,5 @@
 import { expect, NEEDS_SERVER, test } from './page.ts';
-import { freshEmail, OWNER, PASSWORD, signIn, signUp } from './people.ts';
+import { becomeOwner, freshEmail, OWNER, PASSWORD, signIn, signUp } from './people.ts';
 
 test.skip(NEEDS_SERVER.isMissing, NEEDS_SERVER.why);
 
@@ -68,4 +68,31 @@ test('the console is as dark as one wants it, and stays so', async ({ page, isNa
   expect(await scheme()).toBe(other);
   await choose('As the system');
   await expect.poll(scheme).toBe(system);
+});
+
+test('a new password opens the account, and the one before does not', async ({
+  page,
+  expected,
+  isThorough,
+}) => {
+  test.skip(!isThorough, 'once wide and once narrow');
+  expected(/\/api\/sessions$/);
+  const email = await becomeOwner(page);
+  const changed = 'a longer phrase than the one before';
+  await page.goto('/account');
+  await page.getByRole('textbox', { name: 'New password' }).fill(changed);
+  await page.getByRole('button', { name: 'Change the password' }).click();
+  await expect(page.getByText('Your password is changed', { exact: false })).toBeVisible();
+  await page.request.delete('/api/sessions/current');
+
+  await page.goto('/sign-in');
+  const password = page.getByRole('textbox', { name: 'Password' });
+  const go = page.getByRole('button', { name: 'Sign in', exact: true });
+  await page.getByLabel('E-mail').fill(email);
+  await password.fill(PASSWORD);
+  await go.click();
+  await expect(page.getByRole('alert')).toBeVisible();
+  await password.fill(changed);
+  await go.click();
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText('Hello, Ada Lovelace');
 });
