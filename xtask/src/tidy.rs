@@ -8,6 +8,7 @@ mod arrows;
 mod clocks;
 mod codemap;
 mod error_codes;
+mod links;
 mod lock_file;
 mod repository;
 mod routes;
@@ -60,6 +61,7 @@ const RULES: &[Rule] = &[
     clocks::check,
     codemap::check,
     error_codes::check,
+    links::check,
     lock_file::check,
     routes::check,
     schema_names::check,

@@ -229,7 +229,7 @@ fn decide(refusal: &Refusal, url: &str) -> (StatusCode, ErrorBody) {
         Refusal::BadKey { masked } => unauthorized(
             Some("invalid_api_key"),
             format!(
-                "Incorrect API key provided: {masked}. You can find your admin keys at {url}/admin-keys."
+                "Incorrect API key provided: {masked}. You can find your admin keys at {url}/settings."
             ),
         ),
         Refusal::Access(refusal) => access(refusal, url),
@@ -622,13 +622,13 @@ fn access(refusal: &AccessRefusal, url: &str) -> (StatusCode, ErrorBody) {
         AccessRefusal::Expired => (
             "invalid_api_key",
             format!(
-                "Incorrect API key provided: it has expired. Make a new one at {url}/admin-keys."
+                "Incorrect API key provided: it has expired. Make a new one at {url}/settings."
             ),
         ),
         _ => (
             "invalid_api_key",
             format!(
-                "Incorrect API key provided: the Administration API needs an admin key. You can find yours at {url}/admin-keys."
+                "Incorrect API key provided: the Administration API needs an admin key. You can find yours at {url}/settings."
             ),
         ),
     };
@@ -648,7 +648,7 @@ fn no_key_message(url: &str) -> String {
         "You didn't provide an API key. You need to provide your admin key in an Authorization header \
          using Bearer auth (i.e. Authorization: Bearer YOUR_KEY), or as the password field (with \
          blank username) if you're accessing the API from your browser and are prompted for a \
-         username and password. You can obtain one from {url}/admin-keys."
+         username and password. You can obtain one from {url}/settings."
     )
 }
 

@@ -198,7 +198,7 @@ fn access(refusal: &Refusal, url: &str) -> Answer {
     match refusal {
         Refusal::BadKey { masked } => {
             let message = format!(
-                "Incorrect API key provided: {masked}. You can find your API key at {url}/api-keys."
+                "Incorrect API key provided: {masked}. You can find your API key at {url}/keys."
             );
             unauthorized(Some("invalid_api_key"), message)
         }
@@ -215,7 +215,7 @@ fn access(refusal: &Refusal, url: &str) -> Answer {
 
 /// Why a key works nowhere on this plane, and what to do; none if it does somewhere.
 fn dead(refusal: &AccessRefusal, url: &str) -> Option<String> {
-    let keys = format!("{url}/api-keys");
+    let keys = format!("{url}/keys");
     Some(match refusal {
         AccessRefusal::Expired => format!("it has expired. Make a new one at {keys}."),
         AccessRefusal::Replaced => format!(
@@ -245,7 +245,7 @@ fn not_for(refusal: &AccessRefusal, model: &str, url: &str) -> Answer {
         AccessRefusal::AddressNotAllowed(address) => {
             let address = address.map_or_else(|| "an unknown address".into(), |it| it.to_string());
             let message = format!(
-                "IP not authorized: this key may not be used from {address}. Call from an allowed address, or change the key's IP ranges at {url}/api-keys."
+                "IP not authorized: this key may not be used from {address}. Call from an allowed address, or change the key's IP ranges at {url}/keys."
             );
             plain(
                 StatusCode::UNAUTHORIZED,
@@ -269,7 +269,7 @@ fn not_for(refusal: &AccessRefusal, model: &str, url: &str) -> Answer {
         AccessRefusal::ModelNotAllowed => forbidden(
             "model_not_found",
             format!(
-                "This key does not have access to model `{model}`. Use a key that has, or change its models at {url}/api-keys."
+                "This key does not have access to model `{model}`. Use a key that has, or change its models at {url}/keys."
             ),
         ),
         // `dead` says why.
@@ -295,7 +295,7 @@ fn no_key_message(url: &str) -> String {
         "You didn't provide an API key. You need to provide your API key in an Authorization header \
          using Bearer auth (i.e. Authorization: Bearer YOUR_KEY), or as the password field (with \
          blank username) if you're accessing the API from your browser and are prompted for a \
-         username and password. You can obtain an API key from {url}/api-keys."
+         username and password. You can obtain an API key from {url}/keys."
     )
 }
 
