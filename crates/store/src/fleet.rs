@@ -20,6 +20,7 @@ use domain::money::Nusd;
 use domain::time::{Clock, MonoClock, MonoUs, SECOND_US};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot, watch};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::batch::Op;
@@ -293,6 +294,8 @@ struct Caretaker {
     /// When it looked last: beats out of turn are no reason to look again.
     looked_at: MonoUs,
     looks: u64,
+    /// Settles what it found. Much of it may take longer than a lease lasts without a beat.
+    settling: Option<JoinHandle<()>>,
 }
 
 impl Caretaker {
@@ -301,6 +304,7 @@ impl Caretaker {
             steady_since: Some(now),
             looked_at: now,
             looks: 0,
+            settling: None,
         }
     }
 
@@ -330,9 +334,15 @@ impl Caretaker {
                 Err(error) => tracing::warn!(%error, "other nodes could not be looked after"),
             }
         }
-        if let Err(error) = settle_orphans(fleet, self.looks).await {
-            tracing::warn!(%error, "what other nodes left undecided could not be settled");
+        if self.settling.as_ref().is_none_or(JoinHandle::is_finished) {
+            self.settling = Some(tokio::spawn(settle(fleet.clone(), self.looks)));
         }
+    }
+}
+
+async fn settle(fleet: Fleet, look: u64) {
+    if let Err(error) = settle_orphans(&fleet, look).await {
+        tracing::warn!(%error, "what other nodes left undecided could not be settled");
     }
 }
 
