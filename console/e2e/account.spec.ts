@@ -12,7 +12,10 @@ test('a newcomer signs up, makes a key, and gets a first answer', async ({ page 
   await page.getByRole('button', { name: 'Test' }).click();
   await expect(page.getByLabel('The answer')).toContainText('Hello, World!');
   await expect(page.getByText(/cost \$0\.0000/)).toBeVisible();
-  await expect(page.getByText('First request answered')).toBeVisible();
+  for (const step of ['Account verified', 'API key created', 'First request answered']) {
+    await expect(page.getByRole('listitem').filter({ hasText: step }).getByLabel('Done:')).toBeVisible();
+  }
+  await expect(page.getByText('You are set up')).toBeVisible();
 
   const stored = await page.evaluate(() => JSON.stringify([localStorage, sessionStorage]));
   expect(stored).not.toContain('sk-');

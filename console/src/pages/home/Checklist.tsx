@@ -1,12 +1,22 @@
-import { Progress as Bar, Skeleton, Text } from '@mantine/core';
+import { Anchor, Progress as Bar, Skeleton, Text } from '@mantine/core';
 import { IconCircle, IconCircleCheckFilled } from '@tabler/icons-react';
+import { Link } from '@tanstack/react-router';
 import { Card } from '../../ui/Card';
 import classes from './Checklist.module.css';
 import { useProgress, type Progress } from './progress';
 
-const STEPS: { name: string; isDone: (progress: Progress) => boolean }[] = [
+interface Step {
+  name: string;
+  /** Null where it is not theirs to see. */
+  isDone: (progress: Progress) => boolean | null;
+  /** Where it is done, if not on this page. */
+  to?: string;
+}
+
+const STEPS: Step[] = [
   { name: 'Account verified', isDone: (progress) => progress.isVerified },
   { name: 'API key created', isDone: (progress) => progress.hasKey },
+  { name: 'Credit to spend', isDone: (progress) => progress.hasCredit, to: '/billing' },
   { name: 'First request answered', isDone: (progress) => progress.hasCalled },
 ];
 
@@ -14,17 +24,18 @@ const STEPS: { name: string; isDone: (progress: Progress) => boolean }[] = [
 export function Checklist() {
   const progress = useProgress();
   if (!progress) return <Skeleton height={132} radius="lg" />;
-  const done = STEPS.filter(({ isDone }) => isDone(progress)).length;
+  const steps = STEPS.filter(({ isDone }) => isDone(progress) !== null);
+  const done = steps.filter(({ isDone }) => isDone(progress)).length;
   return (
-    <Card title={done === STEPS.length ? 'You are set up' : 'Getting started'}>
+    <Card title={done === steps.length ? 'You are set up' : 'Getting started'}>
       <Bar
-        value={(done / STEPS.length) * 100}
-        aria-label={`${done} of ${STEPS.length} steps done`}
+        value={(done / steps.length) * 100}
+        aria-label={`${done} of ${steps.length} steps done`}
         mb="md"
       />
       <ul className={classes.steps}>
-        {STEPS.map(({ name, isDone }) => {
-          const isIt = isDone(progress);
+        {steps.map(({ name, isDone, to }) => {
+          const isIt = isDone(progress) === true;
           return (
             <li key={name} data-done={isIt} className={classes.step}>
               {isIt ? (
@@ -32,7 +43,13 @@ export function Checklist() {
               ) : (
                 <IconCircle size={20} aria-label="To do:" />
               )}
-              <Text size="sm">{name}</Text>
+              {isIt || to === undefined ? (
+                <Text size="sm">{name}</Text>
+              ) : (
+                <Anchor component={Link} to={to} size="sm">
+                  {name}
+                </Anchor>
+              )}
             </li>
           );
         })}
