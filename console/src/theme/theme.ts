@@ -42,6 +42,9 @@ export const theme = createTheme({
       defaultProps: { closeButtonProps: { 'aria-label': 'Close' } },
       styles: { title: { fontSize: '1.125rem', fontWeight: 650 } },
     },
+    // They are <header>s at the end of the page: a second banner of it, for those who hear it.
+    ModalHeader: { defaultProps: { role: 'presentation' } },
+    DrawerHeader: { defaultProps: { role: 'presentation' } },
   },
 });
 

@@ -42,7 +42,7 @@ export function DataTable<Row>({ label, columns, rows, keyOf }: DataTableProps<R
                   data-align={align}
                   className={classes.cell}
                 >
-                  {cell(row)}
+                  <div className={classes.value}>{cell(row)}</div>
                 </Table.Td>
               ))}
             </Table.Tr>
