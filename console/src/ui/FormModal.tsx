@@ -1,6 +1,7 @@
 import { Button, Fieldset, Group, Modal, Stack } from '@mantine/core';
 import type { ReactNode } from 'react';
 import type { ApiForm } from './form';
+import classes from './FormModal.module.css';
 import { Problem } from './Problem';
 
 interface FormModalProps {
@@ -36,7 +37,7 @@ export function FormBody<Values>(props: FormBodyProps<Values>) {
   const { of, close, action, isReadOnly = false, children } = props;
   if (isReadOnly) {
     return (
-      <Fieldset variant="unstyled" disabled>
+      <Fieldset variant="unstyled" disabled className={classes.shown}>
         <Stack gap="md">{children}</Stack>
       </Fieldset>
     );
