@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { exactUsd, sumUsd, usd, usdOfNumber } from './money';
+import { decimal, exactUsd, sumUsd, usd, usdOfNumber } from './money';
 
 describe('amounts', () => {
   test.each([
@@ -22,6 +22,11 @@ describe('amounts', () => {
   test('every digit shows where that is asked for', () => {
     expect(exactUsd('1234.000000001')).toBe('$1,234.000000001');
     expect(exactUsd('5')).toBe('$5.00');
+  });
+
+  test('amounts in other currencies have the digits that they have', () => {
+    expect(decimal('1234567.50')).toBe('1,234,567.50');
+    expect(decimal('25000')).toBe('25,000');
   });
 
   test('numbers of reports are read alike', () => {

@@ -21,6 +21,12 @@ export function usd(amount: string): string {
   return `${isZero(cents) ? '' : minus}$${grouped(cents.slice(0, -2))}.${cents.slice(-2)}`;
 }
 
+/** Every digit of an amount in whatever currency, in groups of three. */
+export function decimal(amount: string): string {
+  const [whole = '', fraction] = amount.split('.');
+  return fraction === undefined ? grouped(whole) : `${grouped(whole)}.${fraction}`;
+}
+
 /** Every digit of an amount, and at least cents. */
 export function exactUsd(amount: string): string {
   const parts = DECIMAL.exec(amount);

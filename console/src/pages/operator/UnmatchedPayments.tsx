@@ -7,6 +7,7 @@ import type { Schemas } from '../../api/types';
 import { DataTable, type Column } from '../../ui/DataTable';
 import { useApiForm } from '../../ui/form';
 import { FormBody, FormModal } from '../../ui/FormModal';
+import { decimal } from '../../ui/money';
 import { Paged } from '../../ui/Paged';
 import { Empty } from '../../ui/States';
 import { When } from '../../ui/When';
@@ -32,7 +33,11 @@ const COLUMNS: Column<Unmatched>[] = [
   {
     name: 'Amount',
     align: 'right',
-    cell: ({ amount, currency }) => `${amount} ${currency.toUpperCase()}`,
+    cell: ({ amount, currency }) => (
+      <span style={{ whiteSpace: 'nowrap' }}>
+        {decimal(amount)} {currency.toUpperCase()}
+      </span>
+    ),
   },
   { name: 'Charge', cell: ({ charge, provider }) => <Code title={provider}>{charge}</Code> },
   { name: 'What became of it', cell: (row) => <Resolution of={row} /> },
@@ -84,12 +89,12 @@ function Resolution({ of: unmatched }: { of: Unmatched }) {
   const [isOpen, opening] = useDisclosure();
   if (unmatched.resolution) {
     return (
-      <>
+      <div>
         {unmatched.resolution}
         <Text size="xs" c="dimmed">
           <When at={unmatched.resolved_at} />
         </Text>
-      </>
+      </div>
     );
   }
   return (

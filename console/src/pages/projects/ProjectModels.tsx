@@ -32,7 +32,7 @@ export function ProjectModels({ project, mayWrite }: PartProps) {
     queryFn: ({ signal }) => rulesOf(project, signal),
   });
   return (
-    <Card title="Models" text="A change acts on the very next call.">
+    <Card title="Models" text={mayWrite ? 'A change acts on the very next call.' : undefined}>
       <Answered query={permissions}>
         {(now) => (
           <Choose project={project} mayWrite={mayWrite} now={now} changed={permissions.refetch} />

@@ -1,4 +1,4 @@
-import { Button, NumberInput } from '@mantine/core';
+import { Button, NumberInput, Text } from '@mantine/core';
 import { useState } from 'react';
 import { api, data } from '../../api/client';
 import { usePaged } from '../../api/paged';
@@ -55,12 +55,18 @@ export function ProjectRates({ project, mayWrite }: PartProps) {
       empty={<Empty title="No models" text="Rate limits are listed by model, and there is none." />}
     >
       {(rows) => (
-        <DataTable
-          label="Rate limits"
-          rows={rows}
-          keyOf={(rate) => rate.id}
-          columns={mayWrite ? [...COLUMNS, change] : COLUMNS}
-        />
+        <>
+          <Text size="sm" c="dimmed">
+            What all keys of the project together may use.{' '}
+            {!mayWrite && 'Limits are the organization’s to change.'}
+          </Text>
+          <DataTable
+            label="Rate limits"
+            rows={rows}
+            keyOf={(rate) => rate.id}
+            columns={mayWrite ? [...COLUMNS, change] : COLUMNS}
+          />
+        </>
       )}
     </Paged>
   );
