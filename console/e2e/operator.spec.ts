@@ -4,9 +4,6 @@ import { expect, NEEDS_SERVER, test } from './page.ts';
 import { anotherPage, becomeOwner, fresh, signIn } from './people.ts';
 
 test.skip(NEEDS_SERVER.isMissing, NEEDS_SERVER.why);
-test.beforeEach(({ isThorough }) => {
-  test.skip(!isThorough, 'once wide and once narrow');
-});
 
 test('the operator makes codes, and an owner turns one into credit', async ({ page, browser }) => {
   await signIn(page);
@@ -62,6 +59,7 @@ test('a markup is looked at before it is in force, and charges from then on', as
 
 test('a price is looked at before it is in the book, and taken out again', async ({ page }) => {
   await signIn(page);
+  expect((await call(page, await createKey(page, fresh('Priced')))).status()).toBe(200);
   await page.goto('/operator/model/hello-1');
   // No other browser puts the same price in at the same minute.
   const number = randomInt(1_000, 9_999);
@@ -69,8 +67,14 @@ test('a price is looked at before it is in the book, and taken out again', async
   const minutes = String(number % 60).padStart(2, '0');
   await page.getByLabel('Output', { exact: true }).fill(`4.${digits}`);
   await page.getByLabel('In force from').fill(`2090-01-01T0${digits[0]}:${minutes}`);
-  await page.getByRole('button', { name: 'What would it change?' }).click();
-  await expect(page.getByRole('table', { name: 'Organizations that it changes' })).toBeVisible();
+  const preview = page.getByRole('button', { name: 'What would it change?' });
+  await preview.click();
+  await expect(page.getByText('Nobody used the model in that time.')).toBeVisible();
+  await page.getByRole('combobox', { name: 'Look at' }).click();
+  await page.getByRole('option', { name: 'This month so far' }).click();
+  await preview.click();
+  const changes = page.getByRole('table', { name: 'Organizations that it changes' });
+  await expect(changes).toContainText('Acme');
   await page.getByRole('button', { name: 'Put it into the book' }).click();
   const price = page.getByRole('table', { name: 'Prices' }).getByRole('row', { name: digits });
   await expect(price).toContainText('2090');

@@ -68,9 +68,7 @@ async function controlsOf(page: Page, path: string) {
 test('who looks at a project finds nothing to change there, and its owner does', async ({
   page,
   browser,
-  isThorough,
 }) => {
-  test.skip(!isThorough, 'what is offered depends on no screen');
   await signIn(page);
   const guest = await anotherPage(browser);
   const email = await becomeReader(page, guest);
@@ -117,9 +115,7 @@ test('who looks at a project finds nothing to change there, and its owner does',
 test('who may see settings and not change them finds no button there', async ({
   page,
   browser,
-  isThorough,
 }) => {
-  test.skip(!isThorough, 'what is offered depends on no screen');
   await becomeOwner(page);
   const guest = await anotherPage(browser);
   await becomeReader(page, guest);
@@ -147,7 +143,6 @@ test('who may see settings and not change them finds no button there', async ({
 });
 
 test('a group gives somebody its role, and takes it away', async ({ page, browser, isThorough }) => {
-  test.skip(!isThorough, 'once wide and once narrow');
   await becomeOwner(page);
   const member = await anotherPage(browser);
   const email = await becomeReader(page, member);

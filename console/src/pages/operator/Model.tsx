@@ -1,30 +1,30 @@
-import { Button, Group, Stack, Text, TextInput } from '@mantine/core';
-import { useMutation, useQuery } from '@tanstack/react-query';
+import { Button } from '@mantine/core';
+import { useQuery } from '@tanstack/react-query';
 import { useRouterState } from '@tanstack/react-router';
 import { api, data } from '../../api/client';
-import { messageOf } from '../../api/error';
 import { usePaged } from '../../api/paged';
 import type { Schemas } from '../../api/types';
 import { Card } from '../../ui/Card';
 import { DataTable, type Column } from '../../ui/DataTable';
-import { Facts } from '../../ui/Facts';
-import { useApiForm } from '../../ui/form';
-import { secondsOf } from '../../ui/moment';
-import { Money, UnitPrice } from '../../ui/Money';
+import { UnitPrice } from '../../ui/Money';
 import { Page } from '../../ui/Page';
 import { Paged } from '../../ui/Paged';
-import { Problem } from '../../ui/Problem';
 import { Answered, Empty } from '../../ui/States';
 import { useAction } from '../../ui/useAction';
 import { When } from '../../ui/When';
-import { amountProblem } from '../limits/amount';
 import { refreshModels } from './Models';
-import { SignedMoney } from '../../ui/SignedMoney';
 import { StateBadge } from '../../ui/StateBadge';
+import { NewPrice } from './NewPrice';
 
 type Price = Schemas['Price'];
 
 const PLACE = '/operator/model/';
+
+const DEPLOYMENTS: Column<Schemas['Deployment']>[] = [
+  { name: 'Upstream', cell: ({ upstream_id: upstream }) => upstream },
+  { name: 'Its name there', cell: ({ model }) => model },
+  { name: 'Weight', align: 'right', cell: ({ weight }) => weight },
+];
 
 /** One model: where it runs, what it costs, and what another price would change. */
 export default function Model() {
@@ -43,15 +43,15 @@ export default function Model() {
       {(found) => (
         <Page title={found.id} lead={`${found.context_tokens.toLocaleString()} tokens of context`}>
           <Card title="Where it runs">
-            <Facts
-              of={found.deployments.map(({ upstream_id: upstream, model: name, weight }) => [
-                `${upstream} (weight ${weight})`,
-                name,
-              ])}
+            <DataTable
+              label="Where it runs"
+              columns={DEPLOYMENTS}
+              rows={found.deployments}
+              keyOf={({ upstream_id: upstream, model: name }) => `${upstream} ${name}`}
             />
           </Card>
-          <NewPrice model={found} />
           <Prices model={found.id} />
+          <NewPrice model={found} />
         </Page>
       )}
     </Answered>
@@ -111,141 +111,5 @@ function Prices({ model }: { model: string }) {
         )}
       </Paged>
     </Card>
-  );
-}
-
-interface Values extends Record<string, unknown> {
-  input: string;
-  cached_input: string;
-  output: string;
-  cost_input: string;
-  cost_output: string;
-  effective: string;
-}
-
-/** What the API takes of what was typed. */
-function stated(values: Values) {
-  const cached = values.cached_input.trim();
-  const hasCost = values.cost_input.trim() !== '' && values.cost_output.trim() !== '';
-  return {
-    price: {
-      input: values.input.trim(),
-      output: values.output.trim(),
-      ...(cached && { cached_input: cached }),
-    },
-    ...(hasCost && {
-      cost: { input: values.cost_input.trim(), output: values.cost_output.trim() },
-    }),
-  };
-}
-
-function NewPrice({ model }: { model: Schemas['OperatorModel'] }) {
-  const path = { model_id: model.id };
-  const now = model.price;
-  const form = useApiForm<Values, Price>({
-    initialValues: {
-      input: now?.price.input ?? '',
-      cached_input: now?.price.cached_input ?? '',
-      output: now?.price.output ?? '',
-      cost_input: now?.cost.input ?? '',
-      cost_output: now?.cost.output ?? '',
-      effective: '',
-    },
-    fields: { price: 'input', cost: 'cost_input', effective_at: 'effective' },
-    validate: { input: amountProblem, output: amountProblem },
-    said: 'It is in the price book.',
-    send: (values) =>
-      data(
-        api.POST('/api/operator/models/{model_id}/prices', {
-          params: { path },
-          body: {
-            ...stated(values),
-            effective_at: secondsOf(values.effective) ?? null,
-          },
-        }),
-      ),
-    onSent: refreshModels,
-  });
-  const preview = useMutation({
-    mutationFn: () =>
-      data(
-        api.POST('/api/operator/models/{model_id}/price_previews', {
-          params: { path },
-          body: stated(form.form.values),
-        }),
-      ),
-  });
-  const { getInputProps } = form.form;
-  return (
-    <Card title="Another price" text="USD for a million tokens.">
-      <form onSubmit={form.submit} noValidate>
-        <Stack gap="md">
-          <Group>
-            <TextInput label="Input" inputMode="decimal" {...getInputProps('input')} />
-            <TextInput label="Cached input" inputMode="decimal" {...getInputProps('cached_input')} />
-            <TextInput label="Output" inputMode="decimal" {...getInputProps('output')} />
-          </Group>
-          <Group>
-            <TextInput label="Costs us, input" inputMode="decimal" {...getInputProps('cost_input')} />
-            <TextInput
-              label="Costs us, output"
-              inputMode="decimal"
-              {...getInputProps('cost_output')}
-            />
-            <TextInput
-              label="In force from (empty: now)"
-              type="datetime-local"
-              {...getInputProps('effective')}
-            />
-          </Group>
-          <Problem text={form.problem} />
-          <Group>
-            <Button
-              variant="default"
-              loading={preview.isPending}
-              onClick={() => {
-                preview.mutate();
-              }}
-            >
-              What would it change?
-            </Button>
-            <Button type="submit" loading={form.isSending}>
-              Put it into the book
-            </Button>
-          </Group>
-          <Problem text={preview.isError ? messageOf(preview.error) : null} />
-          {preview.data && <Preview of={preview.data} />}
-        </Stack>
-      </form>
-    </Card>
-  );
-}
-
-function Preview({ of: preview }: { of: Schemas['PricePreview'] }) {
-  const { total, organizations } = preview;
-  return (
-    <Stack gap="sm" role="status">
-      <Text size="sm">
-        Of <When at={preview.start_time} as="day" /> to <When at={preview.end_time} as="day" />:{' '}
-        {total.requests.toLocaleString()} requests of {total.organizations} organizations, billed{' '}
-        <Money amount={total.billed_usd} />, would be <Money amount={total.proposed_usd} /> (
-        <SignedMoney amount={total.difference_usd} />).
-      </Text>
-      <DataTable
-        label="Organizations that it changes"
-        rows={organizations.data}
-        keyOf={(row) => row.id}
-        columns={[
-          { name: 'Organization', cell: (row) => row.name },
-          { name: 'Billed', align: 'right', cell: (row) => <Money amount={row.billed_usd} /> },
-          { name: 'Would be', align: 'right', cell: (row) => <Money amount={row.proposed_usd} /> },
-          {
-            name: 'Difference',
-            align: 'right',
-            cell: (row) => <SignedMoney amount={row.difference_usd} />,
-          },
-        ]}
-      />
-    </Stack>
   );
 }

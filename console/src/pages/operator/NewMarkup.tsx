@@ -11,16 +11,11 @@ import { Money } from '../../ui/Money';
 import { Problem } from '../../ui/Problem';
 import { SignedMoney } from '../../ui/SignedMoney';
 import { When } from '../../ui/When';
-import { monthSoFar } from '../usage/range';
 import { refreshOrganizations } from './organization';
 import { basisPointsOf, percentOf } from './percent';
+import { PREVIEW_SPANS, previewSpan } from './previews';
 
 type Markup = Schemas['OrganizationMarkup'];
-
-const SPANS = [
-  { value: 'last', label: 'Last month' },
-  { value: 'this', label: 'This month so far' },
-];
 
 interface Values extends Record<string, unknown> {
   percent: string;
@@ -64,16 +59,13 @@ export function NewMarkup({ organization, close }: NewMarkupProps) {
     },
   });
   const preview = useMutation({
-    mutationFn: (values: Values) => {
-      const { start, end } = monthSoFar(Date.now() / 1_000);
-      const span = values.span === 'this' ? { start_time: start, end_time: end } : {};
-      return data(
+    mutationFn: (values: Values) =>
+      data(
         api.POST('/api/operator/organizations/{organization_id}/markup_previews', {
           params,
-          body: { ...ruleOf(values), ...span },
+          body: { ...ruleOf(values), ...previewSpan(values.span) },
         }),
-      );
-    },
+      ),
   });
   const look = () => {
     if (!form.form.validate().hasErrors) preview.mutate(form.form.values);
@@ -84,7 +76,7 @@ export function NewMarkup({ organization, close }: NewMarkupProps) {
       <Group align="flex-end">
         <Select
           label="Look at"
-          data={SPANS}
+          data={PREVIEW_SPANS}
           allowDeselect={false}
           {...form.form.getInputProps('span')}
         />
