@@ -140,6 +140,19 @@ test('who may see settings and not change them finds no button there', async ({
   await expect(guest.getByRole('switch', { name: 'Keep prompts and answers' })).toBeDisabled();
   await expect(controls).toHaveCount(1);
   await expect(controls).toHaveAccessibleName('Copy the organization id');
+
+  // Nobody gives what they do not have.
+  const more = ['api.management.read', 'api.management.write'];
+  await ask(page, `${organization}/roles/${role.id}`, { data: { permissions: more } });
+  await guest.goto('/members?tab=invites');
+  await guest.getByRole('button', { name: 'Invite somebody' }).click();
+  await guest.getByRole('combobox', { name: 'Role' }).click();
+  await expect(guest.getByRole('option')).toHaveText(['Reader']);
+  await guest.goto('/members?tab=roles');
+  await guest.getByRole('button', { name: 'Make a role' }).click();
+  await guest.getByRole('combobox', { name: 'Permissions' }).click();
+  const allowed = [/^See members/, /^Change members/, 'List models'];
+  await expect(guest.getByRole('option')).toHaveText(allowed);
 });
 
 test('a group gives somebody its role, and takes it away', async ({ page, browser, isThorough }) => {

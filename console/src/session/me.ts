@@ -52,6 +52,12 @@ export function useMay(permission: Permission): boolean {
   return useOrganization().permissions.includes(permission);
 }
 
+/** Whether they may give others all of this in the organization: nobody gives what they do not have. */
+export function useMayGive(): (permissions: readonly string[]) => boolean {
+  const { permissions: held } = useOrganization();
+  return (permissions) => permissions.every((permission) => held.includes(permission));
+}
+
 /** Shows another organization; everything that was read belongs to the one before. */
 export function chooseOrganization(id: string): void {
   chosenOrganization.set(id);

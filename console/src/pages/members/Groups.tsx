@@ -7,7 +7,7 @@ import { api, data } from '../../api/client';
 import { usePaged } from '../../api/paged';
 import { queryClient } from '../../api/queries';
 import type { Schemas } from '../../api/types';
-import { useMay } from '../../session/me';
+import { useMay, useMayGive } from '../../session/me';
 import { Confirm } from '../../ui/Confirm';
 import { DataTable, type Column } from '../../ui/DataTable';
 import { useApiForm } from '../../ui/form';
@@ -194,6 +194,8 @@ function PeopleOf({ group }: { group: Group }) {
 function RolesOf({ group }: { group: Group }) {
   const path = { group_id: group.id };
   const known = useRoles();
+  const mayGive = useMayGive();
+  const givable = (known.data?.data ?? []).filter(({ permissions }) => mayGive(permissions));
   const [chosen, setChosen] = useState<string | null>(null);
   const roles = useQuery({
     queryKey: ['groups', group.id, 'roles'],
@@ -243,7 +245,7 @@ function RolesOf({ group }: { group: Group }) {
       <Row align="flex-end">
         <Select
           label="Give a role"
-          data={(known.data?.data ?? []).map(({ id, name }) => ({ value: id, label: name }))}
+          data={givable.map(({ id, name }) => ({ value: id, label: name }))}
           value={chosen}
           onChange={setChosen}
           flex={1}

@@ -15,7 +15,7 @@ import { Paged } from '../../ui/Paged';
 import { Empty } from '../../ui/States';
 import { useAction } from '../../ui/useAction';
 import { When } from '../../ui/When';
-import { MEMBER_ROLES } from './memberRoles';
+import { useMemberRoles } from './memberRoles';
 
 type Invite = Schemas['Invite'];
 
@@ -95,6 +95,7 @@ export function Invites() {
 
 function NewInvite({ close }: { close: () => void }) {
   const { default_project_id: usual } = useOrganization();
+  const roles = useMemberRoles();
   const projects = useProjects();
   // Nobody is added to the default one.
   const others = (projects.data ?? []).filter(({ id }) => id !== usual);
@@ -125,7 +126,7 @@ function NewInvite({ close }: { close: () => void }) {
       <Select
         label="Role"
         description="Owners may do everything. Readers see the organization, and work in their projects."
-        data={MEMBER_ROLES}
+        data={roles}
         allowDeselect={false}
         {...getInputProps('role')}
       />

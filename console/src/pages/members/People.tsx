@@ -12,7 +12,7 @@ import { Paged } from '../../ui/Paged';
 import { Empty } from '../../ui/States';
 import { useAction } from '../../ui/useAction';
 import { When } from '../../ui/When';
-import { MEMBER_ROLES } from './memberRoles';
+import { useMemberRoles } from './memberRoles';
 
 type Person = Schemas['OrganizationUser'];
 
@@ -53,11 +53,12 @@ function Role({ of: person }: { of: Person }) {
     });
     await refresh();
   }, 'The role is changed.');
+  const roles = useMemberRoles(person.role);
   if (!useMayChange(person)) return <Badge variant="light">{person.role}</Badge>;
   return (
     <Select
       aria-label={`Role of ${person.name}`}
-      data={MEMBER_ROLES}
+      data={roles}
       value={person.role}
       allowDeselect={false}
       disabled={set.isRunning}

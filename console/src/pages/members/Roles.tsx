@@ -6,7 +6,7 @@ import { api, data } from '../../api/client';
 import { usePaged } from '../../api/paged';
 import { queryClient } from '../../api/queries';
 import type { Schemas } from '../../api/types';
-import { useMay } from '../../session/me';
+import { useMay, useMayGive } from '../../session/me';
 import { PERMISSIONS } from '../../session/permissions';
 import { Confirm } from '../../ui/Confirm';
 import { DataTable, type Column } from '../../ui/DataTable';
@@ -70,11 +70,14 @@ export function Roles() {
 }
 
 function RoleForm({ of: role, close }: { of?: Role; close: () => void }) {
+  const mayGive = useMayGive();
+  const before = role?.permissions ?? [];
+  const choice = PERMISSIONS.filter(({ value }) => before.includes(value) || mayGive([value]));
   const form = useApiForm({
     initialValues: {
       role_name: role?.name ?? '',
       description: role?.description ?? '',
-      permissions: role?.permissions ?? [],
+      permissions: before,
     },
     validate: {
       role_name: (name) => (name.trim() ? null : 'Give it a name.'),
@@ -100,7 +103,7 @@ function RoleForm({ of: role, close }: { of?: Role; close: () => void }) {
       <Textarea label="What for" {...getInputProps('description')} />
       <MultiSelect
         label="Permissions"
-        data={PERMISSIONS}
+        data={choice}
         searchable
         {...getInputProps('permissions')}
       />
