@@ -43,7 +43,7 @@ pub(crate) async fn retrieve(
 ) -> Response {
     let read = control.store.read(move |tx| -> Outcome<_> {
         let id = ProjectId::new(&project_id);
-        let standing = find(tx, &caller.user, &id)?.ok_or_else(|| Refusal::NotFound {
+        let standing = find(tx, &caller.user, &id)?.ok_or(Refusal::NotFound {
             what: "project",
             id: project_id,
         })?;
