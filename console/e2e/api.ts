@@ -19,11 +19,17 @@ export async function ask<T = { id: string }>(
   return (await answer.json()) as T;
 }
 
-/** The first of a list of the API, once it has one. */
-export async function first(page: Page, path: string): Promise<{ id: string }> {
-  let found: { id: string } | undefined;
+interface Row {
+  id: string;
+  kind?: string;
+}
+
+/** The first of a list of the API, or the first of a kind, once there is one. */
+export async function first(page: Page, path: string, kind?: string): Promise<Row> {
+  let found: Row | undefined;
   const look = async () => {
-    found = (await ask<{ data: { id: string }[] }>(page, path)).data[0];
+    const { data } = await ask<{ data: Row[] }>(page, path);
+    found = data.find((row) => kind === undefined || row.kind === kind);
     return found;
   };
   await expect.poll(look, { message: `something in ${path}` }).toBeDefined();

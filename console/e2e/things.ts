@@ -29,7 +29,7 @@ export async function makeThings(page: Page): Promise<Record<string, string>> {
     batch: batch.id,
     comparison: comparison.id,
     organization: me.organizations[0]?.id ?? '',
-    alert: (await first(page, '/api/alerts?limit=1')).id,
+    alert: (await first(page, '/api/alerts?limit=50&order=desc', 'budget_threshold')).id,
   };
 }
 

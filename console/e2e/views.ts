@@ -59,7 +59,7 @@ export const DETAILS: View[] = [
   ['/logs?request=$served', 'Logs', 'Request'],
   ['/logs?request=$refused', 'Logs', 'Request'],
   ['/billing?tab=payments&payment=$payment', 'Billing', 'Payment'],
-  ['/alerts?alert=$alert', 'Alerts', 'Budget'],
+  ['/alerts?alert=$alert', 'Alerts', 'Budget threshold'],
   ['/alerts/endpoints/$endpoint', '$name'],
   ['/alerts/endpoints/$endpoint?delivery=$delivery', '$name', 'Delivery'],
   ['/operator/organizations/$organization', 'Acme'],
