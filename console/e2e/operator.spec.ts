@@ -62,11 +62,13 @@ test('a price is looked at before it is in the book, and taken out again', async
   expect((await call(page, await createKey(page, fresh('Priced')))).status()).toBe(200);
   await page.goto('/operator/model/hello-1');
   // No other browser puts the same price in at the same minute.
-  const number = randomInt(1_000, 9_999);
-  const digits = String(number);
-  const minutes = String(number % 60).padStart(2, '0');
+  // A price has no zeros at its end.
+  const digits = String(10 * randomInt(100, 999) + randomInt(1, 10));
+  const [day, minutes] = [1 + (Number(digits) % 28), Number(digits) % 60].map((number) =>
+    String(number).padStart(2, '0'),
+  );
   await page.getByLabel('Output', { exact: true }).fill(`4.${digits}`);
-  await page.getByLabel('In force from').fill(`2090-01-01T0${digits[0]}:${minutes}`);
+  await page.getByLabel('In force from').fill(`2090-01-${day}T0${digits[0]}:${minutes}`);
   const preview = page.getByRole('button', { name: 'What would it change?' });
   await preview.click();
   await expect(page.getByText('Nobody used the model in that time.')).toBeVisible();
