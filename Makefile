@@ -77,7 +77,7 @@ sdk-test: ## Run the official SDKs against target/debug/farebox, and our client 
 	@scripts/install-test-deps.sh "$(TARGET)"
 	FAREBOX_BIN="$${FAREBOX_BIN:-$(TARGET)/debug/farebox}" $(PYTHON) -m pytest -q tests/sdk/python
 	cd tests/sdk/node && FAREBOX_BIN="$${FAREBOX_BIN:-$(TARGET)/debug/farebox}" npm test --silent
-	cargo test --locked -p farebox-control --test it localstripe -- --ignored
+	cargo test --workspace --locked --test it localstripe -- --ignored
 
 api-test: ## Lint openapi.json, import it into Postman, and try it against target/debug/farebox
 	@scripts/install-test-deps.sh "$(TARGET)"
