@@ -67,7 +67,7 @@ test: ## Run every test, after installing what the tests need
 	cargo test --workspace --locked
 	$(call step,7/9,The official SDKs against the binary…)
 	@$(MAKE) --no-print-directory sdk-test
-	$(call step,8/9,The description of the API: lint, Postman, and 28,000 requests made from it (4 minutes)…)
+	$(call step,8/9,The description of the API: lint, Postman, and 29,000 requests made from it (two minutes)…)
 	@$(MAKE) --no-print-directory api-test
 	$(call step,9/9,The console in a browser…)
 	@$(MAKE) --no-print-directory e2e-test
